@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* INI text to (section, key, value, line) calls: inih behind a line reader of ours. */
+#ifndef CONFIG_INI_H
+#define CONFIG_INI_H
+
+#include "core/base/str.h"
+
+enum ini_event { INI_SECTION, INI_PAIR, INI_MISTAKE };
+
+struct ini_item {
+	enum ini_event event;
+	int line;
+	const char *section; /* whole text between the brackets */
+	const char *key;     /* INI_PAIR */
+	const char *value;   /* INI_PAIR: inline comment removed; INI_MISTAKE: what is wrong */
+};
+
+/* Calls fn for everything in text, in order. Over-long lines, wrong indentation, a NUL byte, invalid UTF-8 and what is neither a
+ * section, a pair nor a comment are INI_MISTAKE items; reading goes on. Lines are at most line_max bytes.
+ * Used for bascule.ini, keys.ini and themes. */
+void ini_parse(struct sv text, size_t line_max, void (*fn)(void *arg, const struct ini_item *item), void *arg);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* SHA-256 by OpenSSL's EVP. */
+#ifndef BASE_DIGEST_H
+#define BASE_DIGEST_H
+
+#include <stddef.h>
+
+#include "core/base/str.h"
+
+#define DIGEST_BYTES 32
+#define DIGEST_HEX_SIZE 65      /* 64 hex digits and a NUL */
+#define CHECKSUM_SIZE (3 + DIGEST_HEX_SIZE) /* "s1:" + hex + NUL */
+
+struct digest; /* one hash being computed; one thread; can be reused */
+
+struct digest *digest_new(void); /* aborts only when OpenSSL has no SHA-256 */
+void digest_free(struct digest *d);
+void digest_begin(struct digest *d);
+void digest_add(struct digest *d, const void *p, size_t n);
+void digest_end(struct digest *d, char hex[DIGEST_HEX_SIZE]);
+/* One text at once. */
+void digest_hex(const void *p, size_t n, char hex[DIGEST_HEX_SIZE]);
+/* A file's bytes, streamed. */
+int digest_file(const char *path, char hex[DIGEST_HEX_SIZE], struct err *e) MUST_CHECK;
+/* n random bytes as 2n hex digits and a NUL, from getrandom(2). */
+void digest_random_hex(size_t n, char *out);
+
+#endif

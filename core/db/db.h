@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection to one database engine, used by one thread at a time.
+ *
+ * A driver is one file with one struct db_ops; db_drivers[] in db.c lists them. Everything above
+ * this header is written against it and against caps, never against an engine's name. The contract
+ * test (tests/contract/test_db.c) runs the same cases against every driver.
+ *
+ * Time: every call ends when the connection's cancel fires (ERR_CANCELLED). Waiting for a lock of
+ * the engine is bounded by lock_timeout_ms (ERR_BUSY). Errors of the engine are ERR_DB with the
+ * engine's code in sys and its words in detail; a damaged database is ERR_CORRUPT; a missing one
+ * ERR_NOT_FOUND; full disk, read-only and permission are ERR_SYSTEM with sys ENOSPC, EROFS, EACCES.
+ */
+#ifndef DB_DB_H
+#define DB_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/cancel.h"
+#include "core/base/str.h"
+#include "core/db/dsn.h"
+
+enum db_cap {
+	DB_TX_DDL = 1 << 0,        /* DDL rolls back with its transaction */
+	DB_SESSION_LOCK = 1 << 1,  /* the engine has advisory locks */
+	DB_SERVER_CANCEL = 1 << 2, /* a statement can be cancelled from outside */
+	DB_ONLINE_COPY = 1 << 3,   /* db_copy_to and db_copy_from work */
+	DB_LOCAL_FILE = 1 << 4,    /* the database is a file of this machine */
+};
+
+enum db_open_flag {
+	DB_READ_ONLY = 1 << 0, /* nothing is written, not even beside the file where avoidable */
+	DB_CREATE = 1 << 1,    /* make a missing database (only `create` does this); must not exist */
+};
+
+enum db_type { DB_NULL, DB_INT, DB_REAL, DB_TEXT, DB_BLOB };
+
+struct db_value {
+	enum db_type type;
+	int64_t i;
+	double r;
+	struct sv s; /* text and blob; borrowed until the row callback returns */
+};
+
+#define DB_V_NULL ((struct db_value){ .type = DB_NULL })
+#define DB_V_INT(x) ((struct db_value){ .type = DB_INT, .i = (x) })
+struct db_value db_v_text(const char *s); /* NULL gives null */
+struct db_value db_v_blob(struct sv s);
+
+/* A row of a result. Return -1 (with e set) to stop; that becomes the result of the call. */
+typedef int (*db_row_fn)(void *arg, const struct db_value *col, size_t n, struct err *e);
+
+struct db_options {
+	int64_t lock_timeout_ms; /* default 5000 when 0 */
+};
+
+struct db_info {
+	char engine[16];   /* "sqlite" */
+	char version[32];  /* "3.40.1" */
+	/* sqlite: "journal_mode=delete synchronous=full"; other engines: what durability depends on */
+	char durability[64];
+	int64_t size_bytes;
+	int64_t inode;     /* of a file; 0 elsewhere */
+};
+
+struct db; /* one open connection */
+
+/* Opens. cancel may be NULL and must outlive the connection. A sqlite file that does not exist, is
+ * a folder, is empty of the SQLite header (and not zero bytes) or lies on a network file system is
+ * refused here. */
+int db_open(const struct dsn *dsn, unsigned flags, const struct db_options *opt,
+	    struct cancel *cancel, struct db **out, struct err *e) MUST_CHECK;
+void db_close(struct db *db); /* NULL is fine; an open transaction is rolled back */
+/* Exchanges the cancel (NULL: none). A call made after the old one fired would end at once, so who
+ * must still write something down after a stop (a failed event, the lock's row) exchanges it first. */
+void db_set_cancel(struct db *db, struct cancel *cancel);
+unsigned db_caps(const struct db *db);
+const char *db_engine(const struct db *db);
+int db_info(struct db *db, struct db_info *out, struct err *e) MUST_CHECK;
+
+/* One statement of ours with parameters (?1 …); rows go to fn (may be NULL). Prepared statements
+ * are cached by the address of sql, which must be a string literal. A violated unique or primary
+ * key is ERR_EXISTS here (in db_foreign it is ERR_DB as any other refusal). */
+int db_exec(struct db *db, const char *sql, const struct db_value *param, size_t n_param,
+	    db_row_fn fn, void *arg, struct err *e) MUST_CHECK;
+/* The first column of the first row as an integer; dflt when there is no row or null. */
+int db_int(struct db *db, const char *sql, const struct db_value *param, size_t n_param,
+	   int64_t dflt, int64_t *out, struct err *e) MUST_CHECK;
+/* Whether a table of this name exists in the schema we work in. */
+int db_has_table(struct db *db, const char *name, bool *out, struct err *e) MUST_CHECK;
+/* Several statements of ours at once, no parameters, no rows (making the ledger). */
+int db_script(struct db *db, const char *sql, struct err *e) MUST_CHECK;
+/* One statement out of a migration. Rows are dropped. *changed (may be NULL) gets the number of
+ * rows it changed. Not cached. The guard below applies. */
+int db_foreign(struct db *db, struct sv sql, int64_t *changed, struct err *e) MUST_CHECK;
+
+/* A write transaction of ours: takes the write lock at once, so that it cannot fail later for
+ * want of it. */
+int db_begin(struct db *db, struct err *e) MUST_CHECK;
+int db_commit(struct db *db, struct err *e) MUST_CHECK;
+void db_rollback(struct db *db); /* nothing when no transaction is open */
+bool db_in_transaction(const struct db *db);
+
+/*
+ * A migration's transaction. begin: what the engine needs before BEGIN (sqlite: foreign keys off;
+ * the hoisted leading PRAGMAs in hoist[0..n)), then BEGIN. While it is open, foreign statements
+ * cannot end it, attach files, or write bascule's tables (sqlite: an authorizer). commit: what must
+ * hold first (sqlite: no foreign key violation that was not there before: ERR_INPUT naming table,
+ * row and parent), then COMMIT, then the session as it was. On any failure the caller calls
+ * db_migration_rollback. On engines without DB_TX_DDL these are refused (they have steps of their own).
+ */
+int db_migration_begin(struct db *db, const struct sv *hoist, size_t n, struct err *e) MUST_CHECK;
+int db_migration_commit(struct db *db, struct err *e) MUST_CHECK;
+void db_migration_rollback(struct db *db);
+
+/* DB_ONLINE_COPY: writes a consistent copy of the database to a new file path (0600) in one step
+ * and fsyncs it; the source stays usable. ERR_EXISTS when path exists; no file is left on failure. */
+int db_copy_to(struct db *db, const char *path, struct err *e) MUST_CHECK;
+/* Replaces this database's whole content by the file's in one transaction of the engine. fence is
+ * called once the write lock is held and before the first page changes; -1 from it leaves
+ * everything untouched. No transaction may be open. */
+int db_copy_from(struct db *db, const char *path, int (*fence)(void *arg, struct err *e), void *arg,
+		 struct err *e) MUST_CHECK;
+/* Reads every page and index of the database (sqlite: integrity_check). ERR_CORRUPT with the first
+ * finding in detail. */
+int db_verify(struct db *db, struct err *e) MUST_CHECK;
+/* Tables of the user, sorted, with row counts: for manifests and comparisons. */
+int db_tables(struct db *db, int (*fn)(void *arg, const char *table, int64_t rows, struct err *e),
+	      void *arg, struct err *e) MUST_CHECK;
+/* A digest of the user's schema (bascule's tables left out, order independent, blanks and comments
+ * as the engine stored them). */
+int db_schema_digest(struct db *db, char hex[65], struct err *e) MUST_CHECK;
+
+/* What a driver provides; every slot is mandatory unless the comment in db.c says otherwise. */
+struct db_ops {
+	const char *scheme;
+	unsigned caps;
+	int (*open)(const struct dsn *, unsigned flags, const struct db_options *, struct cancel *,
+		    struct db **, struct err *);
+	void (*close)(struct db *);
+	void (*set_cancel)(struct db *, struct cancel *);
+	int (*has_table)(struct db *, const char *, bool *, struct err *);
+	int (*info)(struct db *, struct db_info *, struct err *);
+	int (*exec)(struct db *, const char *, const struct db_value *, size_t, db_row_fn, void *,
+		    struct err *);
+	int (*script)(struct db *, const char *, struct err *);
+	int (*foreign)(struct db *, struct sv, int64_t *, struct err *);
+	int (*begin)(struct db *, struct err *);
+	int (*commit)(struct db *, struct err *);
+	void (*rollback)(struct db *);
+	bool (*in_transaction)(const struct db *);
+	int (*migration_begin)(struct db *, const struct sv *, size_t, struct err *);
+	int (*migration_commit)(struct db *, struct err *);
+	void (*migration_rollback)(struct db *);
+	int (*copy_to)(struct db *, const char *, struct err *);
+	int (*copy_from)(struct db *, const char *, int (*)(void *, struct err *), void *,
+			 struct err *);
+	int (*verify)(struct db *, struct err *);
+	int (*tables)(struct db *, int (*)(void *, const char *, int64_t, struct err *), void *,
+		      struct err *);
+	int (*schema_digest)(struct db *, char[65], struct err *);
+};
+
+/* Every driver's struct starts with this. */
+struct db {
+	const struct db_ops *ops;
+};
+
+extern const struct db_ops db_sqlite_ops;
+/* The driver of a scheme, or NULL. */
+const struct db_ops *db_driver(const char *scheme);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events: owned messages from a job to the UI thread, and the queue that carries them.
+ *
+ * A job allocates an event and everything it points to, and gives it away with event_post; from then on it
+ * belongs to the queue, then to model_apply, which moves what it keeps out of it and frees the rest.
+ */
+#ifndef ENGINE_EVENT_H
+#define ENGINE_EVENT_H
+
+#include <pthread.h>
+
+#include "core/ledger/lock.h"
+#include "core/migrate/matrix.h"
+#include "core/release/run.h"
+
+enum event_type {
+	EV_SNAPSHOT,  /* source, histories, matrix, locks, backups of one refresh: one consistent picture */
+	EV_RUNS,      /* list of runs */
+	EV_RUN,       /* one watched run, freshly loaded */
+	EV_PLAN,      /* a plan that was asked for, or why there is none */
+	EV_SCRIPT,    /* texts of one migration: today's file, stored, diff */
+	EV_RUN_STARTED, /* a run was created and its runner spawned, or why not */
+	EV_REQUESTED, /* answer to a request to a runner */
+	EV_EVENTS,    /* history events of one environment, for the audit view */
+	EV_TYPES
+};
+
+/* What one environment looked like at at_utc_ms. */
+struct env_snapshot {
+	bool has_db, reachable;
+	struct err err;            /* why it is not reachable */
+	struct db_info info;
+	int64_t open_us;           /* time to open and read, microseconds */
+	int64_t at_utc_ms;
+	struct history *history;   /* owned by the snapshot; NULL when unreachable */
+	struct lock_holder holder; /* holder.held false: free */
+	bool has_backup;
+	char backup_id[48];
+	int64_t backup_utc_ms, backup_bytes;
+	bool backup_verified;
+};
+
+struct snapshot {
+	int64_t at_utc_ms;
+	struct source *source;     /* NULL: could not be read, source_err says why */
+	struct err source_err;
+	struct env_snapshot *env;  /* n_env, in pipeline order */
+	size_t n_env;
+	struct matrix *matrix;     /* over source (or an empty one) and the histories */
+};
+void snapshot_free(struct snapshot *s);
+
+struct script_text {
+	char env[64], ns[64], id[80];
+	bool down;
+	char *file_text;           /* NULL: no file */
+	char *stored_text;         /* as stored in env's ledger; NULL: none */
+	bool same;
+	struct err err;
+};
+void script_text_free(struct script_text *s);
+
+struct event {
+	enum event_type type;
+	struct event *next;
+	uint64_t request;          /* number of the request it answers */
+	struct err err;            /* code ERR_OK when it went well */
+	union {
+		struct snapshot *snapshot;
+		struct { struct run **list; size_t n; } runs;
+		struct run *run;
+		struct { struct plan *plan; } plan;
+		struct script_text *script;
+		char run_id[RUN_ID_SIZE];
+		struct { char env[64]; struct history *history; } events; /* history with its events */
+	} u;
+};
+
+struct event *event_new(enum event_type type, uint64_t request);
+void event_free(struct event *ev);
+
+/* Many producers, one consumer; fd is readable while there is something. */
+struct event_queue {
+	pthread_mutex_t lock;
+	struct event *first, **last;
+	int fd;
+};
+
+int event_queue_init(struct event_queue *q, struct err *e) MUST_CHECK;
+void event_queue_clear(struct event_queue *q);
+void event_post(struct event_queue *q, struct event *ev); /* moves ev. Any thread. */
+struct event *event_take(struct event_queue *q);          /* UI thread; NULL when empty */
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model: everything the UI knows. Changed only by model_apply and the UI thread's own actions; views
+ * read it and draw. No I/O. A golden test makes one by hand.
+ */
+#ifndef ENGINE_MODEL_H
+#define ENGINE_MODEL_H
+
+#include "core/engine/event.h"
+
+struct model {
+	const struct project *project;
+	const struct context *ctx;
+	int64_t now_utc_ms;        /* set by the loop before drawing; views use no other clock */
+	struct snapshot *snap;     /* NULL before the first */
+	bool loading;              /* a refresh is under way */
+	struct run **runs;         /* newest first */
+	size_t n_runs;
+	bool runs_known;
+	struct run *watched;       /* run shown in the run view, or NULL */
+	struct plan *plan;         /* plan shown in the plan view, or NULL */
+	struct err plan_err;       /* why there is no plan */
+	uint64_t plan_request;     /* number of the one asked for last; older answers are dropped */
+	struct script_text *script;
+	uint64_t script_request;
+	char events_env[64];
+	struct history *events;    /* with its events, of events_env */
+	/* arming: -1 none, else index of the environment */
+	int armed_env;
+	int64_t armed_until_utc_ms;
+	bool read_only;            /* --read-only: cannot arm */
+	/* the newest thing that happened, for the second last row */
+	char news[256];
+	int64_t news_utc_ms;
+	bool news_bad;
+};
+
+void model_init(struct model *m, const struct project *p, const struct context *ctx);
+void model_clear(struct model *m);
+/* Takes the event's contents over and frees the event. */
+void model_apply(struct model *m, struct event *ev);
+void model_news(struct model *m, bool bad, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Arms one environment for five minutes (ERR_GATE when read_only); disarm with -1. Expires by itself. */
+#define MODEL_ARM_MS 300000
+int model_arm(struct model *m, int env, struct err *e) MUST_CHECK;
+int64_t model_armed_left_ms(const struct model *m, int env); /* 0: not armed */
+const struct run *model_active_run(const struct model *m, const char *environment); /* running, paused, interrupted */
+
+#endif

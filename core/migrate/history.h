@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An environment's history: what its database says was applied, derived from the ledger's events.
+ * Plain data after history_read(); no scripts in it.
+ */
+#ifndef MIGRATE_HISTORY_H
+#define MIGRATE_HISTORY_H
+
+#include "core/base/mem.h"
+#include "core/ledger/event.h"
+
+struct db;
+
+/* One migration as the database knows it. Strings live in the history's arena. */
+struct applied {
+	const char *ns, *id, *title, *sort_key;
+	bool applied;          /* now in force (applied or baselined, not rolled back) */
+	bool baselined;        /* recorded only */
+	bool failed;           /* the last thing that happened was a failure */
+	bool failed_down;      /* … of its down script */
+	bool accepted;         /* the checksum in force comes from `accept` */
+	const char *checksum;  /* in force: of the last applied, baselined or accepted event */
+	const char *down_checksum;
+	const char *who, *host, *run, *error;
+	int64_t generation, failed_attempts, accepted_attempts;
+	int64_t seq;           /* of the event that applied it: order of application, key of its scripts */
+	int64_t script_seq;    /* event whose stored scripts are in force */
+	int64_t at_utc_ms, took_ms;
+	int64_t failed_at_utc_ms;
+};
+
+struct history {
+	struct arena arena;
+	int format;            /* of the ledger; 0 = none yet */
+	bool read_only;        /* a newer format: shown, never written */
+	struct applied *list;  /* in sort-key order */
+	size_t n;
+	size_t n_applied;
+	struct history_event *event; /* every event, oldest first; only when asked for */
+	size_t n_event;
+};
+
+/* with_events also keeps the events (history and audit views). */
+int history_read(struct db *db, bool with_events, struct history **out, struct err *e) MUST_CHECK;
+void history_free(struct history *h);
+const struct applied *history_find(const struct history *h, const char *ns, const char *id);
+/* The migrations in force in the reverse of the order they were applied: list[0] is what `rollback
+ * last 1` takes. *n entries, malloced; caller frees the array. */
+const struct applied **history_newest_first(const struct history *h, size_t *n);
+
+#endif

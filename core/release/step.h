@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How each kind of step is executed: three words. probe looks whether it is already so (on resume and
+ * before every act: never guess), act does it, undo takes it back.
+ */
+#ifndef RELEASE_STEP_H
+#define RELEASE_STEP_H
+
+#include "core/db/db.h"
+#include "core/ledger/lock.h"
+#include "core/release/run.h"
+
+struct executor; /* runner.c: the run, its connection, lock, journal, cancel */
+
+enum step_flag {
+	STEP_CHANGES_WORLD = 1 << 0, /* intent line fsynced and copied to the ledger before acting */
+	STEP_OWN_RECORD = 1 << 1,    /* its history event is in its transaction: no extra fsync */
+	STEP_UNDOABLE = 1 << 2,
+};
+
+enum probe_result { PROBE_TODO, PROBE_DONE, PROBE_ERROR = -1 };
+
+struct step_ops {
+	const char *name;
+	unsigned flags;
+	enum probe_result (*probe)(struct executor *x, const struct step *s, struct err *e);
+	int (*act)(struct executor *x, const struct step *s, struct err *e);
+	int (*undo)(struct executor *x, const struct step *s, struct err *e); /* NULL: nothing to undo */
+};
+
+/* By enum step_kind. */
+extern const struct step_ops *const step_ops_of[STEP_KINDS];
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* One line that is being typed: palette, find, filter, a reason, a typed confirmation. */
+#ifndef TUI_PROMPT_H
+#define TUI_PROMPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/err.h"
+
+struct tui;
+struct canvas;
+
+enum prompt_kind { PROMPT_NONE, PROMPT_PALETTE, PROMPT_FIND, PROMPT_FILTER, PROMPT_CONFIRM, PROMPT_ASK };
+
+struct prompt {
+	enum prompt_kind kind;
+	char text[256];
+	size_t len;
+	bool pasting;         /* between paste-begin and paste-end */
+	bool paste_dropped;   /* a paste came into a confirmation and was dropped: said on screen */
+	char expect[64];      /* PROMPT_CONFIRM: what must be typed */
+	char title[160];
+	char history[16][256];
+	int n_history, at_history;
+	int completion;       /* which of the palette's completions is shown */
+	/* What Enter does; NULL for the built-in kinds. */
+	void (*done)(struct tui *t, const char *text);
+};
+
+void prompt_open(struct tui *t, enum prompt_kind kind);
+/* The typed confirmation of the shown plan (SCREENS 6.6): Enter does nothing until the name matches, Esc leaves, a
+ * bracketed paste is dropped. */
+void prompt_confirm(struct tui *t, const char *name, void (*done)(struct tui *t, const char *text));
+/* A yes/no question or a text to ask for. */
+void prompt_ask(struct tui *t, const char *title, void (*done)(struct tui *t, const char *text));
+void prompt_key(struct tui *t, int32_t key);
+void prompt_draw(const struct tui *t, struct canvas *c);
+
+#endif

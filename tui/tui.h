@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The console: ties model, engine, views, keys and screen together. UI thread only. */
+#ifndef TUI_TUI_H
+#define TUI_TUI_H
+
+#include "core/engine/engine.h"
+#include "tui/keys.h"
+#include "tui/prompt.h"
+#include "tui/theme.h"
+#include "tui/view.h"
+
+#define TUI_MIN_COLS 80
+#define TUI_MIN_ROWS 20
+
+struct tui_options {
+	const char *theme;      /* name or path; NULL: dark */
+	const char *theme_dirs[3]; /* searched in order, then the built-in ones */
+	const char *keys_path;  /* keys.ini, or NULL */
+	bool ascii;
+	bool no_color;          /* NO_COLOR */
+	bool read_only;
+	bool no_mouse;
+};
+
+enum view_id { VIEW_ENVS, VIEW_MATRIX, VIEW_PLAN, VIEW_RUNS, VIEW_AUDIT, VIEW_HELP, VIEWS };
+
+struct tui {
+	struct model model;
+	struct engine *engine;     /* NULL in golden tests */
+	const struct view_ops *view[VIEWS];
+	void *state[VIEWS];
+	enum view_id shown;
+	enum view_id back[16];     /* views to go back to */
+	size_t n_back;
+	struct keymap *keys;
+	struct theme *theme;
+	struct prompt prompt;      /* palette, find, filter, typed confirmation; prompt.kind says which */
+	bool quit, redraw, suspend, dirty;
+	char find[128], filter[128];
+	int rows, cols;
+};
+
+/* The whole console until the user leaves. Returns 0, or -1 with e (no terminal, bad theme, bad keys). */
+int tui_run(const struct project *p, const struct context *ctx, const struct tui_options *opt, struct err *e) MUST_CHECK;
+
+/* The parts a test uses without a terminal. */
+void tui_init(struct tui *t, const struct project *p, const struct context *ctx);
+void tui_clear(struct tui *t);
+void tui_draw(struct tui *t, struct canvas *c);         /* chrome, shown view, prompt on top */
+void tui_event(struct tui *t, struct event *ev);        /* model_apply and the views' event calls */
+void tui_action(struct tui *t, enum action act, const char *arg);
+void tui_show(struct tui *t, enum view_id v);           /* remembers the way back */
+/* Index of the environment a plan would be for: the view's selection. -1 none. */
+int tui_selected_env(const struct tui *t);
+
+#endif

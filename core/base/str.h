@@ -55,7 +55,7 @@ void strbuf_addc(struct strbuf *b, char c);
 void strbuf_adds(struct strbuf *b, const char *s);
 void strbuf_addsv(struct strbuf *b, struct sv s);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void strbuf_addv(struct strbuf *b, const char *fmt, va_list ap);
+void strbuf_addv(struct strbuf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void strbuf_pad(struct strbuf *b, char c, size_t n);
 /* Room for n more bytes, to be written by the caller at data + len, then strbuf_grew(). NULL
  * when the maximum forbids it. */

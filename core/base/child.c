@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Children by posix_spawn.
+ *
+ * Every child gets an empty signal mask and default handlers: the console blocks and catches
+ * signals in ways a child must not inherit. Our descriptors are all O_CLOEXEC; a detached child is
+ * shut off from all others too, since it outlives the console and must not hold its terminal.
+ *
+ * A captured child runs in a process group of its own, so that a deadline or a cancel ends what it has
+ * started as well. Its end is learned from a pidfd, not from the end of its output: a grandchild
+ * that keeps the pipe open (a pager's helper, an ssh master) must not hold us. Where the kernel
+ * gives no pidfd, the end of the output has to do.
+ */
+#include "core/base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+
+#define CAPTURE_STEP ((size_t)32 << 10)
+
+extern char **environ;
+
+/* How one child is started. */
+struct spawn {
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+};
+
+/* flags: POSIX_SPAWN_SETSID or POSIX_SPAWN_SETPGROUP or 0. */
+static void spawn_init(struct spawn *s, short flags)
+{
+	sigset_t none, all;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	/* These only fail for want of memory, or with wrong arguments. */
+	if (posix_spawn_file_actions_init(&s->actions) || posix_spawnattr_init(&s->attr))
+		mem_oom();
+	posix_spawnattr_setsigmask(&s->attr, &none);
+	posix_spawnattr_setsigdefault(&s->attr, &all);
+	posix_spawnattr_setpgroup(&s->attr, 0);
+	posix_spawnattr_setflags(&s->attr,
+				 (short)(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+}
+
+static void spawn_clear(struct spawn *s)
+{
+	posix_spawn_file_actions_destroy(&s->actions);
+	posix_spawnattr_destroy(&s->attr);
+}
+
+/* An action that could not be added would start the child with wrong descriptors. */
+static void must_add(int error)
+{
+	if (error)
+		mem_oom();
+}
+
+int child_spawn_detached(const char *exe, char *const argv[], const char *log_path, pid_t *pid,
+			 struct err *e)
+{
+	struct spawn s;
+	char *program;
+	int log_fd, error;
+
+	program = path_absolute(exe, e); /* the child is in / when it looks */
+	if (!program)
+		return -1;
+	/* Opened here and not by a file action, whose failure could not be told from a failed exec. */
+	log_fd = open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	if (log_fd < 0) {
+		err_sys(e, errno, "cannot open log %s", log_path);
+		mem_free(program);
+		return -1;
+	}
+	spawn_init(&s, POSIX_SPAWN_SETSID);
+	must_add(posix_spawn_file_actions_adddup2(&s.actions, log_fd, STDOUT_FILENO));
+	must_add(posix_spawn_file_actions_adddup2(&s.actions, STDOUT_FILENO, STDERR_FILENO));
+	must_add(posix_spawn_file_actions_addopen(&s.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0));
+	must_add(posix_spawn_file_actions_addclosefrom_np(&s.actions, STDERR_FILENO + 1));
+	must_add(posix_spawn_file_actions_addchdir_np(&s.actions, "/"));
+	error = posix_spawn(pid, program, &s.actions, &s.attr, argv, environ);
+	spawn_clear(&s);
+	close(log_fd);
+	mem_free(program);
+	return error ? err_sys(e, error, "cannot start %s", exe) : 0;
+}
+
+/* Waits for the end of a child that is known to end. */
+static int reap(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Takes what is in the pipe now. 1: there may be more later, 0: the end, -1: error. What passes
+ * the maximum of out is read and dropped, so that the child is never blocked by us. */
+static int drain(int fd, struct strbuf *out, struct err *e)
+{
+	char block[CAPTURE_STEP];
+
+	for (;;) {
+		ssize_t got = read(fd, block, sizeof(block));
+
+		if (got == 0)
+			return 0;
+		if (got > 0)
+			strbuf_add(out, block, (size_t)got);
+		else if (errno == EAGAIN)
+			return 1;
+		else if (errno != EINTR)
+			return err_sys(e, errno, "cannot read the output of a child");
+	}
+}
+
+/* Reads until the child has ended, by its pidfd, or by the end of its output when that is -1. */
+static int follow(const char *name, int fd, int pidfd, struct strbuf *out, int64_t deadline_ms,
+		  struct cancel *c, struct err *e)
+{
+	struct pollfd fds[2] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = pidfd, .events = POLLIN },
+	};
+
+	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+		int ready = wait_fds(fds, 2, deadline_ms, c, e);
+		int more = 1;
+
+		if (ready < 0)
+			return -1;
+		if (ready == 0)
+			return err_set(e, ERR_TIMEOUT, "%s did not end in time", name);
+		/* Also after the child's end, for what it wrote last. */
+		if (fds[0].fd >= 0)
+			more = drain(fd, out, e);
+		if (more < 0)
+			return -1;
+		if (more == 0)
+			fds[0].fd = -1;
+		if (fds[1].revents)
+			return 0;
+	}
+	return 0;
+}
+
+static int spawn_captured(char *const argv[], int out_fd, pid_t *pid, struct err *e)
+{
+	struct spawn s;
+	int error;
+
+	spawn_init(&s, POSIX_SPAWN_SETPGROUP);
+	must_add(posix_spawn_file_actions_adddup2(&s.actions, out_fd, STDOUT_FILENO));
+	must_add(posix_spawn_file_actions_addopen(&s.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0));
+	must_add(posix_spawn_file_actions_addopen(&s.actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0));
+	error = posix_spawnp(pid, argv[0], &s.actions, &s.attr, argv, environ);
+	spawn_clear(&s);
+	return error ? err_sys(e, error, "cannot start %s", argv[0]) : 0;
+}
+
+int child_capture(char *const argv[], struct strbuf *out, int64_t deadline_ms, struct cancel *c,
+		  int *status, struct err *e)
+{
+	int pipe_fds[2], pidfd, ended, r;
+	pid_t pid;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "cannot create a pipe for %s", argv[0]);
+	r = spawn_captured(argv, pipe_fds[1], &pid, e);
+	close(pipe_fds[1]);
+	if (r < 0)
+		goto out;
+	/* Our end only: the flag must not reach the child's. */
+	fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
+	pidfd = pidfd_open(pid, 0);
+	r = follow(argv[0], pipe_fds[0], pidfd, out, deadline_ms, c, e);
+	if (r < 0)
+		kill(-pid, SIGKILL);
+	ended = reap(pid);
+	if (r == 0)
+		*status = ended;
+	if (pidfd >= 0)
+		close(pidfd);
+out:
+	close(pipe_fds[0]);
+	return r;
+}
+
+int child_foreground(char *const argv[], int *status, struct err *e)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, on_int, on_quit;
+	struct spawn s;
+	pid_t pid;
+	int error;
+
+	/* The child has the terminal: Ctrl-C is meant for it. */
+	sigaction(SIGINT, &ignore, &on_int);
+	sigaction(SIGQUIT, &ignore, &on_quit);
+	spawn_init(&s, 0);
+	error = posix_spawnp(&pid, argv[0], &s.actions, &s.attr, argv, environ);
+	spawn_clear(&s);
+	if (!error)
+		*status = reap(pid);
+	sigaction(SIGINT, &on_int, NULL);
+	sigaction(SIGQUIT, &on_quit, NULL);
+	return error ? err_sys(e, error, "cannot start %s", argv[0]) : 0;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/base/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "core/base/mem.h"
+
+#define FILE_STEP ((size_t)64 << 10)
+
+struct digest {
+	EVP_MD *md; /* fetched once: looking the algorithm up costs as much as hashing a small file */
+	EVP_MD_CTX *ctx;
+};
+
+static void hex_of(const unsigned char *bytes, size_t n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	out[2 * n] = '\0';
+}
+
+struct digest *digest_new(void)
+{
+	struct digest *d = mem_alloc(sizeof(*d));
+
+	/* Without this the library reads its configuration file first, and may load engines that
+	 * it names: milliseconds of every start, and somebody else's code in our process. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	d->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	d->ctx = EVP_MD_CTX_new();
+	if (!d->md || !d->ctx)
+		abort();
+	digest_begin(d);
+	return d;
+}
+
+void digest_free(struct digest *d)
+{
+	if (!d)
+		return;
+	EVP_MD_CTX_free(d->ctx);
+	EVP_MD_free(d->md);
+	mem_free(d);
+}
+
+/* The three calls below fail only when the library is broken or out of memory. A digest that is
+ * silently wrong would be worse than no program. */
+
+void digest_begin(struct digest *d)
+{
+	if (!EVP_DigestInit_ex2(d->ctx, d->md, NULL))
+		abort();
+}
+
+void digest_add(struct digest *d, const void *p, size_t n)
+{
+	if (!EVP_DigestUpdate(d->ctx, p, n))
+		abort();
+}
+
+void digest_end(struct digest *d, char hex[DIGEST_HEX_SIZE])
+{
+	unsigned char bytes[DIGEST_BYTES];
+
+	if (!EVP_DigestFinal_ex(d->ctx, bytes, NULL))
+		abort();
+	hex_of(bytes, sizeof(bytes), hex);
+}
+
+void digest_hex(const void *p, size_t n, char hex[DIGEST_HEX_SIZE])
+{
+	struct digest *d = digest_new();
+
+	digest_add(d, p, n);
+	digest_end(d, hex);
+	digest_free(d);
+}
+
+int digest_file(const char *path, char hex[DIGEST_HEX_SIZE], struct err *e)
+{
+	struct digest *d = NULL;
+	char *block = NULL;
+	int fd, r = -1;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot open %s", path);
+	d = digest_new();
+	block = mem_alloc(FILE_STEP);
+	for (;;) {
+		ssize_t got = read(fd, block, FILE_STEP);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			err_sys(e, errno, "cannot read %s", path);
+			goto out;
+		}
+		if (got == 0)
+			break;
+		digest_add(d, block, (size_t)got);
+	}
+	digest_end(d, hex);
+	r = 0;
+out:
+	mem_free(block);
+	digest_free(d);
+	close(fd);
+	return r;
+}
+
+void digest_random_hex(size_t n, char *out)
+{
+	unsigned char bytes[32];
+
+	for (size_t at = 0; at < n;) {
+		size_t want = n - at < sizeof(bytes) ? n - at : sizeof(bytes);
+		ssize_t got = getrandom(bytes, want, 0);
+
+		/* Up to 256 bytes come whole or not at all; only a kernel without the call fails. */
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			abort();
+		hex_of(bytes, (size_t)got, out + 2 * at);
+		at += (size_t)got;
+	}
+	out[2 * n] = '\0';
+}

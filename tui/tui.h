@@ -53,4 +53,11 @@ void tui_show(struct tui *t, enum view_id v);           /* remembers the way bac
 /* Index of the environment a plan would be for: the view's selection. -1 none. */
 int tui_selected_env(const struct tui *t);
 
+/* What views ask of the engine; each does nothing when there is none (golden tests). */
+void tui_plan(struct tui *t, const struct plan_request *r);  /* asks for a plan and shows the plan view */
+void tui_watch(struct tui *t, const char *run_id);           /* follows a run and shows it in the plan view */
+void tui_script(struct tui *t, const char *env, const char *ns, const char *id, bool down); /* -> model.script */
+void tui_events(struct tui *t, const char *env);             /* -> model.events */
+void tui_read_runs(struct tui *t);                           /* -> model.runs */
+
 #endif

@@ -21,8 +21,12 @@ struct applied {
 	bool accepted;         /* the checksum in force comes from `accept` */
 	const char *checksum;  /* in force: of the last applied, baselined or accepted event */
 	const char *down_checksum;
+	const char *ran_checksum;    /* of the last EVENT_APPLIED: what really ran here; NULL if it never ran */
+	const char *failed_checksum; /* of the last EVENT_FAILED: was the file mended since? NULL if none */
+	const char *failed_run;      /* run of that failure, or NULL */
 	const char *who, *host, *run, *error;
-	int64_t generation, failed_attempts, accepted_attempts;
+	int64_t generation;    /* of the last applied or baselined event; 0 when it never was */
+	int64_t failed_attempts, accepted_attempts;
 	int64_t seq;           /* of the event that applied it: order of application, key of its scripts */
 	int64_t script_seq;    /* event whose stored scripts are in force */
 	int64_t at_utc_ms, took_ms;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/base/cancel.h"
 
+#include "core/base/clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "core/base/clock.h"
 
 #define WAIT_FDS_MAX 64
 
@@ -54,8 +54,8 @@ void cancel_fire(struct cancel *c)
 		return;
 	/* Cannot fail: the counter was 0. */
 	(void)!write(c->fd, &one, sizeof(one));
-	/* fired is stored before hooked is read here, and the other way round in cancel_hook: one of
-	 * the two sees the other's store, so that no hook is missed without a lock around both. */
+	/* fired is stored before hooked is read here, and the other way round in cancel_hook: one
+	 * of the two sees the other's store, so no hook is missed without a lock around both. */
 	if (atomic_load(&c->hooked)) {
 		pthread_mutex_lock(&c->lock);
 		hook_run_locked(c);

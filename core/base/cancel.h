@@ -31,9 +31,9 @@ int cancel_init(struct cancel *c, struct err *e) MUST_CHECK;
 void cancel_clear(struct cancel *c);
 void cancel_fire(struct cancel *c);
 bool cancel_fired(const struct cancel *c); /* NULL: false */
-/* Sets (fn NULL: removes) the hook. Called at once when already fired, and once at most. One hook at
- * a time. It runs under the lock: it must not call cancel_* on c. When this returns after a removal,
- * the hook is not running any more. c NULL: nothing. */
+/* Sets (fn NULL: removes) the hook. Called at once when already fired, and once at most. One hook
+ * at a time. It runs under the lock: it must not call cancel_* on c. When this returns after a
+ * removal, the hook is not running any more. c NULL: nothing. */
 void cancel_hook(struct cancel *c, void (*fn)(void *), void *arg);
 
 #define WAIT_FOREVER INT64_MAX

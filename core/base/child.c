@@ -6,12 +6,15 @@
  * signals in ways a child must not inherit. Our descriptors are all O_CLOEXEC; a detached child is
  * shut off from all others too, since it outlives the console and must not hold its terminal.
  *
- * A captured child runs in a process group of its own, so that a deadline or a cancel ends what it has
- * started as well. Its end is learned from a pidfd, not from the end of its output: a grandchild
- * that keeps the pipe open (a pager's helper, an ssh master) must not hold us. Where the kernel
- * gives no pidfd, the end of the output has to do.
+ * A captured child runs in a process group of its own, so that a deadline or a cancel ends what it
+ * has started as well. Its end is learned from a pidfd, not from the end of its output: a
+ * grandchild that keeps the pipe open (a pager's helper, an ssh master) must not hold us. Where the
+ * kernel gives no pidfd, the end of the output has to do.
  */
 #include "core/base/child.h"
+
+#include "core/base/fs.h"
+#include "core/base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +23,6 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "core/base/fs.h"
-#include "core/base/mem.h"
 
 #define CAPTURE_STEP ((size_t)32 << 10)
 
@@ -64,6 +64,11 @@ static void must_add(int error)
 		mem_oom();
 }
 
+static void add_null(struct spawn *s, int fd, int flags)
+{
+	must_add(posix_spawn_file_actions_addopen(&s->actions, fd, "/dev/null", flags, 0));
+}
+
 int child_spawn_detached(const char *exe, char *const argv[], const char *log_path, pid_t *pid,
 			 struct err *e)
 {
@@ -74,7 +79,7 @@ int child_spawn_detached(const char *exe, char *const argv[], const char *log_pa
 	program = path_absolute(exe, e); /* the child is in / when it looks */
 	if (!program)
 		return -1;
-	/* Opened here and not by a file action, whose failure could not be told from a failed exec. */
+	/* Not by a file action, whose failure could not be told from a failed exec. */
 	log_fd = open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
 	if (log_fd < 0) {
 		err_sys(e, errno, "cannot open log %s", log_path);
@@ -84,7 +89,7 @@ int child_spawn_detached(const char *exe, char *const argv[], const char *log_pa
 	spawn_init(&s, POSIX_SPAWN_SETSID);
 	must_add(posix_spawn_file_actions_adddup2(&s.actions, log_fd, STDOUT_FILENO));
 	must_add(posix_spawn_file_actions_adddup2(&s.actions, STDOUT_FILENO, STDERR_FILENO));
-	must_add(posix_spawn_file_actions_addopen(&s.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0));
+	add_null(&s, STDIN_FILENO, O_RDONLY);
 	must_add(posix_spawn_file_actions_addclosefrom_np(&s.actions, STDERR_FILENO + 1));
 	must_add(posix_spawn_file_actions_addchdir_np(&s.actions, "/"));
 	error = posix_spawn(pid, program, &s.actions, &s.attr, argv, environ);
@@ -161,8 +166,8 @@ static int spawn_captured(char *const argv[], int out_fd, pid_t *pid, struct err
 
 	spawn_init(&s, POSIX_SPAWN_SETPGROUP);
 	must_add(posix_spawn_file_actions_adddup2(&s.actions, out_fd, STDOUT_FILENO));
-	must_add(posix_spawn_file_actions_addopen(&s.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0));
-	must_add(posix_spawn_file_actions_addopen(&s.actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0));
+	add_null(&s, STDIN_FILENO, O_RDONLY);
+	add_null(&s, STDERR_FILENO, O_WRONLY);
 	error = posix_spawnp(pid, argv[0], &s.actions, &s.attr, argv, environ);
 	spawn_clear(&s);
 	return error ? err_sys(e, error, "cannot start %s", argv[0]) : 0;

@@ -10,12 +10,12 @@
  */
 #include "core/base/clock.h"
 
+#include "core/base/str.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-#include "core/base/str.h"
 
 #define MINUTE_MS INT64_C(60000)
 #define HOUR_MS (60 * MINUTE_MS)

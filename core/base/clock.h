@@ -27,7 +27,7 @@ char *clock_hms(int64_t utc_ms, char out[CLOCK_TEXT_SIZE]);
 char *clock_span(int64_t ms, char out[CLOCK_TEXT_SIZE]);
 /* "just now", "42s ago", "5m ago", "3h ago", "4 d ago". */
 char *clock_ago(int64_t ms, char out[CLOCK_TEXT_SIZE]);
-/* "30m", "24h", "7d", "5s", "500ms", "90" (seconds) to milliseconds; false when it is none of them. */
+/* "30m", "24h", "7d", "5s", "500ms", "90" (seconds) to milliseconds; false for anything else. */
 bool clock_parse_span(const char *text, int64_t *ms);
 
 #endif

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/base/digest.h"
 
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "core/base/mem.h"
-
 #define FILE_STEP ((size_t)64 << 10)
 
 struct digest {
-	EVP_MD *md; /* fetched once: looking the algorithm up costs as much as hashing a small file */
+	EVP_MD *md; /* fetched once: looking it up costs as much as hashing a small file */
 	EVP_MD_CTX *ctx;
 };
 
@@ -92,9 +92,9 @@ int digest_file(const char *path, char hex[DIGEST_HEX_SIZE], struct err *e)
 	char *block = NULL;
 	int fd, r = -1;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = fs_open(path, e);
 	if (fd < 0)
-		return err_sys(e, errno, "cannot open %s", path);
+		return -1;
 	d = digest_new();
 	block = mem_alloc(FILE_STEP);
 	for (;;) {
@@ -127,7 +127,7 @@ void digest_random_hex(size_t n, char *out)
 		size_t want = n - at < sizeof(bytes) ? n - at : sizeof(bytes);
 		ssize_t got = getrandom(bytes, want, 0);
 
-		/* Up to 256 bytes come whole or not at all; only a kernel without the call fails. */
+		/* Fails for a signal early in the boot, or in a kernel without the call. */
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)

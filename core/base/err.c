@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/base/err.h"
 
+#include "core/base/str.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "core/base/str.h"
 
 /* Texts are formatted beside the error first, because arguments often are parts of it:
  * err_detail(e, "%s, twice", e->detail) must work. Longer than the longest part, so that str_copy

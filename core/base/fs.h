@@ -15,6 +15,9 @@ int fs_read(const char *path, size_t max, struct strbuf *out, struct err *e) MUS
 /* Same for name inside the open folder dirfd; path is only for the error text. */
 int fs_read_at(int dirfd, const char *name, const char *path, size_t max, struct strbuf *out,
 	       struct err *e) MUST_CHECK;
+/* Opens a regular file for reading (O_CLOEXEC): the descriptor, or -1. Anything else is refused
+ * (ERR_INPUT) without waiting, also a FIFO that nobody writes to. */
+int fs_open(const char *path, struct err *e) MUST_CHECK;
 /* Writes all n bytes to fd, across short writes and EINTR. what is for the error text. */
 int fs_write_all(int fd, const void *p, size_t n, const char *what, struct err *e) MUST_CHECK;
 /* Durable replacement: a temporary file beside path, write, fsync, rename, fsync of the folder.

@@ -2,20 +2,21 @@
 /*
  * What the system says about a file system, this boot and a process.
  *
- * fs_is_network() matters because SQLite's locks and its shared memory cannot be trusted on a network
- * file system, and we refuse to work there. statfs(2) names most kinds by a number. FUSE has one number
- * for all, so there /proc/self/mountinfo is searched for the device of the path and the kind is
- * taken from it. When in doubt the answer is "not a network": a refusal must be right.
+ * fs_is_network() matters because SQLite's locks and its shared memory cannot be trusted on a
+ * network file system, and we refuse to work there. statfs(2) names most kinds by a number. FUSE
+ * has one number for all, so there /proc/self/mountinfo is searched for the device of the path and
+ * the kind is taken from it. When in doubt the answer is "not a network": a refusal must be right.
  */
+#include "core/base/fs.h"
+
+#include "core/base/mem.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-
-#include "core/base/fs.h"
-#include "core/base/mem.h"
 
 #define FUSE_MAGIC 0x65735546U
 #define MOUNTINFO_MAX ((size_t)4 << 20)

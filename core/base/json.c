@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/base/json.h"
 
-#include <assert.h>
-#include <string.h>
-
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/utf8.h"
+
+#include <assert.h>
+#include <string.h>
 
 json_t *json_parse(struct sv text, const char *what, struct err *e)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/base/log.h"
 
+#include "core/base/clock.h"
+#include "core/base/str.h"
+#include "core/base/utf8.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "core/base/clock.h"
-#include "core/base/str.h"
-#include "core/base/utf8.h"
 
 #define LINE_MAX_BYTES ((size_t)16 << 10)
 
@@ -35,7 +35,8 @@ static void handle_set(int fd)
 
 int log_open(const char *path, struct err *e)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	int fd = open(path, flags, 0600);
 	struct stat st;
 
 	if (fd < 0)

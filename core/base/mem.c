@@ -42,7 +42,7 @@ void mem_set_oom_hook(void (*hook)(void))
 
 void mem_oom(void)
 {
-	/* Taken out first: a hook that runs out of memory itself must not come back here for ever. */
+	/* Taken out first: a hook that runs out of memory itself must not come back for ever. */
 	void (*hook)(void) = atomic_exchange(&oom_hook, NULL);
 
 	if (hook)

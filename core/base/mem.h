@@ -33,7 +33,8 @@ struct arena {
 };
 
 void arena_init(struct arena *a);
-void *arena_alloc(struct arena *a, size_t bytes) __attribute__((returns_nonnull)); /* zeroed, aligned */
+/* Zeroed, and aligned for every type. */
+void *arena_alloc(struct arena *a, size_t bytes) __attribute__((returns_nonnull));
 char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull));
 char *arena_strndup(struct arena *a, const char *s, size_t n) __attribute__((returns_nonnull));
 struct sv arena_sv(struct arena *a, struct sv s); /* copy, with a NUL behind it */

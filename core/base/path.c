@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include "core/base/fs.h"
+
+#include "core/base/mem.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "core/base/fs.h"
-#include "core/base/mem.h"
 
 char *path_join(const char *dir, const char *name)
 {

@@ -4,22 +4,22 @@
  *
  * A strbuf has a maximum because most of what we build comes from outside: a reply, a log line, a
  * file. Callers append without looking and ask strbuf_ok() once at the end; that is only sound
- * because an append after the first refused one is refused too, else a short piece could land behind
- * a long one that is missing. The memory doubles; one byte more than the text is always there for the
- * NUL. Appending a piece of the buffer to itself is not supported.
+ * because an append after the first refused one is refused too, else a short piece could land
+ * behind a long one that is missing. The memory doubles; one byte more than the text is always
+ * there for the NUL. Appending a piece of the buffer to itself is not supported.
  *
  * sv_cut() treats a separator as the end of a piece, not as a border between two: "a,b," has two
  * pieces, as a file with a newline at its end has no empty last line.
  */
 #include "core/base/str.h"
 
+#include "core/base/mem.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/mem.h"
-
-/* Words longer than this are not typing mistakes; it bounds the work and the tables on the stack. */
+/* Longer words are not typing mistakes; it bounds the work and the tables on the stack. */
 #define NEAREST_MAX 64
 
 struct sv sv_of(const char *s)

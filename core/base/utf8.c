@@ -8,14 +8,16 @@
  * cannot disagree with what is shown.
  *
  * Marks: a combining mark is drawn over the character before it. At the start of a text, and behind
- * a tab or an escape, that would be a character of somebody else, so there marks are escaped; behind
- * a character four are kept and the rest escaped, because terminals stack them over the lines above.
+ * a tab or an escape, that would be a character of somebody else, so there marks are escaped;
+ * behind a character four are kept and the rest escaped, because terminals stack them over the
+ * lines above.
  *
  * U+FE0E and U+FE0F, which choose between the text and the picture form of a character, are
  * dropped: they are common in honest logs, carry nothing else, and terminals disagree about the
  * width that follows.
  *
- * Most of what comes is plain ASCII, so runs of it are found eight bytes at a time and copied whole.
+ * Most of what comes is plain ASCII, so runs of it are found eight bytes at a time and copied
+ * whole.
  */
 #include "core/base/utf8.h"
 
@@ -89,8 +91,8 @@ static size_t ascii_run(struct sv s)
 	for (; s.n - n >= 8; n += 8) {
 		uint64_t word;
 
-		/* The top bit of a byte is set by a byte below 0x20 (borrow), by 0x7f (carry), or
-		 * by a byte past ASCII. A borrow can blame a neighbour too; the loop below decides. */
+		/* The top bit of a byte gets set by a byte below 0x20 (borrow), by 0x7f (carry) and
+		 * by one past ASCII. A borrow can blame a neighbour too; the loop below decides. */
 		memcpy(&word, s.p + n, sizeof(word));
 		if (((word - ones * 0x20) | (word + ones) | word) & ones * 0x80)
 			break;
@@ -212,7 +214,7 @@ static void drop_cut_character(struct strbuf *out, size_t from)
 		return;
 	do
 		start--;
-	while (start > from && out->len - start < 4 && ((unsigned char)out->data[start] & 0xc0) == 0x80);
+	while (start > from && out->len - start < 4 && (out->data[start] & 0xc0) == 0x80);
 	if (utf8_decode(sv_n(out->data + start, out->len - start), &cp) == 0) {
 		out->len = start;
 		out->data[start] = '\0';

@@ -27,9 +27,10 @@ bool utf8_valid(struct sv s);
 /*
  * Appends s as it may be shown on one line: valid printable text as it is; TAB as blanks to the
  * next multiple of 8; anything else visibly escaped: \x1b, \r, \n, \xFF for a byte of invalid
- * UTF-8, <U+202E> for a format character; at most 4 combining marks on one character. No escape
- * sequence, control character or invisible character survives. The result is valid UTF-8 (pure
- * ASCII when ascii is set: other code points become <U+00E9>).
+ * UTF-8, <U+202E> for a format character; at most 4 combining marks on one character, the rest and
+ * those without a character escaped. The presentation selectors U+FE0E and U+FE0F are dropped. No
+ * escape sequence, control character or invisible character survives. The result is valid UTF-8
+ * (pure ASCII when ascii is set: other code points become <U+00E9>), also when out was too small.
  */
 void clean_text(struct strbuf *out, struct sv s, bool ascii);
 /* As clean_text but keeps '\n' as a line break; every line is cleaned by itself. */

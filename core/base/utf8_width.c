@@ -2,9 +2,10 @@
 /*
  * How many columns a code point takes.
  *
- * Not wcwidth(3): its answers follow the locale (in "C" everything past ASCII is unprintable) and the C
- * library's version, and it gives a width to characters that must not reach a terminal at all. The
- * same text must look the same in a golden test, in a container without locales and on screen.
+ * Not wcwidth(3): its answers follow the locale (in "C" everything past ASCII is unprintable) and
+ * the C library's version, and it gives a width to characters that must not reach a terminal at
+ * all. The same text must look the same in a golden test, in a container without locales and on
+ * screen.
  *
  * One sorted table holds every range that is not simply one column wide, with its class:
  *   ZERO    non-spacing and enclosing marks (general category Mn, Me), the vowels and finals of

@@ -24,7 +24,7 @@ MAKEFLAGS += --no-builtin-rules
 # What is tested is the debug build, what is used is the release build; asking for a file such as
 # build/debug/core/base/err.o names its variant itself.
 TEST_GOALS := check-unit check-contract check-golden check-console check-torture check-fuzz \
-	check-fast unit contract console torture golden test-programs
+	check-fast torture golden test-programs docs docs-check lint
 ifndef MODE
 MODE := $(firstword \
 	$(foreach g,$(MAKECMDGOALS),$(if $(filter build/%/x,$(g)/x),$(word 2,$(subst /, ,$(g))))) \
@@ -63,13 +63,17 @@ LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/themes_builtin.o
 
 # Beside the programs test_*.c a test folder may hold shared .c files; they and tests/support go
 # into one archive that all test programs link.
-TEST_C := $(sort $(wildcard tests/unit/test_*.c tests/contract/test_*.c tests/golden/test_*.c \
-	tests/console/test_*.c))
+TEST_DIRS := unit contract golden console torture
+TEST_C := $(sort $(foreach d,$(TEST_DIRS),$(wildcard tests/$d/test_*.c)))
 SUPPORT_SRC := $(sort $(wildcard tests/support/*.c) $(filter-out $(TEST_C), \
-	$(wildcard tests/unit/*.c tests/contract/*.c tests/golden/*.c tests/console/*.c)))
+	$(foreach d,$(filter-out torture,$(TEST_DIRS)),$(wildcard tests/$d/*.c))))
+TEST_SH := $(sort $(wildcard tests/console/*.sh tests/torture/*.sh))
 FUZZ_C := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-FAULTS_C := $(sort $(wildcard tests/torture/*.c))
+# What is left in tests/torture is the library that makes calls fail, preloaded into the program.
+FAULTS_C := $(sort $(filter-out $(TEST_C),$(wildcard tests/torture/*.c)))
 BENCH_C := $(sort $(wildcard bench/*.c))
+FORMATTED := $(sort $(wildcard core/*/*.[ch] config/*.[ch] tui/*.[ch] cli/*.[ch] tests/*/*.[ch] \
+	bench/*.[ch]))
 
 # --- Libraries ----------------------------------------------------------------------------------
 
@@ -78,8 +82,8 @@ TEST_LIBS := cmocka vterm
 
 # Asked for once, in one call; only when that fails is every library looked at, so that the error
 # names all that are missing. Targets that compile nothing work without any of them.
-LIBLESS := clean help deps demo check lint layer-check size-check docs-check format dist \
-	uninstall shellcheck mandoc-check format-check
+LIBLESS := clean help deps demo check check-asan check-tsan coverage fuzz bench dist distcheck \
+	uninstall format layer-check size-check
 WANTS_LIBS := $(if $(MAKECMDGOALS),$(filter-out $(LIBLESS),$(MAKECMDGOALS)),all)
 ifneq ($(WANTS_LIBS),)
 LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
@@ -152,8 +156,9 @@ define rewrite
 	@if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
 endef
 
-VERSION = $(shell git describe --tags --dirty --always 2>/dev/null || cat VERSION 2>/dev/null \
-	|| echo unknown)
+# A release archive has no .git but a file VERSION; it may lie inside another repository.
+VERSION = $(shell { test -e .git && git describe --tags --dirty --always; } 2>/dev/null \
+	|| cat VERSION 2>/dev/null || echo unknown)
 
 .PHONY: FORCE
 $(B)/.flags: FORCE
@@ -171,15 +176,236 @@ $(B)/paths.h: FORCE
 
 TEST_BIN := $(TEST_C:%.c=$(B)/%)
 SUPPORT_OBJ := $(SUPPORT_SRC:%.c=$(B)/%.o)
+FAULTS_SO := $(if $(FAULTS_C),$(B)/tests/torture/faults.so)
+REPLAY_BIN := $(FUZZ_C:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
+FUZZ_BIN := $(FUZZ_C:%.c=$(B)/%)
+BENCH_BIN := $(BENCH_C:%.c=$(B)/%)
+
+define link-test
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(ALL_LDLIBS)
+endef
 
 $(B)/tests/support.a: $(SUPPORT_OBJ)
 	$(call say,AR,$@)
 	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $(SUPPORT_OBJ)
 
 $(TEST_BIN): $(B)/%: $(B)/%.o $(B)/tests/support.a $(B)/libbascule.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(ALL_LDLIBS)
+	$(link-test)
 
-.PHONY: clean
+$(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libbascule.a
+	$(link-test)
+
+# A fuzz target is linked twice: with libFuzzer to search (make fuzz), and with a main that feeds
+# it the stored corpus (make check).
+$(REPLAY_BIN): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o \
+	$(B)/libbascule.a
+	$(link-test)
+
+$(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/libbascule.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LDLIBS)
+
+# One command from source to library: it is position-independent, which nothing else here is.
+$(B)/tests/torture/faults.so: $(FAULTS_C) $(B)/.flags
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -I. -std=c11 $(WARNINGS) -O1 -g -fPIC -shared -pthread \
+		-o $@ $(FAULTS_C) -ldl
+
+.PHONY: test-programs
+test-programs: $(B)/bascule $(TEST_BIN) $(REPLAY_BIN) $(FAULTS_SO)
+
+# --- Tests --------------------------------------------------------------------------------------
+
+# Programs and scripts of the given folders in the given variant, those with $(T) in their path.
+tests-of = $(foreach d,$(1),$(patsubst %.c,build/$(strip $(2))/%,$(wildcard tests/$d/test_*.c)) \
+	$(wildcard tests/$d/*.sh))
+replays-of = $(patsubst tests/fuzz/fuzz_%.c,build/$(strip $(1))/tests/fuzz/replay_%,$(FUZZ_C))
+only = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$t),$t)),$(1))
+run-tests = $(Q)BUILD=$(B) tools/run-tests -j $(JOBS) $(call only,$(1))
+
+LINT := tools/layer-check tools/hdr-check tools/size-check tools/format-check tools/shell-check \
+	tools/man-check tools/docs-check
+
+# What follows calls this file again, for another variant or after packages were installed. Two
+# compilers at once unless -j says otherwise.
+again = +$(Q)$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+clang-variants = $(if $(filter default undefined,$(origin CC)),CC=clang)
+
+.PHONY: check check-now check-fast check-unit check-contract check-golden check-console \
+	check-torture check-fuzz check-asan check-tsan torture golden lint $(LINT:tools/%=%)
+
+## check: install what is missing, build all variants, run every test and lint
+check:
+	$(Q)tools/deps build test
+	$(again) MODE=release DEVELOPER=1 all
+	$(again) MODE=debug DEVELOPER=1 test-programs
+	$(again) MODE=asan DEVELOPER=1 CC=clang test-programs
+	$(again) MODE=tsan DEVELOPER=1 CC=clang test-programs
+	$(again) MODE=debug DEVELOPER=1 check-now
+
+# One list, so that two long tests of different kinds share the cores and one line sums up. The
+# release build is compiled by gcc, the sanitizers by clang: no warnings with either is part of it.
+check-now: test-programs
+	$(call run-tests,$(LINT) $(call tests-of,$(TEST_DIRS),debug) $(call replays-of,debug) \
+		$(SANITIZED))
+
+# Under the sanitizers: what runs in one process. Scripts drive the debug build.
+sanitized-of = $(call tests-of,unit contract golden,$(1)) $(call replays-of,$(1))
+SANITIZED = $(call sanitized-of,asan) $(call sanitized-of,tsan)
+
+## check-fast: unit, contract and golden tests of the debug build, in seconds
+check-fast: $(filter $(B)/tests/unit/% $(B)/tests/contract/% $(B)/tests/golden/%,$(TEST_BIN))
+	$(call run-tests,$(call tests-of,unit contract golden,$(MODE)))
+
+## check-unit: one kind of test; also check-contract check-golden check-console check-torture
+check-unit check-contract check-golden: check-%: test-programs
+	$(call run-tests,$(call tests-of,$*,$(MODE)))
+
+check-console check-torture: check-%: test-programs
+	$(call run-tests,$(call tests-of,$*,$(MODE)))
+
+## check-fuzz: the stored corpus of every fuzz target
+check-fuzz: $(REPLAY_BIN)
+	$(call run-tests,$(call replays-of,$(MODE)))
+
+## check-asan: every test but torture under AddressSanitizer and UBSan; check-tsan: ThreadSanitizer
+check-asan check-tsan: check-%:
+	$(again) MODE=$* CC=clang test-programs
+	$(Q)BUILD=build/$* tools/run-tests -j $(JOBS) \
+		$(call only,$(call sanitized-of,$*) $(call tests-of,console,$*))
+
+## torture: kill and fail the runner at every point (the same as check-torture)
+torture: check-torture
+
+## golden: rewrite the expected screens; read the diff before committing it
+golden: $(filter $(B)/tests/golden/%,$(TEST_BIN))
+	$(Q)BUILD=$(B) GOLDEN_UPDATE=1 tools/run-tests -j $(JOBS) $(call only,$(call tests-of,golden,$(MODE)))
+	$(Q)git --no-pager diff --stat -- tests/golden
+
+## lint: layers, headers, sizes, format, shell, man pages, papers
+lint: $(B)/bascule
+	$(call run-tests,$(LINT))
+
+$(LINT:tools/%=%): %:
+	$(Q)BUILD=$(B) tools/$*
+
+docs-check: $(B)/bascule
+
+# --- Fuzzing, coverage, measuring ---------------------------------------------------------------
+
+# Seconds per target.
+FUZZ_TIME ?= 60
+
+.PHONY: fuzz fuzz-programs coverage bench
+## fuzz: search with libFuzzer, FUZZ_TIME seconds per target (60); T=word for some of them
+fuzz:
+	$(Q)tools/deps build test
+	$(again) MODE=fuzz fuzz-programs
+	$(Q)for target in $(call only,$(FUZZ_C:tests/fuzz/%.c=build/fuzz/tests/fuzz/%)); do \
+		tools/fuzz-one $$target $(FUZZ_TIME) || exit; \
+	done
+
+fuzz-programs: $(FUZZ_BIN)
+
+## coverage: run every test and torture on the cov build; report in build/cov/html
+coverage:
+	$(Q)tools/deps build test
+	$(again) MODE=cov test-programs
+	$(Q)JOBS=$(JOBS) tools/coverage $(call tests-of,$(TEST_DIRS),cov) $(call replays-of,cov)
+
+## bench: measure side by side with the peers, each figure as a ratio
+bench:
+	$(Q)tools/deps build bench
+	$(again) MODE=release all bench-programs
+	$(Q)for script in $(call only,$(sort $(wildcard bench/*.sh))); do \
+		BASCULE=$(CURDIR)/build/release/bascule bash $$script || exit; \
+	done
+
+.PHONY: bench-programs
+bench-programs: $(BENCH_BIN)
+
+# --- For people ---------------------------------------------------------------------------------
+
+.PHONY: demo deps help clean format docs compile_commands.json
+DEMO_DIR ?= build/demo
+
+## demo: install what is missing, build, open the console on a workspace; DEMO=plain prints it
+demo:
+	$(Q)tools/deps build
+	$(again) MODE=release all
+	$(Q)build/release/bascule demo $(DEMO_DIR) $(if $(filter plain,$(DEMO)),--plain)
+
+## deps: install the packages for building and testing
+deps:
+	$(Q)tools/deps build test
+
+## format: let clang-format have its way
+format:
+	$(Q)clang-format -i $(FORMATTED)
+
+## docs: write the generated tables into the man pages
+docs: $(B)/bascule
+	$(Q)BUILD=$(B) tools/gen-docs
+
+## compile_commands.json: for editors and clang tools
+compile_commands.json:
+	$(Q)for source in $(LIB_SRC) cli/main.c $(TEST_C) $(SUPPORT_SRC); do \
+		printf '{"directory": "%s", "file": "%s", "command": "%s -c %s"}\n' '$(CURDIR)' "$$source" \
+			'$(subst ",\",$(CC) $(ALL_CPPFLAGS) $(TEST_CFLAGS) $(ALL_CFLAGS))' "$$source"; \
+	done | sed -e '1s/^/[/' -e '$$!s/$$/,/' -e '$$s/$$/]/' > $@
+
+## clean: remove build/
 clean:
-	rm -rf build
+	rm -rf build compile_commands.json
+
+## help: this list
+help:
+	@echo 'make [TARGET] [MODE=release|debug|asan|tsan|cov|fuzz] [V=1] [DEVELOPER=1] [T=word]'
+	@sed -n 's/^## \([a-z_.-]*\): /\1 /p' $(firstword $(MAKEFILE_LIST)) | \
+		while read -r target text; do printf '  %-22s %s\n' "$$target" "$$text"; done
+
+# --- Installation and releases ------------------------------------------------------------------
+
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+SHARE = $(DESTDIR)$(PREFIX)/share
+MAN := $(wildcard man/*.[157])
+PAPERS := $(wildcard README.md CHANGELOG.md CONTRIBUTING.md ARCHITECTURE.md LICENSE)
+COMPLETIONS := bash-completion/completions/bascule zsh/site-functions/_bascule \
+	fish/vendor_completions.d/bascule.fish
+
+.PHONY: install uninstall dist distcheck
+## install: into $(DESTDIR)$(PREFIX), default /usr/local; uninstall takes it away again
+install: all
+	$(Q)install -d $(BINDIR) $(SHARE)/bascule/themes $(SHARE)/doc/bascule/examples \
+		$(patsubst %,$(SHARE)/%,$(dir $(COMPLETIONS))) \
+		$(patsubst %,$(SHARE)/man/man%,1 5 7)
+	$(Q)install -m 755 $(B)/bascule $(BINDIR)/bascule
+	$(Q)for page in $(MAN); do install -m 644 $$page $(SHARE)/man/man$${page##*.}/; done
+	$(Q)for theme in $(THEMES); do install -m 644 $$theme $(SHARE)/bascule/themes/; done
+	$(Q)for paper in $(PAPERS); do install -m 644 $$paper $(SHARE)/doc/bascule/; done
+	$(Q)for file in $(wildcard config/examples/*); do \
+		install -m 644 $$file $(SHARE)/doc/bascule/examples/; done
+	$(Q)$(B)/bascule completion bash > $(SHARE)/bash-completion/completions/bascule
+	$(Q)$(B)/bascule completion zsh > $(SHARE)/zsh/site-functions/_bascule
+	$(Q)$(B)/bascule completion fish > $(SHARE)/fish/vendor_completions.d/bascule.fish
+
+uninstall:
+	$(Q)rm -f $(BINDIR)/bascule $(patsubst %,$(SHARE)/%,$(COMPLETIONS)) \
+		$(foreach page,$(notdir $(MAN)),$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(page))
+	$(Q)rm -rf $(SHARE)/bascule $(SHARE)/doc/bascule
+
+DIST = bascule-$(VERSION)
+
+## dist: build/dist/bascule-VERSION.tar.gz and its sha256, the same bytes for the same commit
+dist:
+	$(Q)mkdir -p build/dist
+	$(Q)printf '%s\n' '$(VERSION)' > build/dist/VERSION
+	$(Q)git archive --prefix=$(DIST)/ --add-file=build/dist/VERSION HEAD | gzip -n -9 \
+		> build/dist/$(DIST).tar.gz
+	$(Q)cd build/dist && sha256sum $(DIST).tar.gz > $(DIST).tar.gz.sha256 && cat $(DIST).tar.gz.sha256
+
+## distcheck: unpack it, build, test, install to a stage, uninstall, find nothing left
+distcheck: dist
+	$(Q)tools/distcheck build/dist/$(DIST).tar.gz

@@ -85,6 +85,7 @@ struct action_info {
 };
 
 extern const struct action_info action_table[ACTIONS];
+/* By name; ACT_NONE when there is no such action. */
 enum action action_of(const char *name);
 
 #endif

@@ -46,7 +46,7 @@ struct table {
 	size_t top;       /* first position on screen */
 	int page;         /* rows on screen, as of the last table_scroll() */
 	char key[TABLE_KEY_SIZE]; /* of the selected row */
-	int sort;         /* column, -1 natural; stored plus one so that zeroed memory is natural: table_sort() */
+	int sort;         /* column plus one; 0 is the natural order */
 	bool reverse;
 	char find[128], filter[128];
 	char **mark;      /* keys, sorted */

@@ -20,7 +20,7 @@ const char *text_cell(enum cell_state s);
 enum role text_cell_role(enum cell_state s);
 enum role text_run_role(enum run_state s);
 enum role text_step_role(enum step_state s);
-/* "ok" when all is well, else the word that needs attention: of a gate, "[ok]" and "[no]", "[--]" overridden. */
+/* "[ok]" open, "[no]" closed, "[--]" closed but overridden. */
 const char *text_gate(const struct gate *g);
 enum role text_gate_role(const struct gate *g);
 

@@ -5,19 +5,24 @@
 
 #include "core/base/str.h"
 
+#define INI_NAME_MAX 48 /* bytes of a section or key: inih cuts what is longer than 49 */
+
 enum ini_event { INI_SECTION, INI_PAIR, INI_MISTAKE };
 
 struct ini_item {
 	enum ini_event event;
 	int line;
-	const char *section; /* whole text between the brackets */
+	const char *section; /* whole text between the brackets; "" before the first */
 	const char *key;     /* INI_PAIR */
 	const char *value;   /* INI_PAIR: inline comment removed; INI_MISTAKE: what is wrong */
+	const char *hint;    /* INI_MISTAKE: what would be accepted */
 };
 
-/* Calls fn for everything in text, in order. Over-long lines, wrong indentation, a NUL byte, invalid UTF-8 and what is neither a
- * section, a pair nor a comment are INI_MISTAKE items; reading goes on. Lines are at most line_max bytes.
- * Used for bascule.ini, keys.ini and themes. */
-void ini_parse(struct sv text, size_t line_max, void (*fn)(void *arg, const struct ini_item *item), void *arg);
+/* Calls fn for everything in text, in order. Over-long lines, wrong indentation, a control character,
+ * invalid UTF-8 and what is neither a section, a pair nor a comment are INI_MISTAKE items; reading
+ * goes on. Lines are at most line_max bytes. Strings are valid during the call only. Used for
+ * bascule.ini, keys.ini and themes. (Not named ini_parse: that is inih's.) */
+void ini_scan(struct sv text, size_t line_max, void (*fn)(void *arg, const struct ini_item *item),
+	      void *arg);
 
 #endif

@@ -24,7 +24,8 @@ extern const struct option options[];
 extern const size_t options_n;
 const struct option *option_find(const char *section, const char *key);
 
-/* Keys and sections that CONTRACT promises for later versions: the refusal says so instead of "unknown". */
+/* What would be missing if this key (key NULL: section) of a later version were let through: the
+ * refusal says so instead of "unknown". NULL when it is none of them. */
 const char *option_later(const char *section, const char *key);
 
 #endif

@@ -27,6 +27,7 @@ struct backup {
 	char schema_digest[65];
 	char schema_version[32]; /* label, "" when none */
 	char head[64];           /* id of the newest applied migration, "" when none */
+	int64_t history_seq;     /* newest event in the copy's history: what a restore goes back to */
 	bool verified;           /* as the manifest says; backup_verify looks again */
 	char *path;              /* folder; owned */
 };

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One migration into one database.
+ *
+ * BEGIN, the fence, the statements, the history event, COMMIT. PROTOCOL inserts the event first on
+ * engines whose server can commit after its client died. Here the event is in the same transaction
+ * as the statements and commits with them or not at all, so its place makes no difference to a
+ * crash; it goes last, because events are never updated and took_ms is known only then. Its unique
+ * key still stops a second application: that transaction fails at the event and undoes everything.
+ *
+ * A second application usually fails earlier, at a table that exists. Then the error would mislead,
+ * so the failure path looks into the history before it calls the statement wrong.
+ *
+ * A `failed` event is written after the rollback, in a transaction of its own, under the fence. It is a
+ * record, not a state of ours: when it cannot be written, the first error is returned all the same
+ * and says so.
+ *
+ * `-- transaction: no` (on SQLite only VACUUM, PRAGMA, REINDEX, ANALYZE): the fence is checked in a
+ * transaction just before, then the statements run bare, then the event is written. A crash in between
+ * runs them again on resume, which these statements bear.
+ */
+#include "core/migrate/apply.h"
+
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/utf8.h"
+#include "core/ledger/ledger.h"
+
+#define ERROR_TEXT_MAX 4000 /* bytes of an error kept in the history */
+
+static int fence(const struct apply_job *job, struct err *e)
+{
+	return job->lock != NULL ? lock_fence(job->lock, job->db, e) : 0;
+}
+
+/* ---- a failure, and its record ---- */
+
+/* What the history says about the generation that failed. */
+struct earlier {
+	const struct history_event *want;
+	int64_t failures;
+	bool done; /* the very event is already there */
+};
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static int look_at(void *arg, const struct history_event *ev, struct err *e)
+{
+	struct earlier *x = arg;
+
+	(void)e;
+	if (ev->generation != x->want->generation || !same_text(ev->id, x->want->id) ||
+	    !same_text(ev->ns, x->want->ns))
+		return 0;
+	if (ev->kind == EVENT_FAILED && ev->attempt >= x->failures)
+		x->failures = ev->attempt > 0 ? ev->attempt : x->failures + 1;
+	/* Baselined counts as applied: both open a generation. */
+	if (ev->kind == x->want->kind ||
+	    (x->want->kind == EVENT_APPLIED && ev->kind == EVENT_BASELINED))
+		x->done = true;
+	return 0;
+}
+
+static int already_there(const struct apply_job *job, struct err *e)
+{
+	err_set(e, ERR_EXISTS, "cannot run %s: it is in the history already", job->what);
+	err_detail(e, "migration %s, %s, generation %lld", job->event.id,
+		   event_kind_name(job->event.kind), (long long)job->event.generation);
+	return err_hint(e, "bascule matrix");
+}
+
+static void error_text(struct strbuf *out, const struct err *e)
+{
+	clean_text(out, sv_of(e->msg), false);
+	if (e->detail[0] != '\0') {
+		strbuf_adds(out, ": ");
+		clean_text(out, sv_of(e->detail), false);
+	}
+}
+
+static int write_failed(struct apply_job *job, const struct apply_result *r, int64_t attempt,
+			const char *text, struct err *e)
+{
+	struct history_event ev = job->event;
+
+	ev.kind = EVENT_FAILED;
+	ev.down = job->event.kind == EVENT_ROLLED_BACK;
+	ev.attempt = attempt;
+	ev.statement = (int64_t)r->failed_statement;
+	ev.at_utc_ms = 0;
+	ev.took_ms = r->took_ms;
+	ev.error = text;
+	if (db_begin(job->db, e) != 0)
+		return -1;
+	if (fence(job, e) != 0 || ledger_add(job->db, &ev, job->up, job->down, NULL, e) != 0 ||
+	    db_commit(job->db, e) != 0) {
+		db_rollback(job->db);
+		return -1;
+	}
+	return 0;
+}
+
+/* After the rollback: writes the failed event, unless the migration turns out to be done already. */
+static void record_failure(struct apply_job *job, const struct apply_result *r, struct err *e)
+{
+	struct earlier seen = { .want = &job->event };
+	struct err e2;
+	struct strbuf text;
+
+	if (e->code == ERR_FENCED || e->code == ERR_CANCELLED || e->code == ERR_EXISTS)
+		return;
+	strbuf_init(&text, ERROR_TEXT_MAX);
+	error_text(&text, e);
+	if (ledger_events(job->db, look_at, &seen, &e2) != 0)
+		goto lost;
+	if (seen.done) {
+		already_there(job, e);
+		goto out;
+	}
+	if (write_failed(job, r, seen.failures + 1, strbuf_str(&text), &e2) == 0)
+		goto out;
+lost:
+	if (e2.code == ERR_FENCED) {
+		*e = e2; /* the other holder's word counts now, and callers branch on it */
+	} else {
+		str_copy(e->detail, sizeof(e->detail), strbuf_str(&text));
+		err_hint(e, "the failure is not in the history: %s", e2.msg);
+	}
+out:
+	strbuf_clear(&text);
+}
+
+/* ---- statements ---- */
+
+static int statement_failed(const struct apply_job *job, const struct script *s, size_t i,
+			    struct apply_result *r, struct err *e)
+{
+	const struct sql_statement *st = &s->body.item[i];
+	struct strbuf text;
+
+	r->failed_statement = i + 1;
+	r->failed_line = st->line;
+	strbuf_init(&text, sizeof(r->failed_sql) * 4);
+	clean_text(&text, sv_n(st->text.p, st->text.n < sizeof(r->failed_sql) ? st->text.n
+									     : sizeof(r->failed_sql)),
+		   false);
+	str_copy(r->failed_sql, sizeof(r->failed_sql), strbuf_str(&text));
+	strbuf_clear(&text);
+	if (e->code == ERR_CANCELLED)
+		return -1;
+	return err_wrap(e, "cannot run %s: statement %zu of %zu, line %d", job->what, i + 1, s->body.n,
+			st->line);
+}
+
+static int run_statements(const struct apply_job *job, const struct script *s,
+			  struct apply_result *r, struct err *e)
+{
+	for (size_t i = 0; i < s->body.n; i++) {
+		if (db_foreign(job->db, s->body.item[i].text, NULL, e) != 0)
+			return statement_failed(job, s, i, r, e);
+		r->n_statement++;
+	}
+	return 0;
+}
+
+static int add_event(struct apply_job *job, int64_t took_ms, struct err *e)
+{
+	struct history_event ev = job->event;
+
+	ev.took_ms = took_ms;
+	if (ledger_add(job->db, &ev, job->up, job->down, NULL, e) != 0)
+		return e->code == ERR_EXISTS ? already_there(job, e) : -1;
+	return job->with != NULL ? job->with(job->arg, job->db, e) : 0;
+}
+
+static int run_inside(struct apply_job *job, const struct script *s, struct apply_result *r,
+		      struct err *e)
+{
+	int64_t start = clock_mono_us();
+	int rc = -1;
+
+	if (db_migration_begin(job->db, s->hoist, s->n_hoist, e) != 0)
+		goto out;
+	if (fence(job, e) != 0 || run_statements(job, s, r, e) != 0)
+		goto out;
+	r->took_ms = (clock_mono_us() - start + 500) / 1000;
+	if (add_event(job, r->took_ms, e) != 0 || db_migration_commit(job->db, e) != 0)
+		goto out;
+	rc = 0;
+out:
+	r->took_ms = (clock_mono_us() - start + 500) / 1000;
+	if (rc != 0)
+		db_migration_rollback(job->db);
+	return rc;
+}
+
+/* A transaction of ours that only asks whether the lock is still ours. */
+static int fence_alone(struct apply_job *job, struct err *e)
+{
+	int rc;
+
+	if (db_begin(job->db, e) != 0)
+		return -1;
+	rc = fence(job, e);
+	db_rollback(job->db);
+	return rc;
+}
+
+static int run_outside(struct apply_job *job, const struct script *s, struct apply_result *r,
+		       struct err *e)
+{
+	int64_t start = clock_mono_us();
+	int rc = -1;
+
+	if (fence_alone(job, e) != 0 || run_statements(job, s, r, e) != 0)
+		goto out;
+	r->took_ms = (clock_mono_us() - start + 500) / 1000;
+	if (db_begin(job->db, e) != 0)
+		goto out;
+	if (fence(job, e) != 0 || add_event(job, r->took_ms, e) != 0 || db_commit(job->db, e) != 0) {
+		db_rollback(job->db);
+		goto out;
+	}
+	rc = 0;
+out:
+	r->took_ms = (clock_mono_us() - start + 500) / 1000;
+	return rc;
+}
+
+int apply_run(struct apply_job *job, struct apply_result *out, struct err *e)
+{
+	struct apply_result r = { 0 };
+	struct script s;
+	struct arena a;
+	int rc = -1;
+
+	arena_init(&a);
+	if (script_prepare(&a, db_engine(job->db), job->what, job->script, job->no_transaction, &s, e) != 0)
+		goto out; /* nothing ran, so there is nothing to record */
+	rc = job->no_transaction ? run_outside(job, &s, &r, e) : run_inside(job, &s, &r, e);
+	if (rc != 0)
+		record_failure(job, &r, e);
+out:
+	*out = r;
+	arena_clear(&a);
+	return rc;
+}
+
+int apply_record(struct apply_job *job, struct err *e)
+{
+	if (db_begin(job->db, e) != 0)
+		return -1;
+	if (fence(job, e) != 0 || add_event(job, job->event.took_ms, e) != 0 ||
+	    db_commit(job->db, e) != 0) {
+		db_rollback(job->db);
+		return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events to states.
+ *
+ * The ledger keeps events and never changes one; what is in force is what the events add up to,
+ * read in the order they were written. A hash table finds the migration of an event, because an
+ * environment has one event per migration and thousands of migrations.
+ *
+ * Sort keys are computed from the ids again rather than believed: two environments written by
+ * different versions must still sort alike, or the matrix would show one migration in two rows.
+ */
+#include "core/migrate/history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ledger/ledger.h"
+#include "core/migrate/migration.h"
+
+/* A migration while its events are added up. */
+struct entry {
+	struct applied a;
+	int64_t failed_generation; /* the generation failed_attempts counts in */
+};
+
+struct builder {
+	struct history *h;
+	struct entry *entry;
+	size_t n, cap;
+	size_t *slot;    /* open addressing: index + 1 into entry, 0 = free */
+	size_t n_slot;   /* power of two */
+	bool with_events;
+	size_t cap_event;
+	/* The last text of each kind: who, host and run repeat in event after event. */
+	const char *last_who, *last_host, *last_run, *last_ns;
+};
+
+static uint64_t hash_text(uint64_t h, const char *s)
+{
+	for (; *s != '\0'; s++)
+		h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+	return (h ^ 0xffu) * 0x100000001b3u;
+}
+
+static uint64_t hash_key(const char *ns, const char *id)
+{
+	uint64_t h = hash_text(hash_text(0xcbf29ce484222325u, ns), id);
+
+	return h ^ (h >> 29);
+}
+
+static void grow_slots(struct builder *b)
+{
+	size_t n = b->n_slot > 0 ? b->n_slot * 2 : 1024;
+
+	mem_free(b->slot);
+	b->slot = mem_calloc(n, sizeof(*b->slot));
+	b->n_slot = n;
+	for (size_t i = 0; i < b->n; i++) {
+		size_t at = hash_key(b->entry[i].a.ns, b->entry[i].a.id) & (n - 1);
+
+		while (b->slot[at] != 0)
+			at = (at + 1) & (n - 1);
+		b->slot[at] = i + 1;
+	}
+}
+
+static const char *text(const char *s)
+{
+	return s != NULL ? s : "";
+}
+
+static const char *keep(struct builder *b, const char *s)
+{
+	return s != NULL && *s != '\0' ? arena_strdup(&b->h->arena, s) : NULL;
+}
+
+static const char *keep_again(struct builder *b, const char **last, const char *s)
+{
+	if (s == NULL || *s == '\0')
+		return NULL;
+	if (*last == NULL || strcmp(*last, s) != 0)
+		*last = arena_strdup(&b->h->arena, s);
+	return *last;
+}
+
+static struct entry *find_or_add(struct builder *b, const struct history_event *ev)
+{
+	const char *ns = text(ev->ns), *id = text(ev->id);
+	struct entry *found;
+	size_t at;
+
+	if (b->n * 2 >= b->n_slot)
+		grow_slots(b);
+	at = hash_key(ns, id) & (b->n_slot - 1);
+	for (; b->slot[at] != 0; at = (at + 1) & (b->n_slot - 1)) {
+		found = &b->entry[b->slot[at] - 1];
+		if (strcmp(found->a.id, id) == 0 && strcmp(found->a.ns, ns) == 0)
+			return found;
+	}
+	mem_grow(&b->entry, &b->cap, b->n + 1, sizeof(*b->entry));
+	found = &b->entry[b->n++];
+	*found = (struct entry){ 0 };
+	if (b->last_ns == NULL || strcmp(b->last_ns, ns) != 0)
+		b->last_ns = arena_strdup(&b->h->arena, ns);
+	found->a.ns = b->last_ns;
+	found->a.id = arena_strdup(&b->h->arena, id);
+	found->a.title = "";
+	found->a.sort_key = migration_sort_key(&b->h->arena, sv_of(id));
+	b->slot[at] = b->n;
+	return found;
+}
+
+/* Who did the last thing that counts. */
+static void set_actor(struct builder *b, struct applied *a, const struct history_event *ev)
+{
+	a->who = keep_again(b, &b->last_who, ev->who);
+	a->host = keep_again(b, &b->last_host, ev->host);
+	a->run = keep_again(b, &b->last_run, ev->run);
+	a->at_utc_ms = ev->at_utc_ms;
+	a->took_ms = ev->took_ms;
+}
+
+static void clear_failure(struct applied *a)
+{
+	a->failed = a->failed_down = false;
+	a->error = NULL;
+	a->failed_at_utc_ms = 0;
+}
+
+static void on_applied(struct builder *b, struct entry *x, const struct history_event *ev)
+{
+	struct applied *a = &x->a;
+
+	clear_failure(a);
+	/* Attempts are numbered within a generation, over up and down alike. */
+	if (x->failed_generation != ev->generation)
+		a->failed_attempts = 0;
+	x->failed_generation = ev->generation;
+	a->applied = true;
+	a->baselined = ev->kind == EVENT_BASELINED;
+	a->accepted = false;
+	a->accepted_attempts = 0;
+	a->checksum = keep(b, ev->checksum);
+	a->down_checksum = keep(b, ev->down_checksum);
+	a->generation = ev->generation;
+	a->seq = a->script_seq = ev->seq;
+	set_actor(b, a, ev);
+}
+
+static void on_rolled_back(struct builder *b, struct entry *x, const struct history_event *ev)
+{
+	struct applied *a = &x->a;
+
+	clear_failure(a);
+	a->applied = a->baselined = a->accepted = false;
+	a->checksum = a->down_checksum = NULL;
+	a->failed_attempts = a->accepted_attempts = 0;
+	a->seq = a->script_seq = 0;
+	a->generation = ev->generation;
+	set_actor(b, a, ev);
+}
+
+static void on_accepted(struct builder *b, struct entry *x, const struct history_event *ev)
+{
+	struct applied *a = &x->a;
+
+	clear_failure(a); /* accepting is the way out of a failure, too */
+	a->accepted_attempts++;
+	if (!a->applied)
+		return;
+	a->accepted = true;
+	a->checksum = keep(b, ev->checksum);
+	a->down_checksum = keep(b, ev->down_checksum);
+	a->script_seq = ev->seq;
+}
+
+static void on_failed(struct builder *b, struct entry *x, const struct history_event *ev)
+{
+	struct applied *a = &x->a;
+
+	if (x->failed_generation != ev->generation)
+		a->failed_attempts = 0;
+	x->failed_generation = ev->generation;
+	a->failed_attempts++;
+	a->failed = true;
+	a->failed_down = ev->down;
+	a->error = keep(b, ev->error);
+	a->failed_at_utc_ms = ev->at_utc_ms;
+	/* What is in force keeps the name of who applied it. */
+	if (!a->applied)
+		set_actor(b, a, ev);
+}
+
+static void add_up(struct builder *b, const struct history_event *ev)
+{
+	struct entry *x;
+
+	if (ev->kind == EVENT_RESTORED)
+		return; /* about the whole database; the restored ledger speaks for itself */
+	x = find_or_add(b, ev);
+	if (ev->title != NULL && strcmp(x->a.title, ev->title) != 0)
+		x->a.title = arena_strdup(&b->h->arena, ev->title);
+	switch (ev->kind) {
+	case EVENT_APPLIED:
+	case EVENT_BASELINED:
+		on_applied(b, x, ev);
+		break;
+	case EVENT_ROLLED_BACK:
+		on_rolled_back(b, x, ev);
+		break;
+	case EVENT_ACCEPTED:
+		on_accepted(b, x, ev);
+		break;
+	case EVENT_FAILED:
+		on_failed(b, x, ev);
+		break;
+	case EVENT_RESTORED:
+	case EVENT_KINDS:
+		break;
+	}
+}
+
+static void keep_event(struct builder *b, const struct history_event *ev)
+{
+	struct history *h = b->h;
+	struct history_event *to;
+
+	mem_grow(&h->event, &b->cap_event, h->n_event + 1, sizeof(*h->event));
+	to = &h->event[h->n_event++];
+	*to = *ev;
+	to->ns = arena_strdup(&h->arena, text(ev->ns));
+	to->id = arena_strdup(&h->arena, text(ev->id));
+	to->title = keep(b, ev->title);
+	to->sort_key = keep(b, ev->sort_key);
+	to->checksum = keep(b, ev->checksum);
+	to->down_checksum = keep(b, ev->down_checksum);
+	to->run = keep_again(b, &b->last_run, ev->run);
+	to->who = keep_again(b, &b->last_who, ev->who);
+	to->host = keep_again(b, &b->last_host, ev->host);
+	to->error = keep(b, ev->error);
+}
+
+static int on_event(void *arg, const struct history_event *ev, struct err *e)
+{
+	struct builder *b = arg;
+
+	(void)e;
+	add_up(b, ev);
+	if (b->with_events)
+		keep_event(b, ev);
+	return 0;
+}
+
+static int applied_cmp(const void *va, const void *vb)
+{
+	const struct applied *a = va, *b = vb;
+	int d = strcmp(a->sort_key, b->sort_key);
+
+	if (d == 0 && a->ns != b->ns)
+		d = strcmp(a->ns, b->ns);
+	return d != 0 ? d : strcmp(a->id, b->id);
+}
+
+/* Moves the entries to the history's list, sorted. Migrations are applied in order nearly always,
+ * so sorting is skipped when it would change nothing. */
+static void finish(struct builder *b)
+{
+	struct history *h = b->h;
+	bool sorted = true;
+
+	h->list = arena_alloc(&h->arena, (b->n + 1) * sizeof(*h->list));
+	h->n = b->n;
+	for (size_t i = 0; i < b->n; i++) {
+		h->list[i] = b->entry[i].a;
+		h->n_applied += h->list[i].applied;
+		sorted = sorted && (i == 0 || applied_cmp(&h->list[i - 1], &h->list[i]) < 0);
+	}
+	if (!sorted)
+		qsort(h->list, h->n, sizeof(*h->list), applied_cmp);
+}
+
+int history_read(struct db *db, bool with_events, struct history **out, struct err *e)
+{
+	struct history *h = mem_calloc(1, sizeof(*h));
+	struct builder b = { .h = h, .with_events = with_events };
+	int rc = -1;
+
+	arena_init(&h->arena);
+	if (ledger_format(db, &h->format, e) != 0)
+		goto out;
+	h->read_only = h->format > LEDGER_FORMAT;
+	if (ledger_events(db, on_event, &b, e) != 0)
+		goto out;
+	finish(&b);
+	*out = h;
+	h = NULL;
+	rc = 0;
+out:
+	mem_free(b.entry);
+	mem_free(b.slot);
+	history_free(h);
+	return rc;
+}
+
+void history_free(struct history *h)
+{
+	if (h == NULL)
+		return;
+	mem_free(h->event);
+	arena_clear(&h->arena);
+	mem_free(h);
+}
+
+const struct applied *history_find(const struct history *h, const char *ns, const char *id)
+{
+	struct arena a;
+	struct applied key = { .ns = ns, .id = id };
+	const struct applied *found;
+
+	arena_init(&a);
+	key.sort_key = migration_sort_key(&a, sv_of(id));
+	found = h->n > 0 ? bsearch(&key, h->list, h->n, sizeof(key), applied_cmp) : NULL;
+	arena_clear(&a);
+	return found;
+}
+
+/* Baselines of one run share no order of their own but seq: a higher number was recorded later. */
+static int newest_cmp(const void *va, const void *vb)
+{
+	const struct applied *a = *(const struct applied *const *)va;
+	const struct applied *b = *(const struct applied *const *)vb;
+
+	return a->seq != b->seq ? (a->seq > b->seq ? -1 : 1) : -applied_cmp(a, b);
+}
+
+const struct applied **history_newest_first(const struct history *h, size_t *n)
+{
+	const struct applied **list = mem_calloc(h->n_applied + 1, sizeof(*list));
+
+	*n = 0;
+	for (size_t i = 0; i < h->n; i++)
+		if (h->list[i].applied)
+			list[(*n)++] = &h->list[i];
+	if (*n > 1)
+		qsort(list, *n, sizeof(*list), newest_cmp);
+	return list;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a layout is to the scanner. Used by source.c and source_*.c only.
+ *
+ * A layout pairs names; it reads no file. Reading, hashing, order and duplicates are the same for
+ * all of them and live in source.c and source_read.c.
+ */
+#ifndef MIGRATE_SOURCE_LAYOUT_H
+#define MIGRATE_SOURCE_LAYOUT_H
+
+#include <sys/types.h>
+
+#include "core/migrate/source.h"
+
+/* One name in a folder. */
+struct source_name {
+	const char *name;
+	unsigned char type; /* DT_… of readdir; DT_UNKNOWN and DT_LNK are decided when opened */
+};
+
+/* The usable names of one folder in strcmp() order. */
+struct source_listing {
+	struct source_name *item;
+	size_t n, cap;
+};
+
+/* One migration by its names. Paths begin with the source's folder. */
+struct source_pair {
+	struct sv stem;
+	const char *up;     /* NULL: there is only a down */
+	const char *down;   /* NULL: none */
+	bool down_optional; /* down is a guess: its absence is no fault */
+};
+
+/* A scan in progress. Names live in its arena, what stays in the source's. */
+struct source_walk {
+	struct source *s;
+	struct arena arena;
+	int dirfd;
+	size_t dir_len;     /* path + dir_len is the path inside dirfd */
+	const struct source_layout *layout;
+	struct source_listing root; /* the folder itself */
+	struct source_listing up;   /* the layout's up folder; root when it has none */
+	struct source_listing down; /* only when the layout has a down folder */
+	struct source_pair *pair;
+	size_t n_pair, cap_pair;
+};
+
+/* The two halves of a one-file migration. */
+struct source_sections {
+	struct sv up, down;
+	bool has_down;
+	struct sv head;     /* what stands above the up marker: comments */
+};
+
+struct source_layout {
+	const char *name;
+	/* Subfolders the files are in, or NULL for the folder itself. */
+	const char *up_dir, *down_dir;
+	/* stem + up_suffix, stem + down_suffix: names of a new migration. down_suffix NULL: one file. */
+	const char *up_suffix, *down_suffix;
+	bool one_file; /* a file holds both directions */
+	/* Is this entry of up_dir one of ours, by its name? */
+	bool (*claims)(const struct source_name *f);
+	/* Adds the pairs and reports names that cannot be paired. */
+	void (*pair)(struct source_walk *w);
+};
+
+extern const struct source_layout source_updown, source_suffix, source_folders, source_onefile;
+
+/* For layouts. */
+bool source_is_sql(const struct source_name *f);           /* "….sql", not a folder by its type */
+bool source_is_numbered_sql(const struct source_name *f);  /* and it starts with a version */
+struct source_pair *source_pair_add(struct source_walk *w, struct sv stem);
+/* dir (may be NULL) and name under the source's folder; lives in the source. */
+const char *source_path(struct source_walk *w, const char *dir, const char *name);
+/* Adds a problem; path and texts are cleaned and copied. hint may be NULL. */
+void source_problem_add(struct source *s, bool error, const char *path, const char *hint,
+			const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+/* Splits a one-file migration. Pure; also fuzzed. ERR_INPUT with the line. */
+int source_split(struct sv text, struct source_sections *out, struct err *e) MUST_CHECK;
+
+/* Reads and hashes every pair into s->list (source_read.c). Threads are used for many files. */
+int source_read_all(struct source_walk *w, struct cancel *c, struct err *e) MUST_CHECK;
+/* Reads one file below dirfd, normalised, into buf (reset first). NUL bytes are refused. */
+int source_read_text(int dirfd, const char *name, const char *path, struct strbuf *buf,
+		     struct err *e) MUST_CHECK;
+
+#endif

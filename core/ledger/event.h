@@ -33,7 +33,9 @@ struct history_event {
 	bool down;             /* of a failed event: the down script failed */
 	int64_t generation;    /* how often this migration was applied, from 1 */
 	int64_t attempt;       /* failed, accepted: counts from 1 within the generation; else 0 */
-	int64_t statement;     /* number of the statement it is about, 0 = the whole migration */
+	/* Number of the statement it is about, 0 = the whole migration. restored: the seq of the first
+	 * event that is no longer in force, which is the backup's history_seq + 1. */
+	int64_t statement;
 	const char *checksum;      /* s1:… of the up script */
 	const char *down_checksum; /* s1:… of the down script, or absent */
 	const char *run;       /* run id, or absent */

@@ -6,6 +6,11 @@
  * read in the order they were written. A hash table finds the migration of an event, because an
  * environment has one event per migration and thousands of migrations.
  *
+ * A restore puts back data of an earlier day under today's ledger, so the events between that day
+ * and the restore are true but no longer in force. The `restored` event names the first of them. What
+ * they leave behind is their generation numbers: those are taken for ever, because the ledger's
+ * unique key knows them. Restores are rare, so the events are read a second time when there was one.
+ *
  * Sort keys are computed from the ids again rather than believed: two environments written by
  * different versions must still sort alike, or the matrix would show one migration in two rows.
  */
@@ -21,6 +26,12 @@
 struct entry {
 	struct applied a;
 	int64_t failed_generation; /* the generation failed_attempts counts in */
+	int64_t spent_generation;  /* highest one used by events that a restore undid */
+};
+
+/* Events first <= seq < end are not in force: the restore with seq end undid them. */
+struct undone {
+	int64_t first, end;
 };
 
 struct builder {
@@ -31,6 +42,8 @@ struct builder {
 	size_t n_slot;   /* power of two */
 	bool with_events;
 	size_t cap_event;
+	struct undone *undone; /* oldest first */
+	size_t n_undone, cap_undone;
 	/* The last text of each kind: who, host and run repeat in event after event. */
 	const char *last_who, *last_host, *last_run, *last_ns;
 };
@@ -192,12 +205,46 @@ static void on_failed(struct builder *b, struct entry *x, const struct history_e
 		set_actor(b, a, ev);
 }
 
+/* The restore that undid the event, or NULL. */
+static const struct undone *undone_by(const struct builder *b, int64_t seq)
+{
+	for (size_t i = 0; i < b->n_undone; i++)
+		if (seq >= b->undone[i].first && seq < b->undone[i].end)
+			return &b->undone[i];
+	return NULL;
+}
+
+/* After a restore: what is in force continues in a generation that no event has used. */
+static void on_restored(struct builder *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct entry *x = &b->entry[i];
+
+		if (x->spent_generation == 0)
+			continue;
+		if (x->spent_generation > x->a.generation || x->a.applied)
+			x->a.generation = x->spent_generation + (x->a.applied ? 1 : 0);
+		x->spent_generation = 0;
+		x->a.failed_attempts = x->a.accepted_attempts = 0;
+	}
+}
+
 static void add_up(struct builder *b, const struct history_event *ev)
 {
 	struct entry *x;
 
-	if (ev->kind == EVENT_RESTORED)
-		return; /* about the whole database; the restored ledger speaks for itself */
+	if (undone_by(b, ev->seq) != NULL) {
+		if (ev->kind == EVENT_RESTORED)
+			return;
+		x = find_or_add(b, ev);
+		if (ev->generation > x->spent_generation)
+			x->spent_generation = ev->generation;
+		return;
+	}
+	if (ev->kind == EVENT_RESTORED) {
+		on_restored(b);
+		return;
+	}
 	x = find_or_add(b, ev);
 	if (ev->title != NULL && strcmp(x->a.title, ev->title) != 0)
 		x->a.title = arena_strdup(&b->h->arena, ev->title);
@@ -241,6 +288,14 @@ static void keep_event(struct builder *b, const struct history_event *ev)
 	to->error = keep(b, ev->error);
 }
 
+static void note_restore(struct builder *b, const struct history_event *ev)
+{
+	if (ev->kind != EVENT_RESTORED || ev->statement <= 0)
+		return;
+	mem_grow(&b->undone, &b->cap_undone, b->n_undone + 1, sizeof(*b->undone));
+	b->undone[b->n_undone++] = (struct undone){ ev->statement, ev->seq };
+}
+
 static int on_event(void *arg, const struct history_event *ev, struct err *e)
 {
 	struct builder *b = arg;
@@ -250,6 +305,49 @@ static int on_event(void *arg, const struct history_event *ev, struct err *e)
 	if (b->with_events)
 		keep_event(b, ev);
 	return 0;
+}
+
+static int on_event_first(void *arg, const struct history_event *ev, struct err *e)
+{
+	struct builder *b = arg;
+	size_t n = b->n_undone;
+	int rc;
+
+	/* Nothing counts as undone in the first reading. */
+	b->n_undone = 0;
+	rc = on_event(b, ev, e);
+	b->n_undone = n;
+	note_restore(b, ev);
+	return rc;
+}
+
+/* A restore that a later one undid never happened for the state: its range is dropped. */
+static void drop_undone_restores(struct builder *b)
+{
+	size_t keep = b->n_undone;
+
+	for (size_t i = b->n_undone; i-- > 0;) {
+		bool dead = false;
+
+		for (size_t k = keep; k < b->n_undone; k++)
+			dead = dead || (b->undone[i].end >= b->undone[k].first &&
+					b->undone[i].end < b->undone[k].end);
+		if (!dead)
+			b->undone[--keep] = b->undone[i];
+	}
+	b->n_undone -= keep;
+	memmove(b->undone, b->undone + keep, b->n_undone * sizeof(*b->undone));
+}
+
+/* Adds up again from the first event, now knowing which were undone. */
+static int read_again(struct builder *b, struct db *db, struct err *e)
+{
+	drop_undone_restores(b);
+	b->n = 0;
+	b->with_events = false; /* kept already */
+	if (b->n_slot > 0)
+		memset(b->slot, 0, b->n_slot * sizeof(*b->slot));
+	return ledger_events(db, on_event, b, e);
 }
 
 static int applied_cmp(const void *va, const void *vb)
@@ -290,13 +388,15 @@ int history_read(struct db *db, bool with_events, struct history **out, struct e
 	if (ledger_format(db, &h->format, e) != 0)
 		goto out;
 	h->read_only = h->format > LEDGER_FORMAT;
-	if (ledger_events(db, on_event, &b, e) != 0)
+	if (ledger_events(db, on_event_first, &b, e) != 0 ||
+	    (b.n_undone > 0 && read_again(&b, db, e) != 0))
 		goto out;
 	finish(&b);
 	*out = h;
 	h = NULL;
 	rc = 0;
 out:
+	mem_free(b.undone);
 	mem_free(b.entry);
 	mem_free(b.slot);
 	history_free(h);

@@ -25,6 +25,7 @@
 #define PIECE_BYTES 100
 #define GUARD '\002'
 #define MASKED_BLANK '\001'
+#define BOM "\xef\xbb\xbf" /* inih would drop one at the start of each line it is given */
 #define PROBE "name" /* key of the pair that makes inih report a section */
 
 struct scan {
@@ -199,6 +200,10 @@ static void scan_line(struct scan *s, struct sv line, size_t line_max)
 		mistake(s, "bytes that are not UTF-8", "save the file as UTF-8");
 		return;
 	}
+	if (sv_starts(line, SV(BOM))) {
+		mistake(s, "a byte order mark inside the file", "remove these three bytes");
+		return;
+	}
 	if (t.n == 0 || t.p[0] == ';' || t.p[0] == '#')
 		return;
 	if (is_blank(line.p[0])) {
@@ -221,7 +226,7 @@ void ini_scan(struct sv text, size_t line_max, void (*fn)(void *arg, const struc
 	strbuf_init(&s.feed, STRBUF_NO_LIMIT);
 	strbuf_init(&s.key, STRBUF_NO_LIMIT);
 	strbuf_init(&s.value, STRBUF_NO_LIMIT);
-	if (sv_starts(text, SV("\xef\xbb\xbf")))
+	if (sv_starts(text, SV(BOM)))
 		text = sv_n(text.p + 3, text.n - 3);
 	while (sv_cut(&text, '\n', &line)) {
 		s.line++;

@@ -159,6 +159,7 @@ static void ini__reads_the_same__with_bom_and_crlf(void **state)
 {
 	(void)state;
 	expect("\xef\xbb\xbf[s]\r\nk = v\r\n", "1 [s]\n2 s.k=v\n");
+	expect("k = v\n\xef\xbb\xbf= 1\n", "1 .k=v\n2 ! a byte order mark inside the file\n");
 }
 
 static void ini__reads_nothing__from_nothing(void **state)

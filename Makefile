@@ -46,7 +46,8 @@ MODE_CFLAGS.debug := -Og -g
 MODE_CFLAGS.asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 MODE_CFLAGS.tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
-MODE_CFLAGS.cov := -O0 -g -fprofile-instr-generate -fcoverage-mapping
+MODE_CFLAGS.cov := -O0 -g -fprofile-instr-generate -fcoverage-mapping \
+	-mllvm -runtime-counter-relocation
 MODE_CFLAGS.fuzz := -O1 -g -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 ifeq ($(MODE_CFLAGS.$(MODE)),)
@@ -100,13 +101,13 @@ endif
 # --- Flags --------------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-	-Wwrite-strings -Wformat=2 -Wvla -Wundef $(if $(filter 1,$(DEVELOPER)),-Werror)
+	-Wwrite-strings -Wformat=2 -Wvla -Wundef -Werror=implicit-function-declaration \
+	$(if $(filter 1,$(DEVELOPER)),-Werror)
 ALL_CPPFLAGS := -D_GNU_SOURCE -I. -I$(B) -include core/base/ban.h \
 	$(MODE_CPPFLAGS.$(MODE)) $(LIB_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS := -std=c11 -pthread $(WARNINGS) $(MODE_CFLAGS.$(MODE)) $(CFLAGS)
 # Few libraries, hashed names and no lazy binding: the time to the first frame is counted.
 ALL_LDFLAGS := -pthread -Wl,--as-needed,-O1,--hash-style=gnu \
-	$(filter -fsanitize=% -fprofile%,$(subst fuzzer-no-link$(,),,$(MODE_CFLAGS.$(MODE)))) \
 	$(MODE_LDFLAGS.$(MODE)) $(LDFLAGS)
 ALL_LDLIBS := $(LIB_LIBS) $(LDLIBS)
 

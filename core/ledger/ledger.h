@@ -18,6 +18,9 @@
 
 /* The format found: 0 when there is no ledger yet. */
 int ledger_format(struct db *db, int *format, struct err *e) MUST_CHECK;
+/* The statements that take a ledger from format - 1 to format; NULL when there is no such format.
+ * Never changed once released: the upgrade test makes every old ledger with them. */
+const char *ledger_format_sql(int format);
 /* Makes or upgrades the ledger in a transaction of its own. A newer format is refused
  * (ERR_UNSUPPORTED) and nothing is written. No transaction may be open. */
 int ledger_ensure(struct db *db, struct err *e) MUST_CHECK;

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/db/db.h"
+
+#include <string.h>
+
+/* A new engine is one file with one struct db_ops and one row here. Every slot is mandatory. */
+static const struct db_ops *const db_drivers[] = {
+	&db_sqlite_ops,
+};
+
+const struct db_ops *db_driver(const char *scheme)
+{
+	for (size_t i = 0; i < sizeof(db_drivers) / sizeof(db_drivers[0]); i++)
+		if (strcmp(db_drivers[i]->scheme, scheme) == 0)
+			return db_drivers[i];
+	return NULL;
+}
+
+struct db_value db_v_text(const char *s)
+{
+	if (s == NULL)
+		return DB_V_NULL;
+	return (struct db_value){ .type = DB_TEXT, .s = sv_of(s) };
+}
+
+struct db_value db_v_blob(struct sv s)
+{
+	return (struct db_value){ .type = DB_BLOB, .s = s };
+}
+
+int db_open(const struct dsn *dsn, unsigned flags, const struct db_options *opt,
+	    struct cancel *cancel, struct db **out, struct err *e)
+{
+	const struct db_ops *ops = db_driver(dsn->engine);
+
+	if (ops == NULL)
+		return err_set(e, ERR_UNSUPPORTED, "cannot open %s: no driver for it", dsn->shown);
+	if (cancel_fired(cancel))
+		return err_set(e, ERR_CANCELLED, "opening %s was stopped", dsn->shown);
+	return ops->open(dsn, flags, opt, cancel, out, e);
+}
+
+void db_close(struct db *db)
+{
+	if (db != NULL)
+		db->ops->close(db);
+}
+
+void db_set_cancel(struct db *db, struct cancel *cancel)
+{
+	db->ops->set_cancel(db, cancel);
+}
+
+unsigned db_caps(const struct db *db)
+{
+	return db->ops->caps;
+}
+
+const char *db_engine(const struct db *db)
+{
+	return db->ops->scheme;
+}
+
+int db_info(struct db *db, struct db_info *out, struct err *e)
+{
+	return db->ops->info(db, out, e);
+}
+
+int db_exec(struct db *db, const char *sql, const struct db_value *param, size_t n_param,
+	    db_row_fn fn, void *arg, struct err *e)
+{
+	return db->ops->exec(db, sql, param, n_param, fn, arg, e);
+}
+
+struct first_int {
+	bool seen;
+	int64_t value;
+};
+
+static int keep_first(void *arg, const struct db_value *col, size_t n, struct err *e)
+{
+	struct first_int *first = arg;
+
+	(void)e;
+	if (first->seen || n == 0)
+		return 0;
+	first->seen = true;
+	if (col[0].type == DB_INT)
+		first->value = col[0].i;
+	return 0;
+}
+
+int db_int(struct db *db, const char *sql, const struct db_value *param, size_t n_param,
+	   int64_t dflt, int64_t *out, struct err *e)
+{
+	struct first_int first = { .seen = false, .value = dflt };
+
+	if (db_exec(db, sql, param, n_param, keep_first, &first, e) != 0)
+		return -1;
+	*out = first.value;
+	return 0;
+}
+
+int db_has_table(struct db *db, const char *name, bool *out, struct err *e)
+{
+	return db->ops->has_table(db, name, out, e);
+}
+
+int db_script(struct db *db, const char *sql, struct err *e)
+{
+	return db->ops->script(db, sql, e);
+}
+
+int db_foreign(struct db *db, struct sv sql, int64_t *changed, struct err *e)
+{
+	return db->ops->foreign(db, sql, changed, e);
+}
+
+int db_begin(struct db *db, struct err *e)
+{
+	return db->ops->begin(db, e);
+}
+
+int db_commit(struct db *db, struct err *e)
+{
+	return db->ops->commit(db, e);
+}
+
+void db_rollback(struct db *db)
+{
+	db->ops->rollback(db);
+}
+
+bool db_in_transaction(const struct db *db)
+{
+	return db->ops->in_transaction(db);
+}
+
+int db_migration_begin(struct db *db, const struct sv *hoist, size_t n, struct err *e)
+{
+	return db->ops->migration_begin(db, hoist, n, e);
+}
+
+int db_migration_commit(struct db *db, struct err *e)
+{
+	return db->ops->migration_commit(db, e);
+}
+
+void db_migration_rollback(struct db *db)
+{
+	db->ops->migration_rollback(db);
+}
+
+int db_copy_to(struct db *db, const char *path, struct err *e)
+{
+	return db->ops->copy_to(db, path, e);
+}
+
+int db_copy_from(struct db *db, const char *path, int (*fence)(void *arg, struct err *e), void *arg,
+		 struct err *e)
+{
+	return db->ops->copy_from(db, path, fence, arg, e);
+}
+
+int db_verify(struct db *db, struct err *e)
+{
+	return db->ops->verify(db, e);
+}
+
+int db_tables(struct db *db, int (*fn)(void *arg, const char *table, int64_t rows, struct err *e),
+	      void *arg, struct err *e)
+{
+	return db->ops->tables(db, fn, arg, e);
+}
+
+int db_schema_digest(struct db *db, char hex[65], struct err *e)
+{
+	return db->ops->schema_digest(db, hex, e);
+}

@@ -44,7 +44,7 @@ struct step {
 	const char *file;      /* file name, for errors */
 	int64_t generation;    /* that this step writes */
 	bool no_transaction;
-	bool has_down;
+	bool has_down;         /* one that does something; else none is stored (an empty one undoes nothing) */
 	enum event_kind event; /* STEP_RECORD */
 	const char *reason;    /* STEP_RECORD accept */
 	const char *backup;    /* STEP_RESTORE: id; STEP_BACKUP: trigger */
@@ -93,6 +93,12 @@ struct plan {
 	bool state_files;
 	bool down_from_file;     /* --down=file */
 	const char *command;     /* the command line that makes this plan, for people */
+	/* The history this plan was made on, without the migrations it changes itself: gate same-history. */
+	size_t base_count;       /* migrations in force */
+	int64_t base_seq;        /* the newest event that applied one of them */
+	/* The run that executes it; NULL in a fresh plan, not frozen. Set by the runner before
+	 * gates_measure: what failed in this very run does not close gate failed again on resume. */
+	const char *run;
 };
 
 /* What a plan is made from: read by plan_facts_read (worker) or put together by a test. */
@@ -125,7 +131,9 @@ struct plan_request {
 	const char *towards;       /* console `p`: only what this environment has applied; NULL: everything */
 };
 
-/* Reads source and the histories of the target and its gate environment (all: of every environment). */
+/* Reads the source and the histories of the target, its gate environment, the gate's own gate and so
+ * on (all: of every environment). A target whose history cannot be read is an error; others are in
+ * history_err. */
 int plan_facts_read(const struct project *p, const struct context *ctx, const char *environment, bool all,
 		    struct cancel *c, struct plan_facts *out, struct err *e) MUST_CHECK;
 void plan_facts_clear(struct plan_facts *f);

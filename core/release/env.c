@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/release/env.h"
+
+#include <string.h>
+
+const struct env *env_find(const struct project *p, const char *name)
+{
+	if (!name)
+		return NULL;
+	for (size_t i = 0; i < p->n_env; i++) {
+		if (strcmp(p->env[i].name, name) == 0)
+			return &p->env[i];
+	}
+	return NULL;
+}
+
+size_t env_index(const struct project *p, const struct env *env)
+{
+	return (size_t)(env - p->env);
+}
+
+const struct env *env_previous(const struct project *p, const struct env *env)
+{
+	size_t i = env_index(p, env);
+
+	return i > 0 && i < p->n_env ? &p->env[i - 1] : NULL;
+}
+
+static const char *name_at(const char *const *names, size_t n, int i)
+{
+	return i >= 0 && (size_t)i < n ? names[i] : "";
+}
+
+const char *env_confirm_name(enum env_confirm v)
+{
+	static const char *const names[] = { "none", "yes", "name" };
+
+	return name_at(names, 3, (int)v);
+}
+
+const char *env_backup_name(enum env_backup v)
+{
+	static const char *const names[] = { "never", "before-migrate", "always" };
+
+	return name_at(names, 3, (int)v);
+}
+
+const char *env_failure_name(enum env_failure v)
+{
+	static const char *const names[] = { "rollback", "pause" };
+
+	return name_at(names, 2, (int)v);
+}
+
+const char *env_undo_name(enum env_undo v)
+{
+	static const char *const names[] = { "never", "always" };
+
+	return name_at(names, 2, (int)v);
+}

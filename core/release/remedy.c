@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commands that, run as printed by a POSIX shell in the project's folder, change a refusal.
+ *
+ * A gate of production that is closed because staging lacks a migration is opened in staging, and
+ * staging may be gated by development, have a changed file of its own, or hold an older text of
+ * the same migration. One command would then only be refused in its turn, so what is printed is a
+ * chain (`a && b`) that starts where the first obstacle is. When no chain can do it (a down is
+ * missing on the way), or it would be too long for the hint of an error, the answer is the plan's
+ * own command with --override, which always works and is recorded.
+ */
+#include "core/release/plan_make.h"
+
+#include "core/base/fs.h"
+
+#include <string.h>
+
+/* err.hint is 512 bytes; a cut command would not run. */
+#define REMEDY_MAX 480
+/* More obstacles of one kind than this in another environment are overridden, not listed. */
+#define REMEDY_ACCEPTS 3
+
+static void begin_command(struct strbuf *out)
+{
+	if (out->len)
+		strbuf_adds(out, " && ");
+}
+
+/* " word", quoted as a shell needs it. */
+static void add_word(struct strbuf *out, const char *word)
+{
+	strbuf_addc(out, ' ');
+	path_quote(out, word);
+}
+
+void command_confirm(struct strbuf *out, const struct env *env)
+{
+	if (env->is_protected || env->confirm == CONFIRM_NAME) {
+		strbuf_adds(out, " --confirm");
+		add_word(out, env->name);
+	} else if (env->confirm == CONFIRM_YES) {
+		strbuf_adds(out, " --yes");
+	}
+}
+
+static void add_override(struct strbuf *out, const char *gate, const char *reason)
+{
+	strbuf_adds(out, " --override");
+	add_word(out, gate);
+	strbuf_adds(out, " --reason");
+	/* Always in quotes: it is the place where the operator writes. */
+	if (reason)
+		add_word(out, reason);
+	else
+		strbuf_adds(out, " 'why'");
+}
+
+static const char *last_changed_id(const struct plan *p)
+{
+	const char *id = NULL;
+
+	for (size_t i = 0; i < p->n_step; i++) {
+		if (p->step[i].id)
+			id = p->step[i].id;
+	}
+	return id;
+}
+
+void command_plan(struct strbuf *out, const struct plan_make *m)
+{
+	const struct plan_request *r = m->request;
+	const char *to = r->to ? r->to : last_changed_id(m->plan);
+
+	strbuf_addf(out, "bascule %s", operation_name(r->op));
+	add_word(out, m->env->name);
+	switch (r->op) {
+	case OP_MIGRATE:
+	case OP_BASELINE:
+		if (to) {
+			strbuf_adds(out, " --to");
+			add_word(out, to);
+		}
+		break;
+	case OP_ROLLBACK:
+		if (r->to_version) {
+			strbuf_adds(out, " to-version");
+			add_word(out, r->to_version);
+		} else {
+			strbuf_addf(out, " last %lld", (long long)r->last);
+		}
+		if (r->down_from_file)
+			strbuf_adds(out, " --down=file");
+		break;
+	case OP_ACCEPT:
+		add_word(out, r->only);
+		strbuf_adds(out, " --reason");
+		add_word(out, r->reason ? r->reason : "why");
+		break;
+	case OP_RESTORE:
+		add_word(out, r->backup);
+		break;
+	case OP_KINDS:
+		break;
+	}
+	for (size_t i = 0; i < r->n_override; i++)
+		add_override(out, r->override[i].gate, r->override[i].reason);
+}
+
+void remedy_override(struct strbuf *out, const struct plan *p, const char *gate)
+{
+	strbuf_adds(out, p->command);
+	add_override(out, gate, NULL);
+	command_confirm(out, &p->env);
+}
+
+/* --- Chains through the environments before ------------------------------------------------------- */
+
+static void add_accept(struct strbuf *out, const struct env *env, const char *id)
+{
+	begin_command(out);
+	strbuf_adds(out, "bascule accept");
+	add_word(out, env->name);
+	add_word(out, id);
+	strbuf_adds(out, " --reason 'why'");
+	command_confirm(out, env);
+}
+
+static bool reach(struct strbuf *out, const struct plan_make *m, const struct env *env,
+		  const struct migration *file, size_t depth);
+
+/* The same accept where env's gate asks for it first. */
+static void accept_chain(struct strbuf *out, const struct plan_make *m, const struct env *env,
+			 const struct pick *k, size_t depth)
+{
+	const struct env *gate = env_find(m->project, env->requires);
+	const struct history *h = gate ? make_history(m, gate) : NULL;
+	const char *checksum = k->file ? k->file->checksum : NULL;
+
+	if (h && depth > 0) {
+		const struct applied *a = history_find(h, k->ns, k->id);
+
+		if (!gate_passed(STEP_RECORD, EVENT_ACCEPTED, a, checksum, gate->name, NULL)) {
+			if (a && a->applied)
+				accept_chain(out, m, gate, k, depth - 1);
+			else if (k->file)
+				reach(out, m, gate, k->file, depth - 1);
+		}
+	}
+	add_accept(out, env, k->id);
+}
+
+void remedy_accept(struct strbuf *out, const struct plan_make *m, const struct env *env,
+		   const struct pick *k)
+{
+	if (m)
+		accept_chain(out, m, env, k, m->project->n_env);
+	else
+		add_accept(out, env, k->id);
+}
+
+/* What stands in the way of migrating an environment: ids to accept first, gates to override. */
+struct obstacles {
+	struct pick accept[REMEDY_ACCEPTS];
+	size_t n_accept;
+	bool many, late;
+};
+
+static void add_obstacle(struct obstacles *o, const struct migration *f, const struct applied *a)
+{
+	if (o->n_accept == REMEDY_ACCEPTS) {
+		o->many = true;
+		return;
+	}
+	o->accept[o->n_accept++] = (struct pick){ f, a, a->ns, a->id, a->title, a->sort_key };
+}
+
+/* Those of env once the newest `gone` ones are rolled back (they are not in its way any more). */
+static void find_obstacles(const struct plan_make *m, const struct history *h,
+			   const struct migration *file, const struct applied **newest, size_t n_newest,
+			   size_t gone, struct obstacles *o)
+{
+	const char *head = "";
+
+	for (size_t i = gone; i < n_newest; i++) {
+		const struct applied *a = newest[i];
+		const struct migration *f = source_find(m->source, a->ns, a->id);
+
+		if (strcmp(a->sort_key, head) > 0)
+			head = a->sort_key;
+		if (applied_changed(a, f) || applied_missing(a, f))
+			add_obstacle(o, f, a);
+	}
+	for (size_t i = 0; i < m->source->n; i++) {
+		const struct migration *f = &m->source->list[i];
+		const struct applied *a = history_find(h, f->ns, f->id);
+		bool again = false;
+
+		if (strcmp(f->sort_key, file->sort_key) > 0)
+			break;
+		for (size_t j = 0; j < gone && !again; j++)
+			again = newest[j] == a;
+		if (a && a->applied && !again)
+			continue;
+		if (strcmp(f->sort_key, head) < 0)
+			o->late = true;
+		if (applied_failed(a, f->checksum))
+			add_obstacle(o, f, a);
+	}
+}
+
+/* How many of the newest must be rolled back so that id is not in force; 0 when that cannot be. */
+static size_t rollback_count(const struct applied **newest, size_t n, const struct applied *a)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!newest[i]->down_checksum || !*newest[i]->down_checksum)
+			return 0;
+		if (newest[i] == a)
+			return i + 1;
+	}
+	return 0;
+}
+
+static void add_migrate(struct strbuf *out, const struct env *env, const char *id,
+			const struct obstacles *o)
+{
+	begin_command(out);
+	strbuf_adds(out, "bascule migrate");
+	add_word(out, env->name);
+	strbuf_adds(out, " --to");
+	add_word(out, id);
+	if (o->late)
+		add_override(out, GATE_LATE, NULL);
+	command_confirm(out, env);
+}
+
+/* Appends what makes env run file. False when no command can. */
+static bool reach(struct strbuf *out, const struct plan_make *m, const struct env *env,
+		  const struct migration *file, size_t depth)
+{
+	const struct env *gate = env_find(m->project, env->requires);
+	const struct history *h = make_history(m, env), *gh = gate ? make_history(m, gate) : NULL;
+	const struct applied *a = h ? history_find(h, file->ns, file->id) : NULL;
+	const struct applied **newest = NULL;
+	struct obstacles o = { 0 };
+	size_t n = 0, gone = 0;
+	bool ok = false;
+
+	if (!h || depth == 0)
+		return false;
+	newest = history_newest_first(h, &n);
+	if (gh && !gate_passed(STEP_UP, EVENT_APPLIED, history_find(gh, file->ns, file->id),
+			       file->checksum, gate->name, NULL) &&
+	    !reach(out, m, gate, file, depth - 1))
+		goto out;
+	if (a && a->applied) {
+		gone = rollback_count(newest, n, a);
+		if (gone == 0)
+			goto out;
+		begin_command(out);
+		strbuf_adds(out, "bascule rollback");
+		add_word(out, env->name);
+		strbuf_addf(out, " last %zu", gone);
+		command_confirm(out, env);
+	}
+	find_obstacles(m, h, file, newest, n, gone, &o);
+	if (o.many)
+		goto out;
+	for (size_t i = 0; i < o.n_accept; i++)
+		accept_chain(out, m, env, &o.accept[i], depth - 1);
+	add_migrate(out, env, file->id, &o);
+	ok = true;
+out:
+	mem_free(newest);
+	return ok;
+}
+
+/* The step to work for: the last that the gate environment does not have in force (its --to takes
+ * the earlier ones along), else the first it has in another text. */
+static const struct step *step_to_pass(const struct plan_make *m, const struct history *gate)
+{
+	const struct plan *p = m->plan;
+	const struct step *other = NULL, *missing = NULL;
+
+	for (size_t i = 0; i < p->n_step; i++) {
+		const struct step *s = &p->step[i];
+		const struct applied *a = s->id ? history_find(gate, s->ns, s->id) : NULL;
+
+		if (!s->id || gate_passed(s->kind, s->event, a, s->checksum, "", NULL))
+			continue;
+		if (!a || !a->applied)
+			missing = s;
+		else if (!other)
+			other = s;
+	}
+	return missing ? missing : other;
+}
+
+void remedy_passed(struct strbuf *out, const struct plan_make *m)
+{
+	const struct history *h = make_history(m, m->gate_env);
+	const struct step *s = h ? step_to_pass(m, h) : NULL;
+	const struct migration *file = s ? source_find(m->source, s->ns, s->id) : NULL;
+	const struct applied *a = s ? history_find(h, s->ns, s->id) : NULL;
+	struct strbuf chain;
+	bool ok = false;
+
+	if (!h) {
+		const struct err *why = &m->facts->history_err[env_index(m->project, m->gate_env)];
+
+		strbuf_adds(out, why->code == ERR_NOT_FOUND ? "bascule create" : "bascule check");
+		if (why->code == ERR_NOT_FOUND)
+			add_word(out, m->gate_env->name);
+		return;
+	}
+	strbuf_init(&chain, REMEDY_MAX);
+	if (s && s->kind == STEP_RECORD && a && a->applied) {
+		struct pick k = { file, a, s->ns, s->id, s->title, s->sort_key };
+
+		accept_chain(&chain, m, m->gate_env, &k, m->project->n_env);
+		ok = true;
+	} else if (file) {
+		ok = reach(&chain, m, m->gate_env, file, m->project->n_env);
+	}
+	if (ok && strbuf_ok(&chain))
+		strbuf_adds(out, strbuf_str(&chain));
+	strbuf_clear(&chain);
+}

@@ -437,6 +437,12 @@ static void fill_env(struct reader *r, const struct section *s, bool last, struc
 	env->is_protected = bool_of(r, s, "protected", last);
 	env->confirm = (enum env_confirm)enum_of(r, s, "confirm",
 						 env->is_protected ? CONFIRM_NAME : CONFIRM_NONE);
+	if (env->is_protected && env->confirm != CONFIRM_NAME) {
+		value_of(s, "confirm", &o, &line);
+		add_mistake(r, line, "write confirm = name, or protected = no",
+			    "a protected environment is confirmed by its name, not by `confirm = %s`",
+			    env_confirm_name(env->confirm));
+	}
 	env->backup = (enum env_backup)enum_of(r, s, "backup", env->is_protected ?
 					       BACKUP_BEFORE_MIGRATE : BACKUP_NEVER);
 	env->on_failure = (enum env_failure)enum_of(r, s, "on_failure", FAILURE_ROLLBACK);

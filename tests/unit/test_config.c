@@ -106,7 +106,7 @@ static void config__takes_every_key__as_written(void **state)
 		"[environment two]\ndatabase = sqlite:/t\nrequires = one\nprotected = no\n"
 		"confirm = yes\nbackup = always\non_failure = pause\nundo_migrations = always\n"
 		"pause_limit = 90\nlock_timeout = 250ms\nlock_stale = 2s\n"
-		"[environment one]\ndatabase = sqlite:///o\nprotected = true\nconfirm = none\n"
+		"[environment one]\ndatabase = sqlite:///o\nprotected = true\nconfirm = name\n"
 		"backup = never\n", "/x", NULL);
 
 	(void)state;
@@ -117,7 +117,7 @@ static void config__takes_every_key__as_written(void **state)
 	assert_true(p->state_files);
 	assert_string_equal(p->env[0].name, "one");
 	assert_true(p->env[0].is_protected);
-	assert_int_equal(p->env[0].confirm, CONFIRM_NONE);
+	assert_int_equal(p->env[0].confirm, CONFIRM_NAME);
 	assert_int_equal(p->env[0].backup, BACKUP_NEVER);
 	assert_string_equal(p->env[1].requires, "one");
 	assert_false(p->env[1].is_protected);
@@ -190,6 +190,13 @@ static void config__refuses_values_out_of_range__with_the_range(void **state)
 			"5 `on_failure` cannot be explode | write rollback or pause\n"
 			"6 `undo_migrations = if-rehearsed` is not acted on by this version | choose another: nothing is rehearsed\n"
 			"7 `lock_timeout` has no value | such as lock_timeout = 5s\n");
+}
+
+static void config__refuses_confirm__that_weakens_protection(void **state)
+{
+	(void)state;
+	expect_mistakes(DEV PROD "confirm = yes\n",
+			"5 a protected environment is confirmed by its name, not by `confirm = yes` | write confirm = name, or protected = no\n");
 }
 
 static void config__refuses_requires__when_it_is_no_earlier_stage(void **state)
@@ -448,6 +455,7 @@ int main(void)
 		cmocka_unit_test(config__lists_all_mistakes__when_there_are_ten),
 		cmocka_unit_test(config__names_both_lines__when_a_section_is_there_twice),
 		cmocka_unit_test(config__refuses_values_out_of_range__with_the_range),
+		cmocka_unit_test(config__refuses_confirm__that_weakens_protection),
 		cmocka_unit_test(config__refuses_requires__when_it_is_no_earlier_stage),
 		cmocka_unit_test(config__refuses_pipelines__that_repeat_or_have_holes),
 		cmocka_unit_test(config__refuses_names__that_are_paths_or_empty),

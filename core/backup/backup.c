@@ -140,7 +140,8 @@ static int make_folder(const struct backup_spec *spec, struct backup *b, struct 
 	int rc = -1;
 
 	if (strchr(spec->environment, '/') != NULL || spec->environment[0] == '.') {
-		err_set(e, ERR_INPUT, "cannot keep backups of an environment named %s", spec->environment);
+		err_set(e, ERR_INPUT, "cannot keep backups of an environment named %s",
+			spec->environment);
 		goto out;
 	}
 	if (fs_mkdirs(parent, 0700, e) != 0)
@@ -188,7 +189,8 @@ int backup_take(struct db *db, const struct backup_spec *spec, struct cancel *c,
 	struct backup b = { 0 };
 
 	if ((db_caps(db) & DB_ONLINE_COPY) == 0)
-		return err_set(e, ERR_UNSUPPORTED, "cannot back up %s: no online copy of %s databases",
+		return err_set(e, ERR_UNSUPPORTED,
+			       "cannot back up %s: no online copy of %s databases",
 			       spec->environment, db_engine(db));
 	b.at_utc_ms = clock_utc_ms();
 	str_copy(b.environment, sizeof(b.environment), spec->environment);
@@ -252,7 +254,8 @@ static int check_rows(const struct backup *b, const json_t *want, struct db *cop
 
 	if (db_tables(copy, count_table, now, e) != 0)
 		goto out;
-	json_object_foreach((json_t *)want, table, rows) {
+	json_object_foreach((json_t *)want, table, rows)
+	{
 		int64_t n = json_int_opt(now, table, -1);
 
 		if (n != json_integer_value(rows)) {
@@ -332,14 +335,16 @@ out:
 }
 
 int backup_restore(struct db *db, const struct dsn *dsn, const struct backup *b,
-		   int (*fence)(void *arg, struct err *e), void *arg, struct cancel *c, struct err *e)
+		   int (*fence)(void *arg, struct err *e), void *arg, struct cancel *c,
+		   struct err *e)
 {
 	struct strbuf scratch;
 	int rc = -1;
 
 	if ((db_caps(db) & DB_ONLINE_COPY) == 0 || strcmp(db_engine(db), b->engine) != 0) {
 		err_set(e, ERR_UNSUPPORTED, "cannot restore backup %s", b->id);
-		return err_detail(e, "it is of a %s database, this one is %s", b->engine, db_engine(db));
+		return err_detail(e, "it is of a %s database, this one is %s", b->engine,
+				  db_engine(db));
 	}
 	if (backup_verify(b, c, e) != 0)
 		return -1;

@@ -18,7 +18,7 @@ struct backup {
 	char id[48];
 	char environment[64];
 	char engine[16];
-	char trigger[32];        /* "before-migrate", "before-rollback", "before-restore" */
+	char trigger[32]; /* "before-migrate", "before-rollback", "before-restore" */
 	char run[48];
 	char who[64], host[64];
 	int64_t at_utc_ms;
@@ -27,13 +27,13 @@ struct backup {
 	char schema_digest[65];
 	char schema_version[32]; /* label, "" when none */
 	char head[64];           /* id of the newest applied migration, "" when none */
-	int64_t history_seq;     /* newest event in the copy's history: what a restore goes back to */
-	bool verified;           /* as the manifest says; backup_verify looks again */
-	char *path;              /* folder; owned */
+	int64_t history_seq; /* newest event in the copy's history: what a restore goes back to */
+	bool verified;       /* as the manifest says; backup_verify looks again */
+	char *path;          /* folder; owned */
 };
 
 struct backup_spec {
-	const char *root;        /* <backups> folder */
+	const char *root; /* <backups> folder */
 	const char *environment, *trigger, *run, *who, *host, *schema_version, *head;
 };
 
@@ -57,7 +57,7 @@ int backup_find(const char *root, const char *environment, const char *id, struc
  * database gets the copy, then the ledger is merged into it, then it goes in in one transaction of
  * the engine under fence. The backup is verified first. */
 int backup_restore(struct db *db, const struct dsn *dsn, const struct backup *b,
-		   int (*fence)(void *arg, struct err *e), void *arg, struct cancel *c, struct err *e)
-	MUST_CHECK;
+		   int (*fence)(void *arg, struct err *e), void *arg, struct cancel *c,
+		   struct err *e) MUST_CHECK;
 
 #endif

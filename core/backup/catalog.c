@@ -75,7 +75,8 @@ static int fill(const json_t *j, struct backup *b, struct err *e)
 	if (json_int(j, "format", &format, e) != 0)
 		return -1;
 	if (format > MANIFEST_FORMAT)
-		return err_set(e, ERR_UNSUPPORTED, "its format %lld is newer than this program knows",
+		return err_set(e, ERR_UNSUPPORTED,
+			       "its format %lld is newer than this program knows",
 			       (long long)format);
 	if (copy_text(j, "engine", b->engine, sizeof(b->engine), e) != 0 ||
 	    copy_text(j, "trigger", b->trigger, sizeof(b->trigger), e) != 0 ||
@@ -170,7 +171,9 @@ static int each_folder(const char *path, int (*fn)(struct list *, const char *, 
 	int rc = 0;
 
 	if (dir == NULL)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, errno, "cannot read %s", path);
+		return errno == ENOENT || errno == ENOTDIR
+			       ? 0
+			       : err_sys(e, errno, "cannot read %s", path);
 	while (rc == 0 && (d = readdir(dir)) != NULL) {
 		char *folder;
 
@@ -278,8 +281,8 @@ int backup_find(const char *root, const char *environment, const char *id, struc
 		err_hint(e, "bascule backups%s%s", environment != NULL ? " " : "",
 			 environment != NULL ? environment : "");
 	} else {
-		err_set(e, ERR_NOT_FOUND, "no backup '%s'%s%s", id, environment != NULL ? " of " : "",
-			environment != NULL ? environment : "");
+		err_set(e, ERR_NOT_FOUND, "no backup '%s'%s%s", id,
+			environment != NULL ? " of " : "", environment != NULL ? environment : "");
 		err_hint(e, "bascule backups%s%s", environment != NULL ? " " : "",
 			 environment != NULL ? environment : "");
 	}

@@ -15,6 +15,7 @@
 int manifest_write(const struct backup *b, json_t *tables, struct err *e) MUST_CHECK;
 /* Reads the manifest of a folder; out is filled but for path's owner: backup_clear() it. tables
  * (may be NULL) gets a new reference. ERR_NOT_FOUND when there is none. */
-int manifest_read(const char *folder, struct backup *out, json_t **tables, struct err *e) MUST_CHECK;
+int manifest_read(const char *folder, struct backup *out, json_t **tables,
+		  struct err *e) MUST_CHECK;
 
 #endif

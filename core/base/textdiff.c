@@ -22,8 +22,8 @@
 
 /* One side. */
 struct side {
-	struct sv *line;    /* with its newline */
-	int *number;        /* equal lines have equal numbers */
+	struct sv *line; /* with its newline */
+	int *number;     /* equal lines have equal numbers */
 	bool *changed;
 	int n;
 };
@@ -144,13 +144,14 @@ static bool step_backward(struct differ *d, const struct box *b, int cost, int *
 			continue;
 		x = k == cost || (k != -cost && v[at - 1] < v[at + 1]) ? v[at - 1] : v[at + 1] - 1;
 		y = x - at;
-		while (x > 0 && y > 0 && x <= n && y <= m && same(d, b->x0 + x - 1, b->y0 + y - 1)) {
+		while (x > 0 && y > 0 && x <= n && y <= m &&
+		       same(d, b->x0 + x - 1, b->y0 + y - 1)) {
 			x--;
 			y--;
 		}
 		v[at] = x;
-		if (delta % 2 == 0 && at >= -cost && at <= cost && x <= other[at] && x >= 0 && y >= 0 &&
-		    y <= m) {
+		if (delta % 2 == 0 && at >= -cost && at <= cost && x <= other[at] && x >= 0 &&
+		    y >= 0 && y <= m) {
 			*px = b->x0 + x;
 			*py = b->y0 + y;
 			return true;
@@ -230,14 +231,16 @@ static size_t list_all(const struct differ *d, struct diff_line *out)
 
 	while (x < d->was.n || y < d->now.n) {
 		if (x < d->was.n && d->was.changed[x]) {
-			out[n++] = (struct diff_line){ DIFF_OLD, without_newline(d->was.line[x]), x + 1, 0 };
+			out[n++] = (struct diff_line){ DIFF_OLD, without_newline(d->was.line[x]),
+						       x + 1, 0 };
 			x++;
 		} else if (y < d->now.n && d->now.changed[y]) {
-			out[n++] = (struct diff_line){ DIFF_NEW, without_newline(d->now.line[y]), 0, y + 1 };
+			out[n++] = (struct diff_line){ DIFF_NEW, without_newline(d->now.line[y]), 0,
+						       y + 1 };
 			y++;
 		} else {
-			out[n++] = (struct diff_line){ DIFF_SAME, without_newline(d->was.line[x]), x + 1,
-						       y + 1 };
+			out[n++] = (struct diff_line){ DIFF_SAME, without_newline(d->was.line[x]),
+						       x + 1, y + 1 };
 			x++;
 			y++;
 		}

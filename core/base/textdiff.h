@@ -6,14 +6,16 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
-#define TEXTDIFF_LINES_MAX 20000 /* of one side; longer texts are compared by blocks of equal ends */
+#define TEXTDIFF_LINES_MAX \
+	20000 /* of one side; longer texts are compared by blocks of equal ends */
 
 enum diff_kind { DIFF_SAME, DIFF_OLD, DIFF_NEW, DIFF_SKIP };
 
 struct diff_line {
 	enum diff_kind kind;
-	struct sv text;        /* borrowed from the input; empty for DIFF_SKIP */
-	int old_line, new_line; /* from 1; 0 where it has none. DIFF_SKIP: old_line = how many are skipped */
+	struct sv text; /* borrowed from the input; empty for DIFF_SKIP */
+	int old_line,
+		new_line; /* from 1; 0 where it has none. DIFF_SKIP: old_line = how many are skipped */
 };
 
 /* Shortest edit script (Myers, An O(ND) difference algorithm, 1986) with context lines around each

@@ -145,15 +145,16 @@ static int statement_failed(const struct apply_job *job, const struct script *s,
 	r->failed_statement = i + 1;
 	r->failed_line = st->line;
 	strbuf_init(&text, sizeof(r->failed_sql) * 4);
-	clean_text(&text, sv_n(st->text.p, st->text.n < sizeof(r->failed_sql) ? st->text.n
-									     : sizeof(r->failed_sql)),
+	clean_text(&text,
+		   sv_n(st->text.p,
+			st->text.n < sizeof(r->failed_sql) ? st->text.n : sizeof(r->failed_sql)),
 		   false);
 	str_copy(r->failed_sql, sizeof(r->failed_sql), strbuf_str(&text));
 	strbuf_clear(&text);
 	if (e->code == ERR_CANCELLED)
 		return -1;
-	return err_wrap(e, "cannot run %s: statement %zu of %zu, line %d", job->what, i + 1, s->body.n,
-			st->line);
+	return err_wrap(e, "cannot run %s: statement %zu of %zu, line %d", job->what, i + 1,
+			s->body.n, st->line);
 }
 
 static int run_statements(const struct apply_job *job, const struct script *s,
@@ -221,7 +222,8 @@ static int run_outside(struct apply_job *job, const struct script *s, struct app
 	r->took_ms = (clock_mono_us() - start + 500) / 1000;
 	if (db_begin(job->db, e) != 0)
 		goto out;
-	if (fence(job, e) != 0 || add_event(job, r->took_ms, e) != 0 || db_commit(job->db, e) != 0) {
+	if (fence(job, e) != 0 || add_event(job, r->took_ms, e) != 0 ||
+	    db_commit(job->db, e) != 0) {
 		db_rollback(job->db);
 		goto out;
 	}
@@ -239,7 +241,8 @@ int apply_run(struct apply_job *job, struct apply_result *out, struct err *e)
 	int rc = -1;
 
 	arena_init(&a);
-	if (script_prepare(&a, db_engine(job->db), job->what, job->script, job->no_transaction, &s, e) != 0)
+	if (script_prepare(&a, db_engine(job->db), job->what, job->script, job->no_transaction, &s,
+			   e) != 0)
 		goto out; /* nothing ran, so there is nothing to record */
 	rc = job->no_transaction ? run_outside(job, &s, &r, e) : run_inside(job, &s, &r, e);
 	if (rc != 0)
@@ -250,10 +253,27 @@ out:
 	return rc;
 }
 
+static int count_restores(void *arg, const struct history_event *ev, struct err *e)
+{
+	struct history_event *want = arg;
+
+	(void)e;
+	if (ev->kind == EVENT_RESTORED && same_text(ev->id, want->id) &&
+	    ev->generation >= want->generation)
+		want->generation = ev->generation + 1;
+	return 0;
+}
+
 int apply_record(struct apply_job *job, struct err *e)
 {
 	if (db_begin(job->db, e) != 0)
 		return -1;
+	/* The same backup may be restored many times; each is an event of its own. */
+	if (job->event.kind == EVENT_RESTORED &&
+	    ledger_events(job->db, count_restores, &job->event, e) != 0) {
+		db_rollback(job->db);
+		return -1;
+	}
 	if (fence(job, e) != 0 || add_event(job, job->event.took_ms, e) != 0 ||
 	    db_commit(job->db, e) != 0) {
 		db_rollback(job->db);

@@ -27,11 +27,11 @@ int script_prepare(struct arena *a, const char *engine, const char *what, struct
 
 struct apply_job {
 	struct db *db;
-	const struct lock *lock;     /* NULL only in tests of the pure part */
-	struct history_event event;  /* EVENT_APPLIED or EVENT_ROLLED_BACK, complete but took, at */
-	struct sv up, down;          /* stored with the event */
-	struct sv script;            /* what runs: up for applied, down for rolled-back */
-	const char *what;            /* file name, for errors */
+	const struct lock *lock;    /* NULL only in tests of the pure part */
+	struct history_event event; /* EVENT_APPLIED or EVENT_ROLLED_BACK, complete but took, at */
+	struct sv up, down;         /* stored with the event */
+	struct sv script;           /* what runs: up for applied, down for rolled-back */
+	const char *what;           /* file name, for errors */
 	bool no_transaction;
 	/* Called inside the transaction before COMMIT, to copy journal lines; may be NULL. */
 	int (*with)(void *arg, struct db *db, struct err *e);
@@ -51,7 +51,8 @@ struct apply_result {
  * filled. ERR_EXISTS: this generation is already in the history. */
 int apply_run(struct apply_job *job, struct apply_result *out, struct err *e) MUST_CHECK;
 
-/* Records an event without running anything (baseline, accept), under the fence, in one transaction. */
+/* Records an event without running anything (baseline, accept, restored), under the fence, in one
+ * transaction. restored: statement is the backup's history_seq + 1; the generation is counted here. */
 int apply_record(struct apply_job *job, struct err *e) MUST_CHECK;
 
 #endif

@@ -38,8 +38,8 @@ struct builder {
 	struct history *h;
 	struct entry *entry;
 	size_t n, cap;
-	size_t *slot;    /* open addressing: index + 1 into entry, 0 = free */
-	size_t n_slot;   /* power of two */
+	size_t *slot;  /* open addressing: index + 1 into entry, 0 = free */
+	size_t n_slot; /* power of two */
 	bool with_events;
 	size_t cap_event;
 	struct undone *undone; /* oldest first */

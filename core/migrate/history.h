@@ -14,30 +14,32 @@ struct db;
 /* One migration as the database knows it. Strings live in the history's arena. */
 struct applied {
 	const char *ns, *id, *title, *sort_key;
-	bool applied;          /* now in force (applied or baselined, not rolled back) */
-	bool baselined;        /* recorded only */
-	bool failed;           /* the last thing that happened was a failure */
-	bool failed_down;      /* … of its down script */
-	bool accepted;         /* the checksum in force comes from `accept` */
-	const char *checksum;  /* in force: of the last applied, baselined or accepted event */
+	bool applied;         /* now in force (applied or baselined, not rolled back) */
+	bool baselined;       /* recorded only */
+	bool failed;          /* the last thing that happened was a failure */
+	bool failed_down;     /* … of its down script */
+	bool accepted;        /* the checksum in force comes from `accept` */
+	const char *checksum; /* in force: of the last applied, baselined or accepted event */
 	const char *down_checksum;
-	const char *ran_checksum;    /* of the last EVENT_APPLIED: what really ran here; NULL if it never ran */
-	const char *failed_checksum; /* of the last EVENT_FAILED: was the file mended since? NULL if none */
-	const char *failed_run;      /* run of that failure, or NULL */
+	const char *
+		ran_checksum; /* of the last EVENT_APPLIED: what really ran here; NULL if it never ran */
+	const char *
+		failed_checksum; /* of the last EVENT_FAILED: was the file mended since? NULL if none */
+	const char *failed_run; /* run of that failure, or NULL */
 	const char *who, *host, *run, *error;
-	int64_t generation;    /* of the last applied or baselined event; 0 when it never was */
+	int64_t generation; /* of the last applied or baselined event; 0 when it never was */
 	int64_t failed_attempts, accepted_attempts;
-	int64_t seq;           /* of the event that applied it: order of application, key of its scripts */
-	int64_t script_seq;    /* event whose stored scripts are in force */
+	int64_t seq; /* of the event that applied it: order of application, key of its scripts */
+	int64_t script_seq; /* event whose stored scripts are in force */
 	int64_t at_utc_ms, took_ms;
 	int64_t failed_at_utc_ms;
 };
 
 struct history {
 	struct arena arena;
-	int format;            /* of the ledger; 0 = none yet */
-	bool read_only;        /* a newer format: shown, never written */
-	struct applied *list;  /* in sort-key order */
+	int format;           /* of the ledger; 0 = none yet */
+	bool read_only;       /* a newer format: shown, never written */
+	struct applied *list; /* in sort-key order */
 	size_t n;
 	size_t n_applied;
 	struct history_event *event; /* every event, oldest first; only when asked for */

@@ -32,9 +32,9 @@ struct join {
 	const struct matrix_column *col;
 	size_t n_env;
 	size_t at_file;
-	size_t *at;                      /* cursor in each history */
-	const struct migration *file;    /* of this row, or NULL */
-	const struct applied **applied;  /* of this row, per environment, or NULL */
+	size_t *at;                     /* cursor in each history */
+	const struct migration *file;   /* of this row, or NULL */
+	const struct applied **applied; /* of this row, per environment, or NULL */
 };
 
 struct key {
@@ -144,7 +144,8 @@ static enum cell_state state_of(const struct matrix_column *col, const struct mi
 	if (file == NULL)
 		return CELL_MISSING;
 	/* A file that could not be read is a problem of the source, not a change. */
-	if (file->checksum[0] != '\0' && a->checksum != NULL && strcmp(file->checksum, a->checksum) != 0)
+	if (file->checksum[0] != '\0' && a->checksum != NULL &&
+	    strcmp(file->checksum, a->checksum) != 0)
 		return CELL_CHANGED;
 	return CELL_APPLIED;
 }
@@ -198,7 +199,8 @@ static bool row_differs(const struct matrix_row *row, const struct matrix_column
 			continue;
 		if (first == NULL)
 			first = c;
-		else if (c->state != first->state || strcmp(checksum_of(c), checksum_of(first)) != 0)
+		else if (c->state != first->state ||
+			 strcmp(checksum_of(c), checksum_of(first)) != 0)
 			return true;
 	}
 	return false;
@@ -245,8 +247,8 @@ static void fill_rows(struct matrix *m, struct join *j)
 	}
 }
 
-struct matrix *matrix_build(const struct source *source, const struct matrix_column *col, size_t n_env,
-			    const char *schema_version)
+struct matrix *matrix_build(const struct source *source, const struct matrix_column *col,
+			    size_t n_env, const char *schema_version)
 {
 	struct matrix *m = mem_calloc(1, sizeof(*m));
 	struct join j = { .source = source, .col = col, .n_env = n_env };
@@ -332,7 +334,8 @@ static size_t placeholder(const char *p, int *width)
 	return 0;
 }
 
-const char *matrix_label(struct arena *a, const struct migration *m, const char *id, const char *pattern)
+const char *matrix_label(struct arena *a, const struct migration *m, const char *id,
+			 const char *pattern)
 {
 	struct sv n = number_of(id);
 	struct strbuf b;

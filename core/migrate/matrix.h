@@ -7,15 +7,15 @@
 #include "core/migrate/source.h"
 
 enum cell_state {
-	CELL_NONE,     /* environment has no database */
-	CELL_UNKNOWN,  /* its history could not be read */
+	CELL_NONE,    /* environment has no database */
+	CELL_UNKNOWN, /* its history could not be read */
 	CELL_APPLIED,
 	CELL_PENDING,
-	CELL_LATE,     /* pending although a later one is applied */
-	CELL_CHANGED,  /* applied, but the file is different now */
-	CELL_MISSING,  /* applied, but there is no file any more */
-	CELL_FAILED,   /* the last attempt failed */
-	CELL_PARTIAL,  /* stopped inside (engines without transactional DDL) */
+	CELL_LATE,    /* pending although a later one is applied */
+	CELL_CHANGED, /* applied, but the file is different now */
+	CELL_MISSING, /* applied, but there is no file any more */
+	CELL_FAILED,  /* the last attempt failed */
+	CELL_PARTIAL, /* stopped inside (engines without transactional DDL) */
 	CELL_STATES
 };
 
@@ -31,13 +31,13 @@ struct matrix_row {
 	const char *ns, *id, *title, *sort_key;
 	const struct migration *file; /* in the source; NULL when the file is missing */
 	struct cell *cell;            /* one per environment */
-	bool differs;                 /* not the same state and checksum everywhere it can be known */
+	bool differs; /* not the same state and checksum everywhere it can be known */
 };
 
 struct matrix_count {
 	int64_t applied, pending, failed, changed, missing, late;
-	const char *head;             /* id of the newest applied by order, or NULL */
-	const char *schema_version;   /* label of head, or NULL */
+	const char *head;           /* id of the newest applied by order, or NULL */
+	const char *schema_version; /* label of head, or NULL */
 };
 
 struct matrix {
@@ -57,12 +57,13 @@ struct matrix_column {
 
 /* schema_version: the pattern `1.{n}.0` / `1.{n:03}.0` or NULL. The result points into source and
  * histories, which must live as long. Never fails. */
-struct matrix *matrix_build(const struct source *source, const struct matrix_column *col, size_t n_env,
-			    const char *schema_version);
+struct matrix *matrix_build(const struct source *source, const struct matrix_column *col,
+			    size_t n_env, const char *schema_version);
 void matrix_free(struct matrix *m);
 const struct matrix_row *matrix_find(const struct matrix *m, const char *ns, const char *id);
 /* The version label of a migration: its `-- version:` header, else the pattern with its number,
  * else its id. Lives in a. */
-const char *matrix_label(struct arena *a, const struct migration *m, const char *id, const char *pattern);
+const char *matrix_label(struct arena *a, const struct migration *m, const char *id,
+			 const char *pattern);
 
 #endif

@@ -255,7 +255,8 @@ static int directive_bad(struct err *e, int line, struct sv key, struct sv value
 
 	str_copy_sv(k, sizeof(k), key);
 	str_copy_sv(v, sizeof(v), value);
-	err_set(e, ERR_INPUT, "line %d: directive '%s: %s' is not acted on by this version", line, k, v);
+	err_set(e, ERR_INPUT, "line %d: directive '%s: %s' is not acted on by this version", line,
+		k, v);
 	return err_hint(e, "%s", hint);
 }
 
@@ -271,21 +272,24 @@ static bool label_ok(struct sv v)
 	return digit && v.n <= VERSION_LABEL_MAX;
 }
 
-static int directive_take(struct sv key, struct sv value, int line, struct migration_directives *out,
-			  struct err *e)
+static int directive_take(struct sv key, struct sv value, int line,
+			  struct migration_directives *out, struct err *e)
 {
 	if (equal_nocase(key, "transaction")) {
 		if (equal_nocase(value, "no") || equal_nocase(value, "false"))
 			out->no_transaction = true;
 		else if (!equal_nocase(value, "yes") && !equal_nocase(value, "true"))
-			return directive_bad(e, line, key, value, "write '-- transaction: no' or remove the line");
+			return directive_bad(e, line, key, value,
+					     "write '-- transaction: no' or remove the line");
 	} else if (equal_nocase(key, "version")) {
 		if (!label_ok(value))
-			return directive_bad(e, line, key, value,
-					     "write a version of digits and dots: '-- version: 1.8.0'");
+			return directive_bad(
+				e, line, key, value,
+				"write a version of digits and dots: '-- version: 1.8.0'");
 		out->version = value;
 	} else if (equal_nocase(key, "lock_timeout") || equal_nocase(key, "allow")) {
-		return directive_bad(e, line, key, value, "remove the line; a later version knows it");
+		return directive_bad(e, line, key, value,
+				     "remove the line; a later version knows it");
 	}
 	return 0; /* any other word with a colon is prose */
 }
@@ -303,7 +307,8 @@ int migration_directives(struct sv text, struct migration_directives *out, struc
 			continue;
 		if (!sv_starts(line, SV("--")))
 			break;
-		if (directive_cut(line, &key, &value) && directive_take(key, value, n, &found, e) != 0)
+		if (directive_cut(line, &key, &value) &&
+		    directive_take(key, value, n, &found, e) != 0)
 			return -1;
 	}
 	*out = found;

@@ -26,15 +26,15 @@ enum down_kind {
 struct migration {
 	const char *ns;
 	const char *id;
-	const char *title;    /* underscores shown as blanks: "add users table" */
-	const char *sort_key; /* strcmp() order is the numeric order */
-	const char *version;  /* `-- version: 1.8.0` header, or NULL */
-	const char *up_path;  /* absolute, or relative to the source's folder as found */
+	const char *title;     /* underscores shown as blanks: "add users table" */
+	const char *sort_key;  /* strcmp() order is the numeric order */
+	const char *version;   /* `-- version: 1.8.0` header, or NULL */
+	const char *up_path;   /* absolute, or relative to the source's folder as found */
 	const char *down_path; /* NULL when DOWN_NONE; equal to up_path for one-file layouts */
 	char checksum[CHECKSUM_SIZE];      /* s1: of the normalised up script; "" when unreadable */
 	char down_checksum[CHECKSUM_SIZE]; /* "" when DOWN_NONE */
 	enum down_kind down;
-	bool no_transaction;  /* header `-- transaction: no` */
+	bool no_transaction; /* header `-- transaction: no` */
 	int64_t up_bytes;
 };
 
@@ -55,13 +55,13 @@ void migration_checksum(struct digest *d, struct sv text, char out[CHECKSUM_SIZE
 
 /* The directives of a script: its leading comment lines only. Pure. */
 struct migration_directives {
-	bool no_transaction;  /* `-- transaction: no`, or dbmate's `-- migrate:up transaction:false` */
-	struct sv version;    /* `-- version: 1.8.0`; empty when absent; borrowed from the text */
+	bool no_transaction; /* `-- transaction: no`, or dbmate's `-- migrate:up transaction:false` */
+	struct sv version;   /* `-- version: 1.8.0`; empty when absent; borrowed from the text */
 };
 
 /* ERR_INPUT with the line for a directive that is malformed or that this version does not act on:
  * a directive that is read past would be a promise not kept. */
-int migration_directives(struct sv text, struct migration_directives *out, struct err *e)
-	MUST_CHECK;
+int migration_directives(struct sv text, struct migration_directives *out,
+			 struct err *e) MUST_CHECK;
 
 #endif

@@ -68,10 +68,13 @@ static int check_outside(const struct prepare *p, struct err *e)
 {
 	for (size_t i = 0; i < p->all.n; i++) {
 		if (p->transactional && !stands_alone(&p->all.item[i]))
-			return refuse(p, &p->all.item[i],
-				      "must run in a transaction, but the file says '-- transaction: no'",
-				      "remove the directive, or move VACUUM, PRAGMA, REINDEX and ANALYZE to "
-				      "a migration of their own", e);
+			return refuse(
+				p, &p->all.item[i],
+				"must run in a transaction, but the file says '-- transaction: no'",
+				"remove the directive, or move VACUUM, PRAGMA, REINDEX and ANALYZE "
+				"to "
+				"a migration of their own",
+				e);
 	}
 	return 0;
 }
@@ -93,13 +96,16 @@ static int check_inside(const struct prepare *p, const struct sql_statement *s, 
 		if (stands_alone(s))
 			return refuse(p, s, "cannot run inside a transaction",
 				      "move it to a migration of its own that begins with "
-				      "'-- transaction: no'", e);
+				      "'-- transaction: no'",
+				      e);
 		return refuse(p, s, "writes another file",
 			      "a migration changes the environment's database alone", e);
 	case SQL_PRAGMA:
-		return refuse(p, s, "is a PRAGMA after the first statement",
-			      "move it above the first statement; foreign keys are switched off and "
-			      "checked without it", e);
+		return refuse(
+			p, s, "is a PRAGMA after the first statement",
+			"move it above the first statement; foreign keys are switched off and "
+			"checked without it",
+			e);
 	case SQL_OTHER:
 	case SQL_SAVEPOINT:
 		break;

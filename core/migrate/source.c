@@ -28,7 +28,10 @@
 #include "core/base/utf8.h"
 
 static const struct source_layout *const layouts[] = {
-	&source_updown, &source_suffix, &source_folders, &source_onefile,
+	&source_updown,
+	&source_suffix,
+	&source_folders,
+	&source_onefile,
 };
 #define N_LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
 #define ANCESTORS_MAX 64
@@ -316,7 +319,8 @@ static void report_strays(struct source_walk *w, const struct source_listing *l,
 		const struct source_name *f = &l->item[i];
 		const char *other = sub == NULL ? unfit_reason(f) : NULL;
 		size_t len = strlen(f->name);
-		bool sql = f->type != DT_DIR && len > 4 && strcasecmp(f->name + len - 4, ".sql") == 0;
+		bool sql = f->type != DT_DIR && len > 4 &&
+			   strcasecmp(f->name + len - 4, ".sql") == 0;
 
 		if (ours && w->layout->claims(f))
 			continue;
@@ -331,7 +335,8 @@ static void report_strays(struct source_walk *w, const struct source_listing *l,
 		else
 			source_problem_add(w->s, false, source_path(w, sub, f->name),
 					   "rename it like 009_add_users.sql, or move it elsewhere",
-					   "%s does not begin with a number and is not read", f->name);
+					   "%s does not begin with a number and is not read",
+					   f->name);
 	}
 }
 
@@ -433,8 +438,10 @@ static int open_folder(const char *path, int *fd, struct err *e)
 static int no_layout(struct source_walk *w, struct err *e)
 {
 	err_set(e, ERR_NOT_FOUND, "no migrations in %s", w->s->dir);
-	err_detail(e, "%zu names, none like up/009_add_users.sql, 009_add_users.up.sql, "
-		   "009_add_users/up.sql or 009_add_users.sql", w->root.n);
+	err_detail(e,
+		   "%zu names, none like up/009_add_users.sql, 009_add_users.up.sql, "
+		   "009_add_users/up.sql or 009_add_users.sql",
+		   w->root.n);
 	return err_hint(e, "bascule new NAME");
 }
 

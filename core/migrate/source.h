@@ -15,20 +15,20 @@
 #define SOURCE_FILE_MAX ((size_t)64 << 20) /* bytes of one script */
 #define SOURCE_FILES_MAX 200000            /* files in one source */
 #define SOURCE_NAME_MAX 255
-#define SOURCE_PROBLEMS_MAX 100            /* listed; further ones are counted */
+#define SOURCE_PROBLEMS_MAX 100 /* listed; further ones are counted */
 
 /* Something wrong with the files. An error problem refuses migrate; others are shown by check. */
 struct source_problem {
 	bool error;
-	const char *path;  /* "" when it is about the folder */
-	const char *msg;   /* "two migrations have the number 9: 009_a.sql and 9_b.sql" */
+	const char *path; /* "" when it is about the folder */
+	const char *msg;  /* "two migrations have the number 9: 009_a.sql and 9_b.sql" */
 	const char *hint;
 };
 
 struct source {
-	struct arena arena;   /* owns every string below */
+	struct arena arena; /* owns every string below */
 	const char *dir;
-	const char *layout;   /* "up-down-folders", "suffix", "folders", "one-file" */
+	const char *layout; /* "up-down-folders", "suffix", "folders", "one-file" */
 	const char *ns;
 	struct migration *list; /* in numeric order */
 	size_t n;
@@ -40,9 +40,10 @@ struct source {
 
 struct source_spec {
 	const char *dir;
-	const char *ns;      /* "main" when NULL */
-	const char *layout;  /* NULL: recognise */
-	const char *engine;  /* "sqlite": picks the folder sqlite/ when the source has engine folders */
+	const char *ns;     /* "main" when NULL */
+	const char *layout; /* NULL: recognise */
+	const char
+		*engine; /* "sqlite": picks the folder sqlite/ when the source has engine folders */
 };
 
 /* Reads the folder. *out is to be freed with source_free. A missing or unreadable folder, one

@@ -42,9 +42,11 @@ static void pair_folders(struct source_walk *w)
 		if (!there_is(w, up)) {
 			bool lonely = there_is(w, down);
 
-			source_problem_add(w->s, true, up, "add up.sql or move the folder elsewhere",
+			source_problem_add(w->s, true, up,
+					   "add up.sql or move the folder elsewhere",
 					   lonely ? "a down without an up: %s/down.sql"
-						  : "folder %s holds no up.sql", name);
+						  : "folder %s holds no up.sql",
+					   name);
 			continue;
 		}
 		p = source_pair_add(w, sv_of(name));

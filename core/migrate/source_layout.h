@@ -37,7 +37,7 @@ struct source_walk {
 	struct source *s;
 	struct arena arena;
 	int dirfd;
-	size_t dir_len;     /* path + dir_len is the path inside dirfd */
+	size_t dir_len; /* path + dir_len is the path inside dirfd */
 	const struct source_layout *layout;
 	struct source_listing root; /* the folder itself */
 	struct source_listing up;   /* the layout's up folder; root when it has none */
@@ -50,7 +50,7 @@ struct source_walk {
 struct source_sections {
 	struct sv up, down;
 	bool has_down;
-	struct sv head;     /* what stands above the up marker: comments */
+	struct sv head; /* what stands above the up marker: comments */
 };
 
 struct source_layout {
@@ -69,8 +69,8 @@ struct source_layout {
 extern const struct source_layout source_updown, source_suffix, source_folders, source_onefile;
 
 /* For layouts. */
-bool source_is_sql(const struct source_name *f);           /* "….sql", not a folder by its type */
-bool source_is_numbered_sql(const struct source_name *f);  /* and it starts with a version */
+bool source_is_sql(const struct source_name *f);          /* "….sql", not a folder by its type */
+bool source_is_numbered_sql(const struct source_name *f); /* and it starts with a version */
 struct source_pair *source_pair_add(struct source_walk *w, struct sv stem);
 /* dir (may be NULL) and name under the source's folder; lives in the source. */
 const char *source_path(struct source_walk *w, const char *dir, const char *name);

@@ -25,7 +25,10 @@
 static const struct source_layout *layout_of(const char *name)
 {
 	static const struct source_layout *const all[] = {
-		&source_updown, &source_suffix, &source_folders, &source_onefile,
+		&source_updown,
+		&source_suffix,
+		&source_folders,
+		&source_onefile,
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -73,7 +76,8 @@ static int title_word(const char *title, struct strbuf *out, struct err *e)
 	struct sv t = sv_trim(sv_of(title));
 
 	if (t.n == 0 || t.n > TITLE_MAX || !utf8_valid(t)) {
-		err_set(e, ERR_USAGE, "cannot make a migration named '%.*s'", (int)(t.n > 80 ? 80 : t.n), t.p);
+		err_set(e, ERR_USAGE, "cannot make a migration named '%.*s'",
+			(int)(t.n > 80 ? 80 : t.n), t.p);
 		err_detail(e, "a name has 1 to %d bytes of valid UTF-8", TITLE_MAX);
 		return err_hint(e, "bascule new 'add users table'");
 	}
@@ -82,7 +86,8 @@ static int title_word(const char *title, struct strbuf *out, struct err *e)
 
 		if (c >= 'A' && c <= 'Z')
 			c = (char)(c + ('a' - 'A'));
-		strbuf_addc(out, (unsigned char)c <= ' ' || strchr("/\\'\"`$*?<>|&;\x7f", c) ? '_' : c);
+		strbuf_addc(out,
+			    (unsigned char)c <= ' ' || strchr("/\\'\"`$*?<>|&;\x7f", c) ? '_' : c);
 	}
 	return 0;
 }
@@ -181,9 +186,9 @@ int source_new(const struct source_spec *spec, const char *title, char **up, cha
 	if (title_word(title, &stem, e) != 0)
 		goto out;
 	up_path = new_path(dir, layout->up_dir, strbuf_str(&stem), layout->up_suffix);
-	down_path = layout->one_file
-			    ? mem_strdup(up_path)
-			    : new_path(dir, layout->down_dir, strbuf_str(&stem), layout->down_suffix);
+	down_path = layout->one_file ? mem_strdup(up_path)
+				     : new_path(dir, layout->down_dir, strbuf_str(&stem),
+						layout->down_suffix);
 	if (write_pair(layout, up_path, down_path, strbuf_str(&stem), e) != 0)
 		goto out;
 	*up = up_path;

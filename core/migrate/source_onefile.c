@@ -40,7 +40,8 @@ static enum marker marker_of(struct sv line)
 }
 
 struct marker_places {
-	const char *up_line, *up_end, *down_line, *down_end; /* first byte of the line, and behind it */
+	const char *up_line, *up_end, *down_line,
+		*down_end; /* first byte of the line, and behind it */
 	int up_n, down_n;
 };
 
@@ -87,19 +88,23 @@ int source_split(struct sv text, struct source_sections *out, struct err *e)
 	if (find_markers(text, &at, e) != 0)
 		return -1;
 	if (at.up_n == 0) {
-		err_set(e, ERR_INPUT, at.down_n != 0 ? "a down without an up: no line '-- migrate:up'"
-						     : "no line '-- migrate:up'");
-		return err_hint(e, "put '-- migrate:up' above the statements, and '-- migrate:down' above "
-				   "those that undo them");
+		err_set(e, ERR_INPUT,
+			at.down_n != 0 ? "a down without an up: no line '-- migrate:up'"
+				       : "no line '-- migrate:up'");
+		return err_hint(
+			e, "put '-- migrate:up' above the statements, and '-- migrate:down' above "
+			   "those that undo them");
 	}
 	if (at.down_n != 0 && at.down_n < at.up_n) {
-		err_set(e, ERR_INPUT, "'-- migrate:down' in line %d stands before '-- migrate:up' in line %d",
+		err_set(e, ERR_INPUT,
+			"'-- migrate:down' in line %d stands before '-- migrate:up' in line %d",
 			at.down_n, at.up_n);
 		return err_hint(e, "put the up section first");
 	}
 	out->head = sv_n(text.p, (size_t)(at.up_line - text.p));
 	if (!sql_is_empty(out->head)) {
-		err_set(e, ERR_INPUT, "statements above '-- migrate:up' in line %d would never run", at.up_n);
+		err_set(e, ERR_INPUT, "statements above '-- migrate:up' in line %d would never run",
+			at.up_n);
 		return err_hint(e, "move them below the line");
 	}
 	out->has_down = at.down_n != 0;

@@ -25,7 +25,7 @@
 #define CHUNK 64 /* migrations taken at once */
 
 struct fault {
-	size_t index;     /* of the pair */
+	size_t index; /* of the pair */
 	bool error;
 	const char *path; /* lives in the source */
 	const char *msg, *hint;
@@ -68,7 +68,8 @@ int source_read_text(int dirfd, const char *name, const char *path, struct strbu
 	strbuf_reset(buf);
 	if (fs_read_at(dirfd, name, path, SOURCE_FILE_MAX, buf, e) != 0) {
 		if (e->code == ERR_LIMIT)
-			return err_hint(e, "a migration is at most 64 MiB; load such data by other means");
+			return err_hint(
+				e, "a migration is at most 64 MiB; load such data by other means");
 		if (e->hint[0] == '\0')
 			return err_hint(e, "make it a readable file or move it away");
 		return -1;
@@ -76,7 +77,8 @@ int source_read_text(int dirfd, const char *name, const char *path, struct strbu
 	nul = buf->len > 0 ? memchr(buf->data, '\0', buf->len) : NULL;
 	if (nul != NULL) {
 		err_set(e, ERR_INPUT, "cannot use %s", path);
-		err_detail(e, "a NUL byte at offset %zu: this is no SQL text", (size_t)(nul - buf->data));
+		err_detail(e, "a NUL byte at offset %zu: this is no SQL text",
+			   (size_t)(nul - buf->data));
 		return err_hint(e, "restore the file from version control, or save it as UTF-8");
 	}
 	if (buf->len > 0)
@@ -238,6 +240,7 @@ int source_read_all(struct source_walk *w, struct cancel *c, struct err *e)
 		mem_free(worker[k].fault);
 	}
 	if (cancel_fired(c))
-		return err_set(e, ERR_CANCELLED, "cannot read the migrations of %s: cancelled", w->s->dir);
+		return err_set(e, ERR_CANCELLED, "cannot read the migrations of %s: cancelled",
+			       w->s->dir);
 	return 0;
 }

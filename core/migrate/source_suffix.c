@@ -56,9 +56,10 @@ static void pair_suffix(struct source_walk *w)
 		struct source_pair *p;
 
 		if (half[i].down) {
-			source_problem_add(w->s, true, source_path(w, NULL, half[i].name),
-					   "add the .up.sql file of the same name or remove the down",
-					   "a down without an up: %s", half[i].name);
+			source_problem_add(
+				w->s, true, source_path(w, NULL, half[i].name),
+				"add the .up.sql file of the same name or remove the down",
+				"a down without an up: %s", half[i].name);
 			continue;
 		}
 		p = source_pair_add(w, half[i].stem);

@@ -21,7 +21,7 @@ int fs_open(const char *path, struct err *e) MUST_CHECK;
 /* Writes all n bytes to fd, across short writes and EINTR. what is for the error text. */
 int fs_write_all(int fd, const void *p, size_t n, const char *what, struct err *e) MUST_CHECK;
 /* Durable replacement: a temporary file beside path, write, fsync, rename, fsync of the folder.
- * On failure path is as it was and the temporary file is gone. */
+ * On failure the temporary file is gone, and path is as it was unless only the last fsync failed. */
 int fs_replace(const char *path, const void *p, size_t n, mode_t mode, struct err *e) MUST_CHECK;
 /* fsync of a folder, so that a name in it survives power loss. */
 int fs_sync_dir(const char *path, struct err *e) MUST_CHECK;
@@ -48,7 +48,8 @@ void path_quote(struct strbuf *out, const char *word);
 /* Identity of a machine's boot, from /proc/sys/kernel/random/boot_id; "" when unreadable. */
 void fs_boot_id(char out[40]);
 /* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat): with the pid it
- * names one process for ever. False when it does not exist. state gets its letter ('T' stopped). */
+ * names one process for ever. False when it does not exist or is a zombie. state gets its letter
+ * ('T' stopped). Both may be NULL. */
 bool fs_process(int64_t pid, int64_t *start_ticks, char *state);
 
 #endif

@@ -9,6 +9,7 @@
 #define ENGINE_EVENT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/ledger/lock.h"
 #include "core/migrate/matrix.h"
@@ -35,15 +36,27 @@ struct env_snapshot {
 	int64_t at_utc_ms;
 	struct history *history;   /* owned by the snapshot; NULL when unreachable */
 	struct lock_holder holder; /* holder.held false: free */
+	struct plan *next;         /* what `migrate` of it would do now, with its gates; owned; NULL unknown */
 	bool has_backup;
 	char backup_id[48];
 	int64_t backup_utc_ms, backup_bytes;
 	bool backup_verified;
 };
 
+/* A scanned source that several snapshots and jobs read at the same time: while no file changes, a refresh
+ * need not read 10,000 files again. Read-only once made; freed by the last drop. Any thread. */
+struct shared_source {
+	struct source *source;
+	atomic_int refs;
+};
+struct shared_source *shared_source_new(struct source *source); /* moves source; one reference */
+struct shared_source *shared_source_keep(struct shared_source *s);
+void shared_source_drop(struct shared_source *s); /* NULL is fine */
+
 struct snapshot {
 	int64_t at_utc_ms;
 	struct source *source;     /* NULL: could not be read, source_err says why */
+	struct shared_source *shared; /* holds source; NULL: source is the snapshot's own */
 	struct err source_err;
 	struct env_snapshot *env;  /* n_env, in pipeline order */
 	size_t n_env;

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan is the progress view: the same list of steps before the run (what each will do, how long it
+ * is expected to take, what takes it back) and during it (what it took, its state, its words).
+ *
+ * Which of the two is shown: the newest one asked for. A plan that was started becomes its run; a run opened
+ * from the list of runs replaces the plan. The run belongs to a runner process: leaving this screen,
+ * or the console, does not stop it, and the bottom line says so.
+ *
+ * The list follows the step being done until the operator moves the cursor; `last` follows again.
+ */
+#include "tui/view.h"
+
+#include "tui/table.h"
+#include "tui/text.h"
+#include "tui/tui.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define GATES_ROWS_MAX 9
+
+struct plan_state {
+	struct table table;
+	const struct model *m;
+	bool run_shown; /* the run, else the plan */
+	bool held;      /* the cursor was moved: do not follow the current step */
+	char run_id[RUN_ID_SIZE];
+};
+
+static const struct run *shown_run(const struct model *m, const struct plan_state *s)
+{
+	return s->run_shown ? m->watched : NULL;
+}
+
+static const struct plan *shown_plan(const struct model *m, const struct plan_state *s)
+{
+	const struct run *r = shown_run(m, s);
+
+	if (s->run_shown)
+		return r ? r->plan : NULL;
+	return m->plan;
+}
+
+static const struct step *step_at(const void *ctx, size_t row)
+{
+	const struct plan_state *s = ctx;
+
+	return &shown_plan(s->m, s)->step[row];
+}
+
+static void row_key(const void *ctx, size_t row, char out[TABLE_KEY_SIZE])
+{
+	snprintf(out, TABLE_KEY_SIZE, "%d", step_at(ctx, row)->n);
+}
+
+static void row_text(const void *ctx, size_t row, struct strbuf *out)
+{
+	const struct plan_state *s = ctx;
+	const struct run *r = shown_run(s->m, s);
+
+	strbuf_addf(out, "%d %s", step_at(ctx, row)->n, step_at(ctx, row)->what);
+	if (r)
+		strbuf_addf(out, " %s %s", step_state_name(r->step[row].state), r->step[row].text);
+}
+
+static struct table_rows rows_of(const struct plan_state *s)
+{
+	const struct plan *p = shown_plan(s->m, s);
+
+	return (struct table_rows){
+		.ctx = s, .n = p ? p->n_step : 0, .key = row_key, .text = row_text
+	};
+}
+
+static void update(struct tui *t, struct plan_state *s)
+{
+	const struct run *r;
+	struct table_rows rows;
+	char key[TABLE_KEY_SIZE];
+
+	s->m = &t->model;
+	rows = rows_of(s);
+	table_update(&s->table, &rows);
+	r = shown_run(&t->model, s);
+	if (r && !s->held && r->current > 0) {
+		snprintf(key, sizeof(key), "%d", r->current);
+		table_select(&s->table, &rows, key);
+	}
+}
+
+static void plan_event(struct tui *t, void *state, enum event_type type)
+{
+	struct plan_state *s = state;
+
+	if (type == EV_PLAN) {
+		s->run_shown = false;
+		s->held = false;
+	} else if (type == EV_RUN && t->model.watched) {
+		if (strcmp(s->run_id, t->model.watched->id) != 0)
+			s->held = false;
+		str_copy(s->run_id, sizeof(s->run_id), t->model.watched->id);
+		s->run_shown = true;
+	} else {
+		return;
+	}
+	update(t, s);
+}
+
+static void plan_opened(struct tui *t, void *state)
+{
+	update(t, state);
+}
+
+/* ---- head ---------------------------------------------------------------------------------- */
+
+static enum role env_role(const struct plan *p)
+{
+	return p->is_protected ? ROLE_PROD : ROLE_HEAD;
+}
+
+static void draw_what(struct text_line *l, const struct plan *p)
+{
+	text_addf(l, ROLE_TEXT, "%s ", operation_name(p->op));
+	text_addf(l, env_role(p), "%s%s", p->is_protected ? TEXT_PROTECTED : "", p->environment);
+	if (p->target && p->target[0])
+		text_addf(l, ROLE_TEXT, " %s", p->target);
+	if (p->from_head && p->to_head && strcmp(p->from_head, p->to_head) != 0)
+		text_addf(l, ROLE_TEXT, "  (%s -> %s)", p->from_head[0] ? p->from_head : "empty",
+			  p->to_head[0] ? p->to_head : "empty");
+}
+
+static void draw_run_head(const struct model *m, const struct run *r, struct canvas *c,
+			  struct rect at)
+{
+	struct text_line l = text_line_at(c, at, 0);
+	char span[CLOCK_TEXT_SIZE];
+	struct strbuf b;
+	int64_t end = r->ended_utc_ms ? r->ended_utc_ms : m->now_utc_ms;
+
+	strbuf_init(&b, 256);
+	strbuf_adds(&b, run_state_name(r->state));
+	for (size_t i = 0; i < b.len; i++) {
+		if (b.data[i] >= 'a' && b.data[i] <= 'z')
+			b.data[i] -= 'a' - 'A';
+	}
+	if (r->started_utc_ms && (r->ended_utc_ms || r->runner_alive))
+		strbuf_addf(&b, "  %s", clock_span(end - r->started_utc_ms, span));
+	strbuf_addc(&b, ' ');
+	text_addf(&l, ROLE_HEAD, " Run %s  ", r->number);
+	draw_what(&l, r->plan);
+	text_addf(&l, ROLE_DIM, "  by %s@%s", r->who, r->from);
+	canvas_put_right(c, at.row, at.col + at.cols - 30, 30, text_run_role(r->state),
+			 strbuf_sv(&b));
+	strbuf_clear(&b);
+}
+
+static void draw_plan_head(const struct plan *p, struct canvas *c, struct rect at)
+{
+	struct text_line l = text_line_at(c, at, 0);
+	const struct gate *g = plan_closed_gate(p);
+	const char *word = p->n_change == 0 ? "NOTHING TO DO "
+			   : g              ? "REFUSED "
+					    : "READY, ! starts it ";
+
+	text_add(&l, ROLE_HEAD, " Plan  ");
+	draw_what(&l, p);
+	canvas_put_right(c, at.row, at.col + at.cols - 22, 22,
+			 p->n_change == 0 ? ROLE_DIM
+			 : g              ? ROLE_FAIL
+					  : ROLE_OK,
+			 sv_of(word));
+}
+
+/* ---- steps --------------------------------------------------------------------------------- */
+
+static void draw_expect(const struct step *s, struct canvas *c, int row, int col)
+{
+	char span[CLOCK_TEXT_SIZE];
+
+	canvas_puts(c, row, col, 8, ROLE_DIM,
+		    s->expect_ms < 0 ? "-" : clock_span(s->expect_ms, span));
+}
+
+static void draw_plan_step(const struct step *s, struct canvas *c, struct rect r, int row)
+{
+	int what = r.cols >= TEXT_WIDE_COLS ? 46 : 38;
+
+	canvas_puts(c, row, r.col + 6, what - 1, s->no_return ? ROLE_WARN : ROLE_TEXT, s->what);
+	draw_expect(s, c, row, r.col + 6 + what);
+	canvas_puts(c, row, r.col + 15 + what, r.cols - 15 - what,
+		    s->no_return ? ROLE_WARN : ROLE_DIM, s->undo);
+}
+
+static void draw_run_step(const struct run *x, size_t i, const struct model *m, struct canvas *c,
+			  struct rect r, int row)
+{
+	const struct step *s = &x->plan->step[i];
+	const struct run_step *rs = &x->step[i];
+	int what = r.cols >= TEXT_WIDE_COLS ? 44 : 36;
+	char span[CLOCK_TEXT_SIZE] = "-";
+
+	if (rs->state == STEP_RUNNING && rs->started_utc_ms && x->runner_alive)
+		clock_span(m->now_utc_ms - rs->started_utc_ms, span);
+	else if (rs->took_ms >= 0 && rs->state != STEP_WAITING)
+		clock_span(rs->took_ms, span);
+	canvas_puts(c, row, r.col + 6, what - 1, ROLE_TEXT, s->what);
+	canvas_puts(c, row, r.col + 6 + what, 7, ROLE_TEXT, span);
+	draw_expect(s, c, row, r.col + 14 + what);
+	canvas_puts(c, row, r.col + 22 + what, 9, text_step_role(rs->state),
+		    step_state_name(rs->state));
+	canvas_puts(c, row, r.col + 31 + what, r.cols - 31 - what,
+		    rs->state == STEP_FAILED ? ROLE_FAIL : ROLE_DIM, rs->text);
+}
+
+static void draw_steps_head(const struct plan_state *s, struct canvas *c, struct rect r)
+{
+	bool run = shown_run(s->m, s) != NULL;
+	int what = (r.cols >= TEXT_WIDE_COLS ? 46 : 38) - (run ? 2 : 0);
+
+	canvas_puts(c, r.row, r.col + 1, 4, ROLE_HEAD, "  #");
+	canvas_puts(c, r.row, r.col + 6, what, ROLE_HEAD, "step");
+	if (run) {
+		canvas_puts(c, r.row, r.col + 6 + what, 7, ROLE_HEAD, "took");
+		canvas_puts(c, r.row, r.col + 14 + what, 7, ROLE_HEAD, "expect");
+		canvas_puts(c, r.row, r.col + 22 + what, 9, ROLE_HEAD, "state");
+	} else {
+		canvas_puts(c, r.row, r.col + 6 + what, 8, ROLE_HEAD, "expect");
+		canvas_puts(c, r.row, r.col + 15 + what, r.cols - 15 - what, ROLE_HEAD, "way back");
+	}
+}
+
+static void draw_steps(const struct tui *t, struct plan_state *s, struct canvas *c, struct rect r)
+{
+	const struct plan *p = shown_plan(&t->model, s);
+	const struct run *x = shown_run(&t->model, s);
+	struct table_rows rows = rows_of(s);
+
+	table_scroll(&s->table, r.rows);
+	for (int i = 0; i < r.rows && s->table.top + (size_t)i < s->table.n; i++) {
+		size_t at = s->table.top + (size_t)i;
+		size_t n = table_row(&s->table, at);
+
+		canvas_putf(c, r.row + i, r.col + 1, 4, ROLE_DIM, "%3d", p->step[n].n);
+		if (x)
+			draw_run_step(x, n, &t->model, c, r, r.row + i);
+		else
+			draw_plan_step(&p->step[n], c, r, r.row + i);
+		table_decorate(&s->table, &rows, at, c, r.row + i, r.col, r.cols);
+	}
+}
+
+/* ---- what stands below the steps ----------------------------------------------------------- */
+
+static int gates_rows(const struct plan *p)
+{
+	size_t closed = 0;
+
+	for (size_t i = 0; i < p->n_gate; i++)
+		closed += !p->gate[i].open;
+	return (int)(1 + p->n_gate + closed) > GATES_ROWS_MAX ? GATES_ROWS_MAX
+							      : (int)(1 + p->n_gate + closed);
+}
+
+static void draw_gate(const struct gate *g, struct canvas *c, struct rect r, int *line)
+{
+	struct text_line l;
+
+	if (*line >= r.rows)
+		return;
+	l = text_line_at(c, r, (*line)++);
+	text_addf(&l, text_gate_role(g), "  %s ", text_gate(g));
+	text_addf(&l, ROLE_TEXT, "%s: %s", g->name, g->measured);
+	if (g->open || *line >= r.rows)
+		return;
+	l = text_line_at(c, r, (*line)++);
+	text_addf(&l, ROLE_KEY, "       try: %s", g->satisfy);
+}
+
+static void draw_gates(const struct plan *p, struct canvas *c, struct rect r)
+{
+	int line = 1;
+	size_t open = 0;
+
+	if (r.rows < 2)
+		return;
+	for (size_t i = 0; i < p->n_gate; i++)
+		open += p->gate[i].open || p->gate[i].overridden;
+	canvas_putf(c, r.row, r.col + 1, r.cols - 1, open == p->n_gate ? ROLE_OK : ROLE_FAIL,
+		    "Gates: %zu of %zu open", open, p->n_gate);
+	/* Closed ones first: when rows run out, the open ones are what can be left out. */
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < p->n_gate; i++) {
+			if (p->gate[i].open == (pass == 1))
+				draw_gate(&p->gate[i], c, r, &line);
+		}
+	}
+}
+
+static void draw_notes(const struct plan *p, struct canvas *c, struct rect r)
+{
+	for (int i = 0; i < r.rows && (size_t)i < p->n_note; i++)
+		canvas_putf(c, r.row + i, r.col + 1, r.cols - 1, ROLE_DIM, "- %s", p->note[i]);
+}
+
+/* What happens if it stops here, in the words of the plan. */
+static void draw_if_it_fails(const struct run *x, struct canvas *c, struct rect r)
+{
+	const struct step *s = x->current > 0 ? &x->plan->step[x->current - 1] : NULL;
+
+	canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_HEAD, "If it fails from here");
+	if (!s || r.rows < 3)
+		return;
+	canvas_putf(c, r.row + 1, r.col + 2, r.cols - 2, ROLE_TEXT,
+		    "step %d: its transaction is rolled back by itself", s->n);
+	canvas_putf(c, r.row + 2, r.col + 2, r.cols - 2, ROLE_TEXT, "steps before it: %s",
+		    x->plan->env.undo_migrations == UNDO_ALWAYS
+			    ? "rolled back with their down scripts"
+			    : "stay as they are (undo_migrations = never)");
+	if (r.rows > 3)
+		canvas_puts(c, r.row + 3, r.col + 2, r.cols - 2, ROLE_TEXT,
+			    "a restore of the backup is never automatic");
+}
+
+static void draw_run_foot(const struct run *x, struct canvas *c, struct rect r)
+{
+	struct err e = { .code = ERR_DB };
+
+	if (x->error_msg[0]) {
+		str_copy(e.msg, sizeof(e.msg), x->error_msg);
+		str_copy(e.detail, sizeof(e.detail), x->error_detail);
+		str_copy(e.hint, sizeof(e.hint), x->error_hint);
+		text_err(c, r, &e);
+		return;
+	}
+	if (x->state == RUN_INTERRUPTED) {
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
+			    "Its runner is gone. :resume goes on at step %d, :abort ends it here.",
+			    x->current > 0 ? x->current : 1);
+		return;
+	}
+	if (x->state == RUN_PAUSED) {
+		canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
+			    ":retry tries the step again, :skip REASON leaves it out, :roll-back "
+			    "undoes, :abort ends.");
+		return;
+	}
+	if (!run_state_ended(x->state))
+		draw_if_it_fails(x, c, r);
+	else if (x->chain.broken)
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_FAIL,
+			    "The journal is damaged at line %lld: %s",
+			    (long long)x->chain.broken_line, x->chain.broken_why);
+	else
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM,
+			    "Journal: %lld lines, chain sound.", (long long)x->chain.lines);
+}
+
+static void draw_foot(const struct plan_state *s, const struct plan *p, const struct run *x,
+		      struct canvas *c, struct rect r)
+{
+	canvas_rule(c, r.row, r.col, r.cols);
+	rect_cut(&r, 1);
+	if (x) {
+		draw_run_foot(x, c, r);
+		return;
+	}
+	(void)s;
+	draw_gates(p, c, rect_cut(&r, gates_rows(p)));
+	draw_notes(p, c, r);
+}
+
+static void words(const struct plan *p, const struct run *x, struct view_words *w)
+{
+	strbuf_addf(&w->crumb, "%s%s > ", p->is_protected ? TEXT_PROTECTED : "", p->environment);
+	if (!x) {
+		strbuf_addf(&w->crumb, "plan");
+		strbuf_addf(&w->facts,
+			    "%zu steps, %zu change the database; nothing has been changed yet",
+			    p->n_step, p->n_change);
+		return;
+	}
+	strbuf_addf(&w->crumb, "run %s", x->number);
+	if (x->current > 0)
+		strbuf_addf(&w->crumb, " > step %d of %zu", x->current, p->n_step);
+	if (!run_state_ended(x->state))
+		strbuf_adds(&w->facts, "leaving this screen does not stop the run");
+}
+
+static void draw_nothing(const struct model *m, struct canvas *c, struct rect r)
+{
+	if (m->plan_err.code != ERR_OK)
+		text_err(c, r, &m->plan_err);
+	else
+		canvas_puts(
+			c, r.row, r.col + 1, r.cols - 1, ROLE_DIM,
+			"No plan. p plans a migrate of the selected environment, b a way back.");
+}
+
+static void plan_draw(const struct tui *t, void *state, struct canvas *c, struct rect r,
+		      struct view_words *w)
+{
+	struct plan_state *s = state;
+	const struct model *m = &t->model;
+	const struct plan *p;
+	const struct run *x;
+	int foot, most;
+
+	s->m = m;
+	p = shown_plan(m, s);
+	x = shown_run(m, s);
+	if (!p || (!x && m->plan_err.code != ERR_OK)) {
+		strbuf_adds(&w->crumb, "plan");
+		draw_nothing(m, c, r);
+		return;
+	}
+	if (x)
+		draw_run_head(m, x, c, rect_cut(&r, 1));
+	else
+		draw_plan_head(p, c, rect_cut(&r, 1));
+	canvas_rule(c, r.row, r.col, r.cols);
+	rect_cut(&r, 1);
+	draw_steps_head(s, c, rect_cut(&r, 1));
+	/* Gates never give way; of the list at least a third stays, and it scrolls. */
+	foot = 1 + (x ? 5 : gates_rows(p) + (int)p->n_note);
+	most = r.rows * 2 / 3;
+	draw_foot(s, p, x, c, rect_cut(&r, -(foot > most ? most : foot)));
+	draw_steps(t, s, c, r);
+	words(p, x, w);
+}
+
+/* ---- actions ------------------------------------------------------------------------------- */
+
+static bool plan_action(struct tui *t, void *state, enum action act, const char *arg)
+{
+	struct plan_state *s = state;
+	struct table_rows rows;
+
+	s->m = &t->model;
+	rows = rows_of(s);
+	if (!table_action(&s->table, &rows, act, arg))
+		return false;
+	/* The last row is where a run ends: from there on the list follows again. */
+	s->held = act != ACT_LAST;
+	return true;
+}
+
+static int plan_selected_env(const struct tui *t, const void *state)
+{
+	const struct plan *p = shown_plan(&t->model, state);
+	const struct env *env = p ? env_find(t->model.project, p->environment) : NULL;
+
+	return env ? (int)env_index(t->model.project, env) : -1;
+}
+
+static void plan_close(void *state)
+{
+	table_clear(&((struct plan_state *)state)->table);
+}
+
+static const enum action hints[] = { ACT_DOWN,  ACT_START,  ACT_ARM,  ACT_STOP, ACT_ABORT,
+				     ACT_RETRY, ACT_RESUME, ACT_HELP, ACT_BACK, ACT_NONE };
+
+const struct view_ops view_plan = {
+	.name = "Plan",
+	.short_name = "Plan",
+	.where = WHERE_PLAN | WHERE_RUN,
+	.state_size = sizeof(struct plan_state),
+	.open = plan_opened,
+	.event = plan_event,
+	.draw = plan_draw,
+	.action = plan_action,
+	.selected_env = plan_selected_env,
+	.close = plan_close,
+	.hints = hints,
+};

@@ -20,8 +20,8 @@
 
 struct cancel {
 	atomic_bool fired;
-	int fd; /* eventfd, readable once fired */
-	atomic_bool hooked; /* a hook is registered: cancel_fire must take the lock */
+	int fd;               /* eventfd, readable once fired */
+	atomic_bool hooked;   /* a hook is registered: cancel_fire must take the lock */
 	pthread_mutex_t lock; /* guards hook and arg */
 	void (*hook)(void *arg);
 	void *arg;
@@ -41,7 +41,7 @@ void cancel_hook(struct cancel *c, void (*fn)(void *), void *arg);
 /* poll(2) on fd[0..n) until one is ready, deadline_ms (CLOCK_MONOTONIC) passes or c (may be NULL)
  * is fired. Returns the number of ready descriptors, 0 at the deadline, -1 on error
  * (ERR_CANCELLED when fired). EINTR is handled. n may be 0. n is at most 64. */
-int wait_fds(struct pollfd *fd, size_t n, int64_t deadline_ms, struct cancel *c, struct err *e)
-	MUST_CHECK;
+int wait_fds(struct pollfd *fd, size_t n, int64_t deadline_ms, struct cancel *c,
+	     struct err *e) MUST_CHECK;
 
 #endif

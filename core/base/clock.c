@@ -222,7 +222,7 @@ bool clock_parse_span(const char *text, int64_t *ms)
 		const char *suffix;
 		int64_t ms;
 	} units[] = {
-		{ "ms", 1 },      { "s", 1000 },  { "m", MINUTE_MS },
+		{ "ms", 1 },      { "s", 1000 },   { "m", MINUTE_MS },
 		{ "h", HOUR_MS }, { "d", DAY_MS }, { "", 1000 },
 	};
 	size_t digits = strspn(text, "0123456789");

@@ -8,7 +8,7 @@
 #include "core/base/str.h"
 
 #define DIGEST_BYTES 32
-#define DIGEST_HEX_SIZE 65      /* 64 hex digits and a NUL */
+#define DIGEST_HEX_SIZE 65                  /* 64 hex digits and a NUL */
 #define CHECKSUM_SIZE (3 + DIGEST_HEX_SIZE) /* "s1:" + hex + NUL */
 
 struct digest; /* one hash being computed; one thread; can be reused */

@@ -22,17 +22,17 @@
 /* Codes callers branch on. Names for JSON and logs come from err_code_name(). */
 enum err_code {
 	ERR_OK = 0,
-	ERR_SYSTEM,      /* a system call failed; sys holds the errno name */
-	ERR_USAGE,       /* wrong command line */
-	ERR_CONFIG,      /* wrong configuration */
-	ERR_INPUT,       /* a file or a reply that we cannot accept */
-	ERR_LIMIT,       /* larger than a named limit */
+	ERR_SYSTEM, /* a system call failed; sys holds the errno name */
+	ERR_USAGE,  /* wrong command line */
+	ERR_CONFIG, /* wrong configuration */
+	ERR_INPUT,  /* a file or a reply that we cannot accept */
+	ERR_LIMIT,  /* larger than a named limit */
 	ERR_NOT_FOUND,
 	ERR_EXISTS,
-	ERR_GATE,        /* refused by a rule */
-	ERR_LOCKED,      /* another operator holds the lock */
-	ERR_FENCED,      /* our epoch is over: somebody took the lock */
-	ERR_BUSY,        /* the database is busy and did not become free in time */
+	ERR_GATE,   /* refused by a rule */
+	ERR_LOCKED, /* another operator holds the lock */
+	ERR_FENCED, /* our epoch is over: somebody took the lock */
+	ERR_BUSY,   /* the database is busy and did not become free in time */
 	ERR_TIMEOUT,
 	ERR_CANCELLED,
 	ERR_DB,          /* the database refused a statement; sys holds the engine's code */

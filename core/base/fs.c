@@ -232,8 +232,8 @@ int fs_mkdirs(const char *path, mode_t mode, struct err *e)
 		/* Any failure on the way (EEXIST, EROFS of a mount point) is judged by what is
 		 * there afterwards. */
 		if (at > copy && mkdir(copy, mode) < 0 && !fs_is_dir(copy)) {
-			r = err_sys(e, errno == EEXIST ? ENOTDIR : errno,
-				    "cannot create folder %s", copy);
+			r = err_sys(e, errno == EEXIST ? ENOTDIR : errno, "cannot create folder %s",
+				    copy);
 			break;
 		}
 		if (c == '\0')

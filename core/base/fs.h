@@ -21,7 +21,8 @@ int fs_open(const char *path, struct err *e) MUST_CHECK;
 /* Writes all n bytes to fd, across short writes and EINTR. what is for the error text. */
 int fs_write_all(int fd, const void *p, size_t n, const char *what, struct err *e) MUST_CHECK;
 /* Durable replacement: a temporary file beside path, write, fsync, rename, fsync of the folder.
- * On failure the temporary file is gone, and path is as it was unless only the last fsync failed. */
+ * On failure the temporary file is gone, and path is as it was, unless only the last
+ * fsync failed. */
 int fs_replace(const char *path, const void *p, size_t n, mode_t mode, struct err *e) MUST_CHECK;
 /* fsync of a folder, so that a name in it survives power loss. */
 int fs_sync_dir(const char *path, struct err *e) MUST_CHECK;
@@ -36,9 +37,9 @@ int fs_copy(const char *src, const char *dst, mode_t mode, struct err *e) MUST_C
 bool fs_is_network(const char *path, char name[16]);
 
 /* Paths. Results are malloced; caller frees. */
-char *path_join(const char *dir, const char *name); /* name absolute: a copy of name */
-char *path_dir(const char *path);                   /* "." when there is none */
-const char *path_base(const char *path);            /* borrowed from path */
+char *path_join(const char *dir, const char *name);              /* name absolute: a copy of name */
+char *path_dir(const char *path);                                /* "." when there is none */
+const char *path_base(const char *path);                         /* borrowed from path */
 char *path_absolute(const char *path, struct err *e) MUST_CHECK; /* cwd + path; links are kept */
 /* Resolves links of the folder, keeps the last name (which may not exist). NULL on error. */
 char *path_real(const char *path, struct err *e) MUST_CHECK;

@@ -26,19 +26,19 @@ static const struct {
 	uint32_t magic;
 	const char *name;
 } network_kinds[] = {
-	{ 0x6969, "nfs" },	     { 0x517b, "smb" },	      { 0xff534d42, "cifs" },
-	{ 0xfe534d42, "smb2" },	     { 0x01021997, "9p" },    { 0x5346414f, "afs" },
-	{ 0x6b414653, "afs" },	     { 0x00c36400, "ceph" },  { 0x73757245, "coda" },
-	{ 0x0bd00bd0, "lustre" },    { 0x47504653, "gpfs" },  { 0x19830326, "beegfs" },
-	{ 0x7461636f, "ocfs2" },     { 0x01161970, "gfs2" },  { 0x786f4256, "vboxsf" },
+	{ 0x6969, "nfs" },        { 0x517b, "smb" },      { 0xff534d42, "cifs" },
+	{ 0xfe534d42, "smb2" },   { 0x01021997, "9p" },   { 0x5346414f, "afs" },
+	{ 0x6b414653, "afs" },    { 0x00c36400, "ceph" }, { 0x73757245, "coda" },
+	{ 0x0bd00bd0, "lustre" }, { 0x47504653, "gpfs" }, { 0x19830326, "beegfs" },
+	{ 0x7461636f, "ocfs2" },  { 0x01161970, "gfs2" }, { 0x786f4256, "vboxsf" },
 	{ 0x0000564c, "ncp" },
 };
 
 /* The part after "fuse." of kinds whose files are on another machine, or shared with one. */
 static const char *const fuse_network_kinds[] = {
-	"sshfs",     "glusterfs", "s3fs",     "rclone",   "davfs2",   "ceph",	  "ceph-fuse",
-	"curlftpfs", "gcsfuse",	  "goofys",   "juicefs",  "nfs",      "smbnetfs", "gvfsd-fuse",
-	"grpcfuse",  "moosefs",	  "seaweedfs", "mergerfs.nfs", "virtiofs", "mfs",
+	"sshfs",     "glusterfs", "s3fs",      "rclone",       "davfs2",   "ceph",     "ceph-fuse",
+	"curlftpfs", "gcsfuse",   "goofys",    "juicefs",      "nfs",      "smbnetfs", "gvfsd-fuse",
+	"grpcfuse",  "moosefs",   "seaweedfs", "mergerfs.nfs", "virtiofs", "mfs",
 };
 
 /* The kind of the file system on device dev in a text of mountinfo(5), or the empty view. */

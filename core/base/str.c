@@ -49,8 +49,8 @@ bool sv_starts(struct sv s, struct sv prefix)
 
 bool sv_ends(struct sv s, struct sv suffix)
 {
-	return s.n >= suffix.n && (suffix.n == 0 ||
-				   memcmp(s.p + (s.n - suffix.n), suffix.p, suffix.n) == 0);
+	return s.n >= suffix.n &&
+	       (suffix.n == 0 || memcmp(s.p + (s.n - suffix.n), suffix.p, suffix.n) == 0);
 }
 
 int sv_cmp(struct sv a, struct sv b)

@@ -42,8 +42,8 @@ static void child_capture__gives_output_and_status__of_a_child(void **state)
 	(void)state;
 	strbuf_init(&out, 100);
 	strbuf_adds(&out, ">");
-	assert_int_equal(run_script("echo hello; echo lost >&2; exit 3", &out, LONG_MS, NULL,
-				    &status), 0);
+	assert_int_equal(
+		run_script("echo hello; echo lost >&2; exit 3", &out, LONG_MS, NULL, &status), 0);
 	assert_string_equal(out.data, ">hello\n");
 	assert_int_equal(status, 3);
 	assert_int_equal(run_script("kill -TERM $$", &out, LONG_MS, NULL, &status), 0);
@@ -175,7 +175,8 @@ static void child_capture__gives_default_signals__to_the_child(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	strbuf_init(&out, 1000);
 	assert_int_equal(run_script("grep ^SigBlk /proc/self/status; cat; kill -PIPE $$", &out,
-				    LONG_MS, NULL, &status), 0);
+				    LONG_MS, NULL, &status),
+			 0);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	assert_string_equal(out.data, "SigBlk:\t0000000000000000\n");

@@ -29,10 +29,20 @@ static void json_parse__names_place__when_text_is_bad(void **state)
 static void json_parse__refuses__what_is_not_one_document(void **state)
 {
 	static const char *const bad[] = {
-		"", " ", "{", "[1,]", "{\"a\":1}x", "{\"a\":1}{\"a\":1}", "'a'",
+		"",
+		" ",
+		"{",
+		"[1,]",
+		"{\"a\":1}x",
+		"{\"a\":1}{\"a\":1}",
+		"'a'",
 		"{\"a\":1,\"a\":2}",
-		"{\"a\":\"\\u0000\"}", "{\"a\":\"\xff\"}", "{\"a\":99999999999999999999}", "[1] 2",
-		"{\"a\":\"\\ud800\"}", "{\"a\":\"\n\"}",
+		"{\"a\":\"\\u0000\"}",
+		"{\"a\":\"\xff\"}",
+		"{\"a\":99999999999999999999}",
+		"[1] 2",
+		"{\"a\":\"\\ud800\"}",
+		"{\"a\":\"\n\"}",
 	};
 
 	(void)state;

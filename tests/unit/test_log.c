@@ -163,7 +163,8 @@ static void log_line__does_not_mix_lines__of_threads(void **state)
 	assert_int_equal(log_open(path, &e), 0);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, write_lines,
-						(void *)(uintptr_t)names[i]), 0);
+						(void *)(uintptr_t)names[i]),
+				 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	text = tmp_read(dir, "log");

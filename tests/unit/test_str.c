@@ -95,8 +95,8 @@ static void sv_int__reads_whole_range__and_not_beyond(void **state)
 
 static void sv_int__refuses__what_is_no_number(void **state)
 {
-	static const char *const bad[] = { "", "-", "+1", " 1", "1 ", "1.0", "0x1", "1e3", "--1",
-		"١" };
+	static const char *const bad[] = { "",    "-",   "+1",  " 1",  "1 ",
+					   "1.0", "0x1", "1e3", "--1", "١" };
 	int64_t n = 7;
 
 	(void)state;
@@ -276,8 +276,10 @@ static void str_nearest__finds__typing_mistakes(void **state)
 
 static void str_nearest__prefers_nearer__and_skips_long_words(void **state)
 {
-	static const char *const words[] = { "staging2", "staging",
-		"staging-staging-staging-staging-staging-staging-staging-staging-staging" };
+	static const char *const words[] = {
+		"staging2", "staging",
+		"staging-staging-staging-staging-staging-staging-staging-staging-staging"
+	};
 
 	(void)state;
 	assert_string_equal(str_nearest("stagin", words, 3), "staging");

@@ -57,10 +57,27 @@ static void utf8_decode__turns_back__every_code_point(void **state)
 static void utf8_valid__refuses__malformed_sequences(void **state)
 {
 	static const char *const bad[] = {
-		"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf",
-		"\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
-		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe", "\xc3", "\xe2\x82",
-		"\xf0\x9f\x98", "\xc3(", "\xe2\x28\xa1", "abcdefgh\xff", "\xf8\x88\x80\x80\x80",
+		"\x80",
+		"\xbf",
+		"\xc0\x80",
+		"\xc1\xbf",
+		"\xe0\x80\x80",
+		"\xe0\x9f\xbf",
+		"\xf0\x80\x80\x80",
+		"\xf0\x8f\xbf\xbf",
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80",
+		"\xff",
+		"\xfe",
+		"\xc3",
+		"\xe2\x82",
+		"\xf0\x9f\x98",
+		"\xc3(",
+		"\xe2\x28\xa1",
+		"abcdefgh\xff",
+		"\xf8\x88\x80\x80\x80",
 	};
 
 	(void)state;
@@ -76,22 +93,25 @@ static void utf8_width__tells__the_classes_apart(void **state)
 		uint32_t cp;
 		int width;
 	} cases[] = {
-		{ 'a', 1 },	 { ' ', 1 },	  { '~', 1 },	   { 0, -1 },	    { 0x1b, -1 },
-		{ '\t', -1 },	 { 0x7f, -1 },	  { 0x80, -1 },	   { 0x9b, -1 },    { 0x9f, -1 },
-		{ 0xa0, 1 },	 { 0xad, -1 },	  { 0xe9, 1 },	   { 0x2ff, 1 },    { 0x300, 0 },
-		{ 0x34f, -1 },	 { 0x36f, 0 },	  { 0x370, 1 },	   { 0x483, 0 },    { 0x600, 1 },
-		{ 0x61c, -1 },	 { 0x1100, 2 },	  { 0x115f, -1 },  { 0x1161, 0 },   { 0x180e, -1 },
-		{ 0x200b, -1 },	 { 0x200d, -1 },  { 0x200e, -1 },  { 0x2010, 1 },   { 0x2028, -1 },
-		{ 0x2029, -1 },	 { 0x202a, -1 },  { 0x202e, -1 },  { 0x2060, -1 },  { 0x2066, -1 },
-		{ 0x2069, -1 },	 { 0x20ac, 1 },	  { 0x20e3, 0 },   { 0x2500, 1 },   { 0x231a, 2 },
-		{ 0x2714, 1 },	 { 0x2705, 2 },	  { 0x3000, 2 },   { 0x3042, 2 },   { 0x3099, 0 },
-		{ 0x3164, -1 },	 { 0x4e00, 2 },	  { 0x9fff, 2 },   { 0xac00, 2 },   { 0xd7a3, 2 },
-		{ 0xd800, -1 },	 { 0xe000, 1 },	  { 0xfdd0, -1 },  { 0xfe0f, -1 },  { 0xfeff, -1 },
-		{ 0xff21, 2 },	 { 0xff71, 1 },	  { 0xffa0, -1 },  { 0xfff9, -1 },  { 0xfffd, 1 },
-		{ 0xffff, -1 },	 { 0x1d173, -1 }, { 0x1f1e6, 1 },  { 0x1f3fb, 2 },  { 0x1f600, 2 },
-		{ 0x20000, 2 },	 { 0x2fffd, 2 },  { 0x3fffd, 2 },  { 0xe0001, -1 }, { 0xe0041, -1 },
-		{ 0xe0100, -1 }, { 0xf0000, 1 },  { 0x10fffd, 1 }, { 0x10ffff, -1 },
-		{ 0x110000, -1 },
+		{ 'a', 1 },      { ' ', 1 },       { '~', 1 },       { 0, -1 },
+		{ 0x1b, -1 },    { '\t', -1 },     { 0x7f, -1 },     { 0x80, -1 },
+		{ 0x9b, -1 },    { 0x9f, -1 },     { 0xa0, 1 },      { 0xad, -1 },
+		{ 0xe9, 1 },     { 0x2ff, 1 },     { 0x300, 0 },     { 0x34f, -1 },
+		{ 0x36f, 0 },    { 0x370, 1 },     { 0x483, 0 },     { 0x600, 1 },
+		{ 0x61c, -1 },   { 0x1100, 2 },    { 0x115f, -1 },   { 0x1161, 0 },
+		{ 0x180e, -1 },  { 0x200b, -1 },   { 0x200d, -1 },   { 0x200e, -1 },
+		{ 0x2010, 1 },   { 0x2028, -1 },   { 0x2029, -1 },   { 0x202a, -1 },
+		{ 0x202e, -1 },  { 0x2060, -1 },   { 0x2066, -1 },   { 0x2069, -1 },
+		{ 0x20ac, 1 },   { 0x20e3, 0 },    { 0x2500, 1 },    { 0x231a, 2 },
+		{ 0x2714, 1 },   { 0x2705, 2 },    { 0x3000, 2 },    { 0x3042, 2 },
+		{ 0x3099, 0 },   { 0x3164, -1 },   { 0x4e00, 2 },    { 0x9fff, 2 },
+		{ 0xac00, 2 },   { 0xd7a3, 2 },    { 0xd800, -1 },   { 0xe000, 1 },
+		{ 0xfdd0, -1 },  { 0xfe0f, -1 },   { 0xfeff, -1 },   { 0xff21, 2 },
+		{ 0xff71, 1 },   { 0xffa0, -1 },   { 0xfff9, -1 },   { 0xfffd, 1 },
+		{ 0xffff, -1 },  { 0x1d173, -1 },  { 0x1f1e6, 1 },   { 0x1f3fb, 2 },
+		{ 0x1f600, 2 },  { 0x20000, 2 },   { 0x2fffd, 2 },   { 0x3fffd, 2 },
+		{ 0xe0001, -1 }, { 0xe0041, -1 },  { 0xe0100, -1 },  { 0xf0000, 1 },
+		{ 0x10fffd, 1 }, { 0x10ffff, -1 }, { 0x110000, -1 },
 	};
 
 	(void)state;
@@ -120,22 +140,34 @@ static void clean_text__escapes__what_drives_a_terminal(void **state)
 	assert_clean("a\0b", "a\\x00b");
 	assert_clean("a\x7f", "a\\x7f");
 	assert_clean("a\b\b", "a\\x08\\x08");
-	assert_clean("\xc2\x9b" "31m", "<U+009B>31m");
-	assert_clean("\x9b" "31m", "\\x9B31m");
+	assert_clean("\xc2\x9b"
+		     "31m",
+		     "<U+009B>31m");
+	assert_clean("\x9b"
+		     "31m",
+		     "\\x9B31m");
 	assert_clean("\x0e\x0f", "\\x0e\\x0f");
 }
 
 static void clean_text__escapes__invisible_and_reordering_characters(void **state)
 {
 	(void)state;
-	assert_clean("a\xe2\x80\xae" "b", "a<U+202E>b");
+	assert_clean("a\xe2\x80\xae"
+		     "b",
+		     "a<U+202E>b");
 	assert_clean("\xe2\x81\xa6x\xe2\x81\xa9", "<U+2066>x<U+2069>");
-	assert_clean("a\xe2\x80\x8b" "b", "a<U+200B>b");
-	assert_clean("a\xe2\x80\x8d" "b", "a<U+200D>b");
+	assert_clean("a\xe2\x80\x8b"
+		     "b",
+		     "a<U+200B>b");
+	assert_clean("a\xe2\x80\x8d"
+		     "b",
+		     "a<U+200D>b");
 	assert_clean("\xef\xbb\xbfx", "<U+FEFF>x");
 	assert_clean("\xe2\x80\xa8\xe2\x80\xa9", "<U+2028><U+2029>");
 	assert_clean("\xf3\xa0\x81\x81", "<U+E0041>");
-	assert_clean("so\xc2\xad" "ft", "so<U+00AD>ft");
+	assert_clean("so\xc2\xad"
+		     "ft",
+		     "so<U+00AD>ft");
 }
 
 static void clean_text__shows_bytes__of_invalid_utf8(void **state)

@@ -17,6 +17,9 @@ tap_points=0
 tap_failed=0
 tap_planned=
 
+# What run and exits leave behind.
+out='' err='' status=0
+
 # --- The world ----------------------------------------------------------------------------------
 
 # By hand the environment is the developer's: start over through run-test.
@@ -124,7 +127,6 @@ unlike() {
 }
 
 # run COMMAND...: sets $out, $err and $status; makes no point. Never ends the test.
-# shellcheck disable=SC2034 # read by the test
 run() {
 	local err_file
 	err_file=$(mktemp)
@@ -228,7 +230,6 @@ hides() {
 screen_dead() { [ "$(screen_tmux display -p '#{pane_dead}')" = 1 ]; }
 
 # screen_wait_exit [SECONDS]: until the program has ended; $status gets its exit status.
-# shellcheck disable=SC2034 # read by the test
 screen_wait_exit() {
 	if ! wait_until "${1:-10}" screen_dead; then
 		diag "the program has not ended"

@@ -31,7 +31,7 @@ enum db_cap {
 
 enum db_open_flag {
 	DB_READ_ONLY = 1 << 0, /* nothing is written, not even beside the file where avoidable */
-	DB_CREATE = 1 << 1,    /* make a missing database (only `create` does this); must not exist */
+	DB_CREATE = 1 << 1, /* make a missing database (only `create` does this); must not exist */
 };
 
 enum db_type { DB_NULL, DB_INT, DB_REAL, DB_TEXT, DB_BLOB };
@@ -56,12 +56,12 @@ struct db_options {
 };
 
 struct db_info {
-	char engine[16];   /* "sqlite" */
-	char version[32];  /* "3.40.1" */
+	char engine[16];  /* "sqlite" */
+	char version[32]; /* "3.40.1" */
 	/* sqlite: "journal_mode=delete synchronous=full"; other engines: what durability depends on */
 	char durability[64];
 	int64_t size_bytes;
-	int64_t inode;     /* of a file; 0 elsewhere */
+	int64_t inode; /* of a file; 0 elsewhere */
 };
 
 struct db; /* one open connection */

@@ -47,13 +47,14 @@ struct db_sqlite *sqlite_of(struct db *db)
 static void code_name(int rc, char out[24])
 {
 	static const char *const name[] = {
-		"OK", "ERROR", "INTERNAL", "PERM", "ABORT", "BUSY", "LOCKED", "NOMEM", "READONLY",
-		"INTERRUPT", "IOERR", "CORRUPT", "NOTFOUND", "FULL", "CANTOPEN", "PROTOCOL", "EMPTY",
-		"SCHEMA", "TOOBIG", "CONSTRAINT", "MISMATCH", "MISUSE", "NOLFS", "AUTH", "FORMAT",
-		"RANGE", "NOTADB",
+		"OK",       "ERROR",    "INTERNAL",  "PERM",   "ABORT",   "BUSY",       "LOCKED",
+		"NOMEM",    "READONLY", "INTERRUPT", "IOERR",  "CORRUPT", "NOTFOUND",   "FULL",
+		"CANTOPEN", "PROTOCOL", "EMPTY",     "SCHEMA", "TOOBIG",  "CONSTRAINT", "MISMATCH",
+		"MISUSE",   "NOLFS",    "AUTH",      "FORMAT", "RANGE",   "NOTADB",
 	};
 	int primary = rc & 0xff;
-	const char *word = (size_t)primary < sizeof(name) / sizeof(name[0]) ? name[primary] : "CODE";
+	const char *word = (size_t)primary < sizeof(name) / sizeof(name[0]) ? name[primary]
+									    : "CODE";
 
 	if (rc == primary)
 		snprintf(out, 24, "SQLITE_%s", word);
@@ -364,7 +365,8 @@ static int open_error(struct db_sqlite *s, int rc, struct err *e)
 	if (s->read_only && ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_CANTOPEN)) {
 		err_detail(e, "%s: a transaction must be recovered first and we may not write here",
 			   s->conn != NULL ? sqlite3_errmsg(s->conn) : sqlite3_errstr(rc));
-		return err_hint(e, "as the file's owner: sqlite3 %s 'PRAGMA schema_version'", s->path);
+		return err_hint(e, "as the file's owner: sqlite3 %s 'PRAGMA schema_version'",
+				s->path);
 	}
 	if ((rc & 0xff) == SQLITE_NOTADB)
 		return err_hint(e, "%s is not an SQLite database (or it is encrypted)", s->path);
@@ -403,7 +405,7 @@ static int open_sqlite(const struct dsn *dsn, unsigned flags, const struct db_op
 	s->shown = mem_strdup(dsn->shown);
 	s->cancel = cancel;
 	s->lock_timeout_ms = opt != NULL && opt->lock_timeout_ms > 0 ? opt->lock_timeout_ms
-								      : LOCK_TIMEOUT_DEFAULT_MS;
+								     : LOCK_TIMEOUT_DEFAULT_MS;
 	s->read_only = (flags & DB_READ_ONLY) != 0;
 	if (open_any(s, e) != 0) {
 		close_sqlite(&s->base);

@@ -76,15 +76,15 @@ int sqlite_alive(struct db_sqlite *s, struct err *e) MUST_CHECK;
  * nothing of ours back: a cancel has room for one hook. */
 void sqlite_hook(struct db_sqlite *s, bool on);
 /* Opens another connection to a file of SQLite's, read-only. immutable: nobody writes it. */
-int sqlite_open_other(const char *path, bool immutable, struct sqlite3 **out, struct err *e)
-	MUST_CHECK;
+int sqlite_open_other(const char *path, bool immutable, struct sqlite3 **out,
+		      struct err *e) MUST_CHECK;
 
 /* db_sqlite_migration.c: foreign statements and a migration's transaction. */
 int sqlite_authorize(void *arg, int action, const char *a, const char *b, const char *schema,
 		     const char *trigger);
 int sqlite_foreign(struct db *db, struct sv sql, int64_t *changed, struct err *e) MUST_CHECK;
-int sqlite_migration_begin(struct db *db, const struct sv *hoist, size_t n, struct err *e)
-	MUST_CHECK;
+int sqlite_migration_begin(struct db *db, const struct sv *hoist, size_t n,
+			   struct err *e) MUST_CHECK;
 int sqlite_migration_commit(struct db *db, struct err *e) MUST_CHECK;
 void sqlite_migration_rollback(struct db *db);
 

@@ -22,7 +22,8 @@
 #define COPY_PAGES 1024 /* per step: 4 MiB of usual pages, some milliseconds */
 
 /* The user's objects: neither SQLite's own nor bascule's. */
-#define USERS_OBJECT "substr(lower(tbl_name), 1, 8) <> 'bascule_' AND " \
+#define USERS_OBJECT \
+	"substr(lower(tbl_name), 1, 8) <> 'bascule_' AND " \
 	"substr(lower(name), 1, 8) <> 'bascule_' AND substr(name, 1, 7) <> 'sqlite_'"
 
 static int copy_steps(struct db_sqlite *s, sqlite3_backup *copy)
@@ -75,13 +76,13 @@ static int copy_fill(struct db_sqlite *s, const char *path, struct err *e)
 {
 	struct db_sqlite to = { .path = (char *)path, .shown = (char *)path, .cancel = s->cancel };
 	sqlite3_backup *copy;
-	int rc = sqlite3_open_v2(path, &to.conn,
-				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-				 NULL);
+	int rc = sqlite3_open_v2(
+		path, &to.conn, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+		NULL);
 
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(to.conn, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL,
-				  NULL, NULL);
+		rc = sqlite3_exec(to.conn, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF",
+				  NULL, NULL, NULL);
 	if (rc == SQLITE_OK) {
 		copy = sqlite3_backup_init(to.conn, "main", s->conn, "main");
 		if (copy != NULL) {
@@ -266,8 +267,10 @@ int sqlite_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct
 	int result;
 
 	/* Virtual tables have no root page; what they hold is in ordinary tables beside them. */
-	result = db_exec(db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND "
-			     USERS_OBJECT " ORDER BY name", NULL, 0, keep_name, &list, e);
+	result = db_exec(db,
+			 "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 "
+			 "AND " USERS_OBJECT " ORDER BY name",
+			 NULL, 0, keep_name, &list, e);
 	for (size_t i = 0; i < list.n && result == 0; i++) {
 		int64_t rows = 0;
 
@@ -308,8 +311,11 @@ int sqlite_schema_digest(struct db *db, char hex[65], struct err *e)
 
 	digest_begin(d);
 	/* Indexes that SQLite made by itself have no text; their table's text has them. */
-	result = db_exec(db, "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL "
-			     "AND " USERS_OBJECT " ORDER BY type, name", NULL, 0, digest_row, d, e);
+	result =
+		db_exec(db,
+			"SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL "
+			"AND " USERS_OBJECT " ORDER BY type, name",
+			NULL, 0, digest_row, d, e);
 	if (result == 0)
 		digest_end(d, hex);
 	digest_free(d);

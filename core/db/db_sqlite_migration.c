@@ -38,6 +38,7 @@ enum pragma_place {
 	PRAGMA_BEFORE = 1 << 0,  /* as a leading one, before BEGIN */
 	PRAGMA_INSIDE = 1 << 1,  /* inside: harmless, or undone with the transaction */
 	PRAGMA_RESTORE = 1 << 2, /* a setting of the session, put back afterwards */
+	PRAGMA_FREE = 1 << 3,    /* only in a migration without a transaction, as all others too */
 };
 
 struct sqlite_pragma {
@@ -60,12 +61,14 @@ static const struct sqlite_pragma pragmas[] = {
 	{ "foreign_keys", PRAGMA_BEFORE }, /* put back by us in any case */
 	{ "function_list", PRAGMA_INSIDE },
 	{ "ignore_check_constraints", PRAGMA_BEFORE | PRAGMA_RESTORE },
+	{ "incremental_vacuum", PRAGMA_FREE },
 	{ "index_info", PRAGMA_INSIDE },
 	{ "index_list", PRAGMA_INSIDE },
 	{ "index_xinfo", PRAGMA_INSIDE },
 	{ "integrity_check", PRAGMA_INSIDE },
 	{ "journal_mode", PRAGMA_BEFORE },
 	{ "legacy_alter_table", PRAGMA_BEFORE | PRAGMA_RESTORE },
+	{ "optimize", PRAGMA_FREE },
 	{ "page_size", PRAGMA_BEFORE },
 	{ "quick_check", PRAGMA_INSIDE },
 	{ "recursive_triggers", PRAGMA_BEFORE | PRAGMA_RESTORE },
@@ -75,6 +78,7 @@ static const struct sqlite_pragma pragmas[] = {
 	{ "temp_store", PRAGMA_BEFORE | PRAGMA_RESTORE },
 	{ "trusted_schema", PRAGMA_BEFORE | PRAGMA_RESTORE },
 	{ "user_version", PRAGMA_INSIDE },
+	{ "wal_checkpoint", PRAGMA_FREE },
 };
 
 /* --- The authorizer ---------------------------------------------------------------------------- */
@@ -106,6 +110,8 @@ static int authorize_pragma(struct db_sqlite *s, const char *name)
 	if (pragma == NULL)
 		return deny(s, "PRAGMA", name, "not one that a migration may use");
 	s->pragma = pragma;
+	if (s->guard != GUARD_FREE && pragma->place == PRAGMA_FREE)
+		return deny(s, "PRAGMA", name, "only in a migration without a transaction");
 	/* A leading one that belongs inside is let through here and run after BEGIN. */
 	if (s->guard == GUARD_TRANSACTION && (pragma->place & PRAGMA_INSIDE) == 0)
 		return deny(s, "PRAGMA", name, "only before the first other statement");
@@ -300,8 +306,9 @@ static void violations_pack(struct sqlite_violations *v)
 static bool was_there(struct sqlite_violations *before, uint64_t hash)
 {
 	struct sqlite_violation key = { hash, 0 };
-	struct sqlite_violation *hit = before->n == 0 ? NULL :
-		bsearch(&key, before->item, before->n, sizeof(key), violation_cmp);
+	struct sqlite_violation *hit = before->n == 0 ? NULL
+						      : bsearch(&key, before->item, before->n,
+								sizeof(key), violation_cmp);
 
 	if (hit == NULL || hit->count == 0)
 		return false;
@@ -330,8 +337,8 @@ static int violation_row(void *arg, const struct db_value *col, size_t n, struct
 		if (col[1].type == DB_INT)
 			snprintf(row, sizeof(row), "%" PRId64, col[1].i);
 		snprintf(scan->first_new, sizeof(scan->first_new),
-			 "table %.*s row %s has no parent in %.*s", (int)col[0].s.n, col[0].s.p, row,
-			 (int)col[2].s.n, col[2].s.p);
+			 "table %.*s row %s has no parent in %.*s", (int)col[0].s.n, col[0].s.p,
+			 row, (int)col[2].s.n, col[2].s.p);
 	}
 	return 0;
 }
@@ -390,7 +397,8 @@ static int violations_after(struct db_sqlite *s, struct err *e)
 		goto fail;
 	}
 	if (compare && scan.n_new > 0) {
-		err_set(e, ERR_INPUT, "migration leaves %zu row%s without the parent of a foreign key",
+		err_set(e, ERR_INPUT,
+			"migration leaves %zu row%s without the parent of a foreign key",
 			scan.n_new, scan.n_new == 1 ? "" : "s");
 		err_detail(e, "%s", scan.first_new);
 		err_hint(e, "mend or delete such rows in the migration itself");
@@ -470,8 +478,8 @@ static int hoist_run(struct db_sqlite *s, const struct sv *hoist, size_t n, unsi
 			continue;
 		if ((pragma->place & PRAGMA_RESTORE) != 0 && save_setting(s, pragma, e) != 0)
 			return -1;
-		if (foreign(s, hoist[i],
-			    place == PRAGMA_BEFORE ? GUARD_HOIST : GUARD_TRANSACTION, NULL, e) != 0)
+		if (foreign(s, hoist[i], place == PRAGMA_BEFORE ? GUARD_HOIST : GUARD_TRANSACTION,
+			    NULL, e) != 0)
 			return -1;
 	}
 	return 0;

@@ -22,7 +22,7 @@ struct token {
 	enum token_kind kind;
 	struct sv text;
 	int line;
-	const char *open; /* BAD: what does not end, or is not allowed */
+	const char *open; /* BAD: what does not end */
 };
 
 struct lexer {
@@ -139,8 +139,6 @@ static struct token token_next(struct lexer *l)
 		return t;
 	}
 	c = peek(l, 0);
-	if (c == '\0')
-		return bad(l, "NUL byte");
 	if (c == '\'' || c == '"' || c == '`' || c == '[') {
 		struct lexer at_quote = *l;
 
@@ -172,11 +170,11 @@ static bool word_is(const struct token *t, const char *word)
 /* The first words of the statement being read, and where its trigger body stands. */
 struct head {
 	struct token word[HEAD_WORDS];
-	size_t n;           /* tokens seen, at most HEAD_WORDS kept */
-	bool trigger;       /* CREATE TRIGGER */
-	bool body;          /* behind its BEGIN */
-	bool at_start;      /* in the body, where an inner statement may begin */
-	bool ended;         /* the END of the body was read */
+	size_t n;              /* tokens seen, at most HEAD_WORDS kept */
+	bool trigger;          /* CREATE TRIGGER */
+	bool body;             /* behind its BEGIN */
+	bool at_start;         /* in the body, where an inner statement may begin */
+	bool ended;            /* the END of the body was read */
 	const char *from, *to; /* of the statement's text */
 	int line;
 };
@@ -204,10 +202,11 @@ static enum sql_kind statement_kind(const struct head *h)
 		const char *word;
 		enum sql_kind kind;
 	} first[] = {
-		{ "BEGIN", SQL_BEGIN }, { "COMMIT", SQL_COMMIT }, { "END", SQL_COMMIT },
-		{ "ROLLBACK", SQL_ROLLBACK }, { "SAVEPOINT", SQL_SAVEPOINT },
-		{ "RELEASE", SQL_SAVEPOINT }, { "PRAGMA", SQL_PRAGMA }, { "ATTACH", SQL_ATTACH },
-		{ "DETACH", SQL_ATTACH }, { "VACUUM", SQL_VACUUM },
+		{ "BEGIN", SQL_BEGIN },         { "COMMIT", SQL_COMMIT },
+		{ "END", SQL_COMMIT },          { "ROLLBACK", SQL_ROLLBACK },
+		{ "SAVEPOINT", SQL_SAVEPOINT }, { "RELEASE", SQL_SAVEPOINT },
+		{ "PRAGMA", SQL_PRAGMA },       { "ATTACH", SQL_ATTACH },
+		{ "DETACH", SQL_ATTACH },       { "VACUUM", SQL_VACUUM },
 	};
 
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
@@ -251,8 +250,6 @@ static bool ends_here(const struct head *h)
 
 static int refuse(struct err *e, const char *what, int line)
 {
-	if (strcmp(what, "NUL byte") == 0)
-		return err_set(e, ERR_INPUT, "line %d: NUL byte in SQL text", line);
 	return err_set(e, ERR_INPUT, "line %d: %s does not end", line, what);
 }
 
@@ -296,6 +293,20 @@ static struct lexer lexer_over(struct sv text)
 	return l;
 }
 
+/* SQLite takes a NUL byte for the end of the text wherever it stands, so that the rest would be
+ * dropped without a word. */
+static int refuse_nul(struct sv text, struct err *e)
+{
+	const char *nul = text.n == 0 ? NULL : memchr(text.p, '\0', text.n);
+	int line = 1;
+
+	if (nul == NULL)
+		return 0;
+	for (const char *p = text.p; p < nul; p++)
+		line += *p == '\n';
+	return err_set(e, ERR_INPUT, "line %d: NUL byte in SQL text", line);
+}
+
 int sqlsplit(struct arena *a, const char *engine, struct sv text, struct sql_list *out,
 	     struct err *e)
 {
@@ -306,6 +317,8 @@ int sqlsplit(struct arena *a, const char *engine, struct sv text, struct sql_lis
 
 	if (strcmp(engine, "sqlite") != 0)
 		return err_set(e, ERR_UNSUPPORTED, "cannot split SQL of %s", engine);
+	if (refuse_nul(text, e) != 0)
+		return -1;
 	while (n <= SQL_STATEMENTS_MAX && (got = statement_next(&l, &one, e)) == 1) {
 		mem_grow(&item, &cap, n + 1, sizeof(item[0]));
 		item[n++] = one;

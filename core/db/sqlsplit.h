@@ -19,14 +19,15 @@ enum sql_kind {
 	SQL_ROLLBACK,  /* ROLLBACK [TRANSACTION], not ROLLBACK TO */
 	SQL_SAVEPOINT, /* SAVEPOINT, RELEASE, ROLLBACK TO */
 	SQL_PRAGMA,
-	SQL_ATTACH,    /* ATTACH, DETACH */
-	SQL_VACUUM,    /* cannot run inside a transaction */
+	SQL_ATTACH, /* ATTACH, DETACH */
+	SQL_VACUUM, /* cannot run inside a transaction */
 };
 
 struct sql_statement {
-	struct sv text;  /* borrowed from the file's text: without leading blanks and comments, without ; */
+	struct sv
+		text; /* borrowed from the file's text: without leading blanks and comments, without ; */
 	enum sql_kind kind;
-	int line;        /* of its first word, from 1 */
+	int line; /* of its first word, from 1 */
 };
 
 struct sql_list {

@@ -5,12 +5,9 @@
 
 /* Stored in databases of users: a name here is never changed, only added to. */
 static const char *const names[EVENT_KINDS] = {
-	[EVENT_APPLIED] = "applied",
-	[EVENT_ROLLED_BACK] = "rolled-back",
-	[EVENT_BASELINED] = "baselined",
-	[EVENT_ACCEPTED] = "accepted",
-	[EVENT_FAILED] = "failed",
-	[EVENT_RESTORED] = "restored",
+	[EVENT_APPLIED] = "applied",     [EVENT_ROLLED_BACK] = "rolled-back",
+	[EVENT_BASELINED] = "baselined", [EVENT_ACCEPTED] = "accepted",
+	[EVENT_FAILED] = "failed",       [EVENT_RESTORED] = "restored",
 };
 
 const char *event_kind_name(enum event_kind kind)

@@ -24,27 +24,27 @@ int event_kind_of(const char *name);
 
 /* Strings are borrowed by writers, arena-owned by readers; "" and NULL mean absent. */
 struct history_event {
-	int64_t seq;           /* event id: order of writing; 0 before it is written */
-	const char *ns;        /* namespace: the source's name */
-	const char *id;        /* as the layout writes it, without the title: "009" */
+	int64_t seq;    /* event id: order of writing; 0 before it is written */
+	const char *ns; /* namespace: the source's name */
+	const char *id; /* as the layout writes it, without the title: "009" */
 	const char *title;
 	const char *sort_key;
 	enum event_kind kind;
-	bool down;             /* of a failed event: the down script failed */
-	int64_t generation;    /* how often this migration was applied, from 1 */
-	int64_t attempt;       /* failed, accepted: counts from 1 within the generation; else 0 */
+	bool down;          /* of a failed event: the down script failed */
+	int64_t generation; /* how often this migration was applied, from 1 */
+	int64_t attempt;    /* failed, accepted: counts from 1 within the generation; else 0 */
 	/* Number of the statement it is about, 0 = the whole migration. restored: the seq of the first
 	 * event that is no longer in force, which is the backup's history_seq + 1. */
 	int64_t statement;
 	const char *checksum;      /* s1:… of the up script */
 	const char *down_checksum; /* s1:… of the down script, or absent */
-	const char *run;       /* run id, or absent */
+	const char *run;           /* run id, or absent */
 	int64_t epoch;
 	const char *who;
 	const char *host;
 	int64_t at_utc_ms;
 	int64_t took_ms;
-	const char *error;     /* failed: the engine's words; accepted: the reason */
+	const char *error; /* failed: the engine's words; accepted: the reason */
 };
 
 #endif

@@ -25,64 +25,63 @@
 /* --- The format -------------------------------------------------------------------------------- */
 
 static const char *const format_sql[LEDGER_FORMAT + 1] = {
-	[1] =
-	"CREATE TABLE bascule_meta ("
-	" key TEXT NOT NULL PRIMARY KEY,"
-	" value TEXT NOT NULL"
-	") WITHOUT ROWID;"
-	"CREATE TABLE bascule_history ("
-	" seq INTEGER PRIMARY KEY,"
-	" namespace TEXT NOT NULL,"
-	" id TEXT NOT NULL,"
-	" title TEXT NOT NULL DEFAULT '',"
-	" sort_key TEXT NOT NULL DEFAULT '',"
-	" event TEXT NOT NULL,"
-	" down INTEGER NOT NULL DEFAULT 0,"
-	" generation INTEGER NOT NULL DEFAULT 0,"
-	" attempt INTEGER NOT NULL DEFAULT 0," /* a migration may fail twice in one generation */
-	" statement INTEGER NOT NULL DEFAULT 0,"
-	" checksum TEXT NOT NULL DEFAULT '',"
-	" down_checksum TEXT NOT NULL DEFAULT '',"
-	" run TEXT NOT NULL DEFAULT '',"
-	" epoch INTEGER NOT NULL DEFAULT 0,"
-	" who TEXT NOT NULL DEFAULT '',"
-	" host TEXT NOT NULL DEFAULT '',"
-	" at TEXT NOT NULL," /* ISO 8601, UTC, milliseconds */
-	" took_ms INTEGER NOT NULL DEFAULT 0,"
-	" error TEXT NOT NULL DEFAULT '',"
-	" up_script BLOB," /* core/ledger/pack.h */
-	" down_script BLOB,"
-	" UNIQUE (namespace, id, generation, event, statement, attempt)"
-	");"
-	"CREATE TABLE bascule_run ("
-	" run TEXT NOT NULL PRIMARY KEY,"
-	" operation TEXT NOT NULL,"
-	" who TEXT NOT NULL DEFAULT '',"
-	" host TEXT NOT NULL DEFAULT '',"
-	" created_at TEXT NOT NULL,"
-	" state TEXT NOT NULL,"
-	" plan_digest TEXT NOT NULL DEFAULT ''"
-	") WITHOUT ROWID;"
-	"CREATE TABLE bascule_line ("
-	" run TEXT NOT NULL,"
-	" epoch INTEGER NOT NULL,"
-	" seq INTEGER NOT NULL,"
-	" line TEXT NOT NULL,"
-	" PRIMARY KEY (run, epoch, seq)"
-	") WITHOUT ROWID;"
-	"CREATE TABLE bascule_lock ("
-	" one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),"
-	" epoch INTEGER NOT NULL DEFAULT 0,"
-	" who TEXT NOT NULL DEFAULT '',"
-	" host TEXT NOT NULL DEFAULT '',"
-	" pid INTEGER NOT NULL DEFAULT 0,"
-	" pid_start INTEGER NOT NULL DEFAULT 0,"
-	" boot TEXT NOT NULL DEFAULT '',"
-	" run TEXT NOT NULL DEFAULT '',"
-	" taken_at TEXT NOT NULL DEFAULT '',"
-	" request TEXT NOT NULL DEFAULT ''"
-	");"
-	"INSERT INTO bascule_lock (one) VALUES (1);",
+	[1] = "CREATE TABLE bascule_meta ("
+	      " key TEXT NOT NULL PRIMARY KEY,"
+	      " value TEXT NOT NULL"
+	      ") WITHOUT ROWID;"
+	      "CREATE TABLE bascule_history ("
+	      " seq INTEGER PRIMARY KEY,"
+	      " namespace TEXT NOT NULL,"
+	      " id TEXT NOT NULL,"
+	      " title TEXT NOT NULL DEFAULT '',"
+	      " sort_key TEXT NOT NULL DEFAULT '',"
+	      " event TEXT NOT NULL,"
+	      " down INTEGER NOT NULL DEFAULT 0,"
+	      " generation INTEGER NOT NULL DEFAULT 0,"
+	      " attempt INTEGER NOT NULL DEFAULT 0," /* a migration may fail twice in one generation */
+	      " statement INTEGER NOT NULL DEFAULT 0,"
+	      " checksum TEXT NOT NULL DEFAULT '',"
+	      " down_checksum TEXT NOT NULL DEFAULT '',"
+	      " run TEXT NOT NULL DEFAULT '',"
+	      " epoch INTEGER NOT NULL DEFAULT 0,"
+	      " who TEXT NOT NULL DEFAULT '',"
+	      " host TEXT NOT NULL DEFAULT '',"
+	      " at TEXT NOT NULL," /* ISO 8601, UTC, milliseconds */
+	      " took_ms INTEGER NOT NULL DEFAULT 0,"
+	      " error TEXT NOT NULL DEFAULT '',"
+	      " up_script BLOB," /* core/ledger/pack.h */
+	      " down_script BLOB,"
+	      " UNIQUE (namespace, id, generation, event, statement, attempt)"
+	      ");"
+	      "CREATE TABLE bascule_run ("
+	      " run TEXT NOT NULL PRIMARY KEY,"
+	      " operation TEXT NOT NULL,"
+	      " who TEXT NOT NULL DEFAULT '',"
+	      " host TEXT NOT NULL DEFAULT '',"
+	      " created_at TEXT NOT NULL,"
+	      " state TEXT NOT NULL,"
+	      " plan_digest TEXT NOT NULL DEFAULT ''"
+	      ") WITHOUT ROWID;"
+	      "CREATE TABLE bascule_line ("
+	      " run TEXT NOT NULL,"
+	      " epoch INTEGER NOT NULL,"
+	      " seq INTEGER NOT NULL,"
+	      " line TEXT NOT NULL,"
+	      " PRIMARY KEY (run, epoch, seq)"
+	      ") WITHOUT ROWID;"
+	      "CREATE TABLE bascule_lock ("
+	      " one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),"
+	      " epoch INTEGER NOT NULL DEFAULT 0,"
+	      " who TEXT NOT NULL DEFAULT '',"
+	      " host TEXT NOT NULL DEFAULT '',"
+	      " pid INTEGER NOT NULL DEFAULT 0,"
+	      " pid_start INTEGER NOT NULL DEFAULT 0,"
+	      " boot TEXT NOT NULL DEFAULT '',"
+	      " run TEXT NOT NULL DEFAULT '',"
+	      " taken_at TEXT NOT NULL DEFAULT '',"
+	      " request TEXT NOT NULL DEFAULT ''"
+	      ");"
+	      "INSERT INTO bascule_lock (one) VALUES (1);",
 };
 
 const char *ledger_format_sql(int format)
@@ -103,12 +102,13 @@ int ledger_format(struct db *db, int *format, struct err *e)
 		*format = 0;
 		return 0;
 	}
-	if (db_int(db, "SELECT CAST(value AS INTEGER) FROM bascule_meta WHERE key = 'format'", NULL, 0,
-		   -1, &found, e) != 0)
+	if (db_int(db, "SELECT CAST(value AS INTEGER) FROM bascule_meta WHERE key = 'format'", NULL,
+		   0, -1, &found, e) != 0)
 		return -1;
 	if (found < 1 || found > INT32_MAX) {
 		err_set(e, ERR_CORRUPT, "ledger has no format number");
-		return err_detail(e, "bascule_meta is there, its row 'format' is not a number above 0");
+		return err_detail(
+			e, "bascule_meta is there, its row 'format' is not a number above 0");
 	}
 	*format = (int)found;
 	return 0;
@@ -128,8 +128,9 @@ static int upgrade(struct db *db, int from, struct err *e)
 	for (int f = from + 1; f <= LEDGER_FORMAT; f++)
 		if (db_script(db, format_sql[f], e) != 0)
 			return -1;
-	return db_exec(db, "INSERT INTO bascule_meta (key, value) VALUES ('format', CAST(?1 AS TEXT)) "
-			   "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+	return db_exec(db,
+		       "INSERT INTO bascule_meta (key, value) VALUES ('format', CAST(?1 AS TEXT)) "
+		       "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
 		       &to, 1, NULL, NULL, e);
 }
 
@@ -166,10 +167,29 @@ fail:
 
 /* The order of COLUMNS; what an event is without its scripts. */
 enum column {
-	C_SEQ, C_NS, C_ID, C_TITLE, C_SORT_KEY, C_EVENT, C_DOWN, C_GENERATION, C_ATTEMPT, C_STATEMENT,
-	C_CHECKSUM, C_DOWN_CHECKSUM, C_RUN, C_EPOCH, C_WHO, C_HOST, C_AT, C_TOOK, C_ERROR,
+	C_SEQ,
+	C_NS,
+	C_ID,
+	C_TITLE,
+	C_SORT_KEY,
+	C_EVENT,
+	C_DOWN,
+	C_GENERATION,
+	C_ATTEMPT,
+	C_STATEMENT,
+	C_CHECKSUM,
+	C_DOWN_CHECKSUM,
+	C_RUN,
+	C_EPOCH,
+	C_WHO,
+	C_HOST,
+	C_AT,
+	C_TOOK,
+	C_ERROR,
 	C_COUNT,
-	C_UP = C_COUNT, C_DOWN_SCRIPT, C_COUNT_SCRIPTS
+	C_UP = C_COUNT,
+	C_DOWN_SCRIPT,
+	C_COUNT_SCRIPTS
 };
 
 #define COLUMNS \
@@ -206,20 +226,33 @@ static int event_row(void *arg, const struct db_value *col, size_t n, struct err
 	if (kind < 0)
 		return 0; /* of a newer program: what it means is not ours to say */
 	ev = (struct history_event){
-		.seq = col[C_SEQ].i, .ns = s[C_NS], .id = s[C_ID], .title = s[C_TITLE],
-		.sort_key = s[C_SORT_KEY], .kind = (enum event_kind)kind, .down = col[C_DOWN].i != 0,
-		.generation = col[C_GENERATION].i, .attempt = col[C_ATTEMPT].i,
-		.statement = col[C_STATEMENT].i, .checksum = s[C_CHECKSUM],
-		.down_checksum = s[C_DOWN_CHECKSUM], .run = s[C_RUN], .epoch = col[C_EPOCH].i,
-		.who = s[C_WHO], .host = s[C_HOST], .took_ms = col[C_TOOK].i, .error = s[C_ERROR],
+		.seq = col[C_SEQ].i,
+		.ns = s[C_NS],
+		.id = s[C_ID],
+		.title = s[C_TITLE],
+		.sort_key = s[C_SORT_KEY],
+		.kind = (enum event_kind)kind,
+		.down = col[C_DOWN].i != 0,
+		.generation = col[C_GENERATION].i,
+		.attempt = col[C_ATTEMPT].i,
+		.statement = col[C_STATEMENT].i,
+		.checksum = s[C_CHECKSUM],
+		.down_checksum = s[C_DOWN_CHECKSUM],
+		.run = s[C_RUN],
+		.epoch = col[C_EPOCH].i,
+		.who = s[C_WHO],
+		.host = s[C_HOST],
+		.took_ms = col[C_TOOK].i,
+		.error = s[C_ERROR],
 	};
 	if (!clock_parse_iso(s[C_AT], &ev.at_utc_ms))
 		ev.at_utc_ms = 0;
 	return r->fn(r->arg, &ev, e);
 }
 
-int ledger_events(struct db *db, int (*fn)(void *arg, const struct history_event *ev, struct err *e),
-		  void *arg, struct err *e)
+int ledger_events(struct db *db,
+		  int (*fn)(void *arg, const struct history_event *ev, struct err *e), void *arg,
+		  struct err *e)
 {
 	struct event_reader r = { .fn = fn, .arg = arg };
 	int format, result;
@@ -299,10 +332,12 @@ int ledger_add(struct db *db, const struct history_event *ev, struct sv up, stru
 	if (script_value(up, &packed_up, &v[C_UP], e) != 0 ||
 	    script_value(down, &packed_down, &v[C_DOWN_SCRIPT], e) != 0)
 		goto out;
-	result = db_exec(db, "INSERT INTO bascule_history (seq, " COLUMNS ", up_script, down_script) "
-			     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-			     "?16, ?17, ?18, ?19, ?20, ?21) RETURNING seq",
-			 v, C_COUNT_SCRIPTS, keep_seq, &written, e);
+	result =
+		db_exec(db,
+			"INSERT INTO bascule_history (seq, " COLUMNS ", up_script, down_script) "
+			"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+			"?16, ?17, ?18, ?19, ?20, ?21) RETURNING seq",
+			v, C_COUNT_SCRIPTS, keep_seq, &written, e);
 	if (result == 0 && seq != NULL)
 		*seq = written;
 	if (result != 0 && e->code == ERR_EXISTS)
@@ -334,8 +369,8 @@ static int script_row(void *arg, const struct db_value *col, size_t n, struct er
 	return 0;
 }
 
-int ledger_scripts(struct db *db, int64_t seq, struct strbuf *up, struct strbuf *down, bool *has_down,
-		   struct err *e)
+int ledger_scripts(struct db *db, int64_t seq, struct strbuf *up, struct strbuf *down,
+		   bool *has_down, struct err *e)
 {
 	struct script_reader r = { .up = up, .down = down };
 	struct db_value v = DB_V_INT(seq);
@@ -353,20 +388,25 @@ int ledger_scripts(struct db *db, int64_t seq, struct strbuf *up, struct strbuf 
 /* --- Runs and lines ---------------------------------------------------------------------------- */
 
 int ledger_put_run(struct db *db, const char *run, const char *operation, const char *who,
-		   const char *host, int64_t created_utc_ms, const char *state, const char *plan_digest,
-		   struct err *e)
+		   const char *host, int64_t created_utc_ms, const char *state,
+		   const char *plan_digest, struct err *e)
 {
 	char at[CLOCK_TEXT_SIZE];
 	const struct db_value v[] = {
-		db_v_text(run), db_v_text(operation), text_or_empty(who), text_or_empty(host),
-		db_v_text(clock_iso_ms(created_utc_ms, at)), db_v_text(state),
+		db_v_text(run),
+		db_v_text(operation),
+		text_or_empty(who),
+		text_or_empty(host),
+		db_v_text(clock_iso_ms(created_utc_ms, at)),
+		db_v_text(state),
 		text_or_empty(plan_digest),
 	};
 
 	assert(db_in_transaction(db));
-	return db_exec(db, "INSERT INTO bascule_run (run, operation, who, host, created_at, state, "
-			   "plan_digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
-			   "ON CONFLICT (run) DO UPDATE SET state = excluded.state",
+	return db_exec(db,
+		       "INSERT INTO bascule_run (run, operation, who, host, created_at, state, "
+		       "plan_digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+		       "ON CONFLICT (run) DO UPDATE SET state = excluded.state",
 		       v, sizeof(v) / sizeof(v[0]), NULL, NULL, e);
 }
 
@@ -374,12 +414,16 @@ int ledger_put_line(struct db *db, const char *run, int64_t epoch, int64_t seq, 
 		    struct err *e)
 {
 	const struct db_value v[] = {
-		db_v_text(run), DB_V_INT(epoch), DB_V_INT(seq), { .type = DB_TEXT, .s = line },
+		db_v_text(run),
+		DB_V_INT(epoch),
+		DB_V_INT(seq),
+		{ .type = DB_TEXT, .s = line },
 	};
 
 	assert(db_in_transaction(db));
-	return db_exec(db, "INSERT INTO bascule_line (run, epoch, seq, line) VALUES (?1, ?2, ?3, ?4) "
-			   "ON CONFLICT DO NOTHING",
+	return db_exec(db,
+		       "INSERT INTO bascule_line (run, epoch, seq, line) VALUES (?1, ?2, ?3, ?4) "
+		       "ON CONFLICT DO NOTHING",
 		       v, sizeof(v) / sizeof(v[0]), NULL, NULL, e);
 }
 
@@ -402,9 +446,10 @@ int ledger_last_line(struct db *db, const char *run, int64_t *epoch, int64_t *se
 
 	if (ledger_format(db, &format, e) != 0)
 		return -1;
-	if (format > 0 &&
-	    db_exec(db, "SELECT epoch, seq FROM bascule_line WHERE run = ?1 "
-			"ORDER BY epoch DESC, seq DESC LIMIT 1", &v, 1, keep_pair, pair, e) != 0)
+	if (format > 0 && db_exec(db,
+				  "SELECT epoch, seq FROM bascule_line WHERE run = ?1 "
+				  "ORDER BY epoch DESC, seq DESC LIMIT 1",
+				  &v, 1, keep_pair, pair, e) != 0)
 		return -1;
 	*epoch = pair[0];
 	*seq = pair[1];
@@ -436,8 +481,9 @@ int ledger_lines(struct db *db, const char *run,
 		return -1;
 	if (format == 0)
 		return 0;
-	return db_exec(db, "SELECT epoch, seq, line FROM bascule_line WHERE run = ?1 ORDER BY epoch, seq",
-		       &v, 1, line_row, &r, e);
+	return db_exec(
+		db, "SELECT epoch, seq, line FROM bascule_line WHERE run = ?1 ORDER BY epoch, seq",
+		&v, 1, line_row, &r, e);
 }
 
 /* --- Merging ----------------------------------------------------------------------------------- */
@@ -445,24 +491,27 @@ int ledger_lines(struct db *db, const char *run,
 /* A row of the old ledger is a row of parameters for the new one, as it is. */
 static int merge_event(void *db, const struct db_value *col, size_t n, struct err *e)
 {
-	return db_exec(db, "INSERT INTO bascule_history (" COLUMNS ", up_script, down_script) "
-			   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-			   "?16, ?17, ?18, ?19, ?20) ON CONFLICT DO NOTHING",
+	return db_exec(db,
+		       "INSERT INTO bascule_history (" COLUMNS ", up_script, down_script) "
+		       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+		       "?16, ?17, ?18, ?19, ?20) ON CONFLICT DO NOTHING",
 		       col, n, NULL, NULL, e);
 }
 
 static int merge_run(void *db, const struct db_value *col, size_t n, struct err *e)
 {
-	return db_exec(db, "INSERT INTO bascule_run (run, operation, who, host, created_at, state, "
-			   "plan_digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
-			   "ON CONFLICT (run) DO UPDATE SET state = excluded.state",
+	return db_exec(db,
+		       "INSERT INTO bascule_run (run, operation, who, host, created_at, state, "
+		       "plan_digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+		       "ON CONFLICT (run) DO UPDATE SET state = excluded.state",
 		       col, n, NULL, NULL, e);
 }
 
 static int merge_line(void *db, const struct db_value *col, size_t n, struct err *e)
 {
-	return db_exec(db, "INSERT INTO bascule_line (run, epoch, seq, line) VALUES (?1, ?2, ?3, ?4) "
-			   "ON CONFLICT DO NOTHING",
+	return db_exec(db,
+		       "INSERT INTO bascule_line (run, epoch, seq, line) VALUES (?1, ?2, ?3, ?4) "
+		       "ON CONFLICT DO NOTHING",
 		       col, n, NULL, NULL, e);
 }
 
@@ -470,25 +519,31 @@ static int merge_line(void *db, const struct db_value *col, size_t n, struct err
  * must not find its own number again. */
 static int merge_lock(void *db, const struct db_value *col, size_t n, struct err *e)
 {
-	return db_exec(db, "UPDATE bascule_lock SET epoch = max(epoch, ?1), who = ?2, host = ?3, "
-			   "pid = ?4, pid_start = ?5, boot = ?6, run = ?7, taken_at = ?8, request = ?9 "
-			   "WHERE one = 1",
+	return db_exec(db,
+		       "UPDATE bascule_lock SET epoch = max(epoch, ?1), who = ?2, host = ?3, "
+		       "pid = ?4, pid_start = ?5, boot = ?6, run = ?7, taken_at = ?8, request = ?9 "
+		       "WHERE one = 1",
 		       col, n, NULL, NULL, e);
 }
 
 static int merge_all(struct db *db, struct db *old, struct err *e)
 {
-	if (db_exec(old, "SELECT " COLUMNS ", up_script, down_script FROM bascule_history ORDER BY seq",
+	if (db_exec(old,
+		    "SELECT " COLUMNS ", up_script, down_script FROM bascule_history ORDER BY seq",
 		    NULL, 0, merge_event, db, e) != 0)
 		return -1;
-	if (db_exec(old, "SELECT run, operation, who, host, created_at, state, plan_digest "
-			 "FROM bascule_run", NULL, 0, merge_run, db, e) != 0)
+	if (db_exec(old,
+		    "SELECT run, operation, who, host, created_at, state, plan_digest "
+		    "FROM bascule_run",
+		    NULL, 0, merge_run, db, e) != 0)
 		return -1;
 	if (db_exec(old, "SELECT run, epoch, seq, line FROM bascule_line", NULL, 0, merge_line, db,
 		    e) != 0)
 		return -1;
-	return db_exec(old, "SELECT epoch, who, host, pid, pid_start, boot, run, taken_at, request "
-			    "FROM bascule_lock", NULL, 0, merge_lock, db, e);
+	return db_exec(old,
+		       "SELECT epoch, who, host, pid, pid_start, boot, run, taken_at, request "
+		       "FROM bascule_lock",
+		       NULL, 0, merge_lock, db, e);
 }
 
 int ledger_merge_from(struct db *db, const char *old_path, struct err *e)

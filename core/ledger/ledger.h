@@ -27,27 +27,28 @@ int ledger_ensure(struct db *db, struct err *e) MUST_CHECK;
 
 /* Calls fn for every event, oldest first; no scripts. No ledger: no calls. Strings in the event are
  * valid during the call only. */
-int ledger_events(struct db *db, int (*fn)(void *arg, const struct history_event *ev, struct err *e),
-		  void *arg, struct err *e) MUST_CHECK;
+int ledger_events(struct db *db,
+		  int (*fn)(void *arg, const struct history_event *ev, struct err *e), void *arg,
+		  struct err *e) MUST_CHECK;
 /* Adds an event with its scripts (empty views: none), inside the caller's transaction. at_utc_ms 0
  * is filled with now; seq is returned in *seq (may be NULL). A second application of the same
  * generation fails here by the unique key (ERR_EXISTS). */
 int ledger_add(struct db *db, const struct history_event *ev, struct sv up, struct sv down,
 	       int64_t *seq, struct err *e) MUST_CHECK;
 /* The scripts stored with the event seq; appended to up and down (either may be NULL). */
-int ledger_scripts(struct db *db, int64_t seq, struct strbuf *up, struct strbuf *down, bool *has_down,
-		   struct err *e) MUST_CHECK;
+int ledger_scripts(struct db *db, int64_t seq, struct strbuf *up, struct strbuf *down,
+		   bool *has_down, struct err *e) MUST_CHECK;
 
 /* Copy of runs and their journals. Inside the caller's transaction. line: one journal line without
  * newline; a line that is there already is left alone. */
 int ledger_put_run(struct db *db, const char *run, const char *operation, const char *who,
-		   const char *host, int64_t created_utc_ms, const char *state, const char *plan_digest,
-		   struct err *e) MUST_CHECK;
+		   const char *host, int64_t created_utc_ms, const char *state,
+		   const char *plan_digest, struct err *e) MUST_CHECK;
 int ledger_put_line(struct db *db, const char *run, int64_t epoch, int64_t seq, struct sv line,
 		    struct err *e) MUST_CHECK;
 /* Highest (epoch, seq) of run copied so far; 0,0 when none. */
-int ledger_last_line(struct db *db, const char *run, int64_t *epoch, int64_t *seq, struct err *e)
-	MUST_CHECK;
+int ledger_last_line(struct db *db, const char *run, int64_t *epoch, int64_t *seq,
+		     struct err *e) MUST_CHECK;
 /* Every stored line of a run, ordered by epoch and seq. */
 int ledger_lines(struct db *db, const char *run,
 		 int (*fn)(void *arg, int64_t epoch, int64_t seq, struct sv line, struct err *e),

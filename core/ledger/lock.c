@@ -94,7 +94,8 @@ static int sidecar_open(struct lock *l, const struct dsn *dsn, const char *path,
 		return err_sys(e, errno, "cannot look at %s", dsn->shown);
 	if (geteuid() == 0 && (st.st_uid != db.st_uid || st.st_gid != db.st_gid) &&
 	    fchown(l->fd, db.st_uid, db.st_gid) != 0)
-		return err_sys(e, errno, "cannot give lock file %s to the owner of the database", path);
+		return err_sys(e, errno, "cannot give lock file %s to the owner of the database",
+			       path);
 	/* Not ours to change when somebody else made it. */
 	if (st.st_uid == geteuid() && (st.st_mode & 0666) != (db.st_mode & 0666) &&
 	    fchmod(l->fd, db.st_mode & 0666) != 0)
@@ -218,22 +219,26 @@ static int keep_row(void *arg, const struct db_value *col, size_t n, struct err 
 static int row_read(struct db *db, struct lock_holder *h, struct err *e)
 {
 	memset(h, 0, sizeof(*h));
-	return db_exec(db, "SELECT epoch, who, host, pid, pid_start, boot, run, taken_at "
-			   "FROM bascule_lock WHERE one = 1", NULL, 0, keep_row, h, e);
+	return db_exec(db,
+		       "SELECT epoch, who, host, pid, pid_start, boot, run, taken_at "
+		       "FROM bascule_lock WHERE one = 1",
+		       NULL, 0, keep_row, h, e);
 }
 
 static int row_write(struct db *db, const struct lock_holder *h, struct err *e)
 {
 	char at[CLOCK_TEXT_SIZE];
 	const struct db_value v[] = {
-		DB_V_INT(h->epoch), db_v_text(h->who), db_v_text(h->host), DB_V_INT(h->pid),
-		DB_V_INT(h->pid_start), db_v_text(h->boot), db_v_text(h->run),
-		db_v_text(clock_iso_ms(h->since_utc_ms, at)),
+		DB_V_INT(h->epoch),     db_v_text(h->who),
+		db_v_text(h->host),     DB_V_INT(h->pid),
+		DB_V_INT(h->pid_start), db_v_text(h->boot),
+		db_v_text(h->run),      db_v_text(clock_iso_ms(h->since_utc_ms, at)),
 	};
 
-	return db_exec(db, "UPDATE bascule_lock SET epoch = ?1, who = ?2, host = ?3, pid = ?4, "
-			   "pid_start = ?5, boot = ?6, run = ?7, taken_at = ?8, request = '' "
-			   "WHERE one = 1",
+	return db_exec(db,
+		       "UPDATE bascule_lock SET epoch = ?1, who = ?2, host = ?3, pid = ?4, "
+		       "pid_start = ?5, boot = ?6, run = ?7, taken_at = ?8, request = '' "
+		       "WHERE one = 1",
 		       v, sizeof(v) / sizeof(v[0]), NULL, NULL, e);
 }
 
@@ -251,7 +256,8 @@ static void holder_judge(struct lock_holder *h, int64_t stale_ms)
 		   start == h->pid_start;
 	h->stopped = h->alive && (state == 'T' || state == 't');
 	if (h->held)
-		h->stale = clock_utc_ms() - h->beat_utc_ms > (stale_ms > 0 ? stale_ms : LOCK_STALE_MS);
+		h->stale = clock_utc_ms() - h->beat_utc_ms >
+			   (stale_ms > 0 ? stale_ms : LOCK_STALE_MS);
 	else
 		h->stale = h->run[0] != '\0';
 }
@@ -428,8 +434,8 @@ fail:
 	return -1;
 }
 
-int lock_take(const struct dsn *dsn, struct db *db, const struct lock_request *req, struct lock **out,
-	      struct lock_holder *holder, struct err *e)
+int lock_take(const struct dsn *dsn, struct db *db, const struct lock_request *req,
+	      struct lock **out, struct lock_holder *holder, struct err *e)
 {
 	return take(dsn, db, req, NULL, out, holder, e);
 }
@@ -592,8 +598,10 @@ static void row_clear(const struct lock *l, struct db *db)
 
 	if (db_in_transaction(db) || db_begin(db, &ignored) != 0)
 		return;
-	if (db_exec(db, "UPDATE bascule_lock SET who = '', host = '', pid = 0, pid_start = 0, boot = '', "
-			"run = '', taken_at = '', request = '' WHERE one = 1 AND epoch = ?1",
+	if (db_exec(db,
+		    "UPDATE bascule_lock SET who = '', host = '', pid = 0, pid_start = 0, boot = "
+		    "'', "
+		    "run = '', taken_at = '', request = '' WHERE one = 1 AND epoch = ?1",
 		    &epoch, 1, NULL, NULL, &ignored) != 0 ||
 	    db_commit(db, &ignored) != 0)
 		db_rollback(db);
@@ -677,8 +685,10 @@ int lock_wait(const struct dsn *dsn, int64_t deadline_ms, struct cancel *c, stru
 	for (;;) {
 		/* Watched before it is looked at, so that nothing falls in between. An exchanged file
 		 * is another watch; a missing one is free. */
-		if (inotify_add_watch(notify, path, IN_CLOSE_WRITE | IN_MODIFY | IN_DELETE_SELF |
-							    IN_ATTRIB) < 0 && errno != ENOENT) {
+		if (inotify_add_watch(notify, path,
+				      IN_CLOSE_WRITE | IN_MODIFY | IN_DELETE_SELF | IN_ATTRIB) <
+			    0 &&
+		    errno != ENOENT) {
 			err_sys(e, errno, "cannot watch lock file %s", path);
 			goto out;
 		}

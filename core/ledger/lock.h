@@ -23,18 +23,18 @@
 struct lock_holder {
 	char who[64];
 	char host[64];
-	char run[48];        /* run id; "" for a command without one */
+	char run[48]; /* run id; "" for a command without one */
 	char boot[40];
 	int64_t pid;
-	int64_t pid_start;   /* with pid: names one process for ever */
+	int64_t pid_start; /* with pid: names one process for ever */
 	int64_t epoch;
 	int64_t since_utc_ms;
 	int64_t beat_utc_ms;
-	bool held;           /* somebody holds the kernel lock now */
-	bool alive;          /* its process exists (same pid, start time and boot) */
-	bool stopped;        /* its process is stopped (SIGSTOP, debugger) */
-	bool stale;          /* held, but no beat for LOCK_STALE_MS; or not held though the row names a run */
-	bool rebooted;       /* taken in an earlier boot of this machine */
+	bool held;    /* somebody holds the kernel lock now */
+	bool alive;   /* its process exists (same pid, start time and boot) */
+	bool stopped; /* its process is stopped (SIGSTOP, debugger) */
+	bool stale; /* held, but no beat for LOCK_STALE_MS; or not held though the row names a run */
+	bool rebooted; /* taken in an earlier boot of this machine */
 };
 
 struct lock_request {
@@ -51,10 +51,11 @@ int lock_read(const struct dsn *dsn, struct db *db, int64_t stale_ms, struct loc
 	      struct err *e) MUST_CHECK;
 /* Takes the lock; needs ledger_ensure before. Held by somebody: ERR_LOCKED with who, from where,
  * since when in detail, and *holder (may be NULL) filled. Never blocks. */
-int lock_take(const struct dsn *dsn, struct db *db, const struct lock_request *req, struct lock **out,
-	      struct lock_holder *holder, struct err *e) MUST_CHECK;
+int lock_take(const struct dsn *dsn, struct db *db, const struct lock_request *req,
+	      struct lock **out, struct lock_holder *holder, struct err *e) MUST_CHECK;
 /* Waits until the lock looks free (or deadline: ERR_LOCKED); lock_take may lose the race again. */
-int lock_wait(const struct dsn *dsn, int64_t deadline_ms, struct cancel *c, struct err *e) MUST_CHECK;
+int lock_wait(const struct dsn *dsn, int64_t deadline_ms, struct cancel *c,
+	      struct err *e) MUST_CHECK;
 /* Takes the lock away from a stale or dead holder. Refused (ERR_LOCKED) while the holder beats. When the
  * old holder is inside a write transaction: ERR_BUSY, hint with the kill command. *old (may be NULL) gets
  * the holder it was taken from, with its epoch. */

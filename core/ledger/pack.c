@@ -15,8 +15,9 @@ int pack(struct strbuf *out, struct sv text, struct err *e)
 	if (text.n >= PACK_MIN) {
 		char *room = strbuf_room(out, 1 + text.n);
 		/* Given exactly the text's length, zstd fails when the frame would not be shorter. */
-		size_t got = room == NULL ? 0 :
-			     ZSTD_compress(room + 1, text.n - 1, text.p, text.n, PACK_LEVEL);
+		size_t got = room == NULL ? 0
+					  : ZSTD_compress(room + 1, text.n - 1, text.p, text.n,
+							  PACK_LEVEL);
 
 		if (room != NULL && !ZSTD_isError(got)) {
 			room[0] = 'z';

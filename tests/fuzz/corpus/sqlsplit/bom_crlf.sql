@@ -1,0 +1,3 @@
+﻿BEGIN IMMEDIATE;
+PRAGMA foreign_keys = OFF;
+COMMIT;

@@ -1,0 +1,1 @@
+SELECT "ÿþÃ", Ã©tÃ© FROM t$1

@@ -13,8 +13,9 @@
 struct executor; /* runner.c: the run, its connection, lock, journal, cancel */
 
 enum step_flag {
-	STEP_CHANGES_WORLD = 1 << 0, /* intent line fsynced and copied to the ledger before acting */
-	STEP_OWN_RECORD = 1 << 1,    /* its history event is in its transaction: no extra fsync */
+	STEP_CHANGES_WORLD =
+		1 << 0,           /* intent line fsynced and copied to the ledger before acting */
+	STEP_OWN_RECORD = 1 << 1, /* its history event is in its transaction: no extra fsync */
 	STEP_UNDOABLE = 1 << 2,
 };
 
@@ -25,7 +26,8 @@ struct step_ops {
 	unsigned flags;
 	enum probe_result (*probe)(struct executor *x, const struct step *s, struct err *e);
 	int (*act)(struct executor *x, const struct step *s, struct err *e);
-	int (*undo)(struct executor *x, const struct step *s, struct err *e); /* NULL: nothing to undo */
+	/* NULL: nothing to undo. Looks first; STEP_NOTHING_TO_UNDO (executor.h) when this run did nothing. */
+	int (*undo)(struct executor *x, const struct step *s, struct err *e);
 };
 
 /* By enum step_kind. */

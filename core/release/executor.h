@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One execution of a run: what the runner's main thread has open, and how it does steps.
+ *
+ * runner.c   opens and ends it: folder, socket, database, lock, the first and the last line
+ * executor.c the loop over the steps, failure and pause, undo
+ * record.c   journal lines, and their copy in the ledger
+ * steps_*.c  the three words of each kind of step
+ */
+#ifndef RELEASE_EXECUTOR_H
+#define RELEASE_EXECUTOR_H
+
+#include "core/migrate/history.h"
+#include "core/release/control.h"
+#include "core/release/runner.h"
+#include "core/release/step.h"
+
+/* Journal lines that are not in the ledger yet. */
+struct copy_queue {
+	struct strbuf text; /* one behind the other */
+	struct copy_line {
+		int64_t epoch, seq;
+		size_t at, n;
+	} * line;
+	size_t n, cap;
+	bool run_known; /* the ledger has the run itself */
+};
+
+struct executor {
+	const struct context *ctx;
+	struct run *run;   /* as loaded; its steps are kept up to date */
+	struct plan *plan; /* run->plan */
+	enum runner_mode mode;
+	int64_t wait_ms;
+	char *backups_dir;
+	int folder_fd; /* runner.lock, or -1 after a takeover */
+	struct journal *journal;
+	bool journal_failed; /* a line could not be written: nothing more may be done */
+	struct control *control;
+	struct cancel work; /* fired by abort and by the loss of the lock */
+	struct cancel *stop;
+	struct db *db;
+	struct lock *lock;
+	struct history *history; /* read under the lock; NULL: to be read again */
+	struct copy_queue queue;
+	char text[200];               /* what the step did, for its result line */
+	struct control_request asked; /* abort or stop that ends the run */
+};
+
+/* How a run ended. */
+struct outcome {
+	enum run_state state; /* RUN_RUNNING: it did not end (fenced, journal lost, locked out) */
+	int exit_code;
+	struct err err; /* why, when exit_code is not 0 */
+};
+
+/* --- record.c --- */
+
+/* Writes a line and queues it for the ledger. fields is taken over (NULL: none). */
+int record_line(struct executor *x, const char *kind, int step, json_t *fields, bool sync,
+		struct err *e) MUST_CHECK;
+/* The same where the failure is not worth another error: it shows at the next line. */
+void record_note(struct executor *x, const char *kind, int step, json_t *fields);
+/* {"code":…,"msg":…,"detail":…,"hint":…} */
+json_t *record_error(const struct err *e);
+/* Queues the lines of earlier runners that the ledger lacks. */
+int record_queue_old(struct executor *x, struct err *e) MUST_CHECK;
+/* Puts the queue into the ledger, inside the caller's transaction. An apply_job.with. */
+int record_copy_with(void *x, struct db *db, struct err *e) MUST_CHECK;
+/* The transaction that record_copy_with was part of is committed: the queue is empty. */
+void record_copied(struct executor *x);
+/* The whole queue in a transaction of its own, under the fence. */
+int record_copy(struct executor *x, struct err *e) MUST_CHECK;
+/* The last line, and with it everything else, into the ledger. */
+void record_ended(struct executor *x, const struct outcome *o);
+
+/* --- executor.c --- */
+
+/* All steps behind the lock, to the outcome. */
+void executor_steps(struct executor *x, struct outcome *o);
+/* What the step says about itself in its result line. */
+void executor_say(struct executor *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The history as it is under our lock; borrowed until the next executor_forget_history. */
+int executor_history(struct executor *x, const struct history **out, struct err *e) MUST_CHECK;
+void executor_forget_history(struct executor *x);
+/* Result line, and the same in x->run. */
+int executor_result(struct executor *x, const struct step *s, enum step_state state,
+		    int64_t took_ms, const char *text, const struct err *why,
+		    struct err *e) MUST_CHECK;
+
+/* --- undo.c --- */
+
+/* What a step's undo returns besides 0 and -1. */
+#define STEP_NOTHING_TO_UNDO 1
+/* The intent line of an undo: written by the step's undo once it has seen that there is something. */
+int executor_intend_undo(struct executor *x, const struct step *s, struct err *e) MUST_CHECK;
+/* Takes back, newest first, what this run did; fills the outcome. failed: why. */
+void executor_undo(struct executor *x, const struct err *failed, struct outcome *o);
+/* "0010, 0011 applied; 0012 failed" into out. */
+void executor_summary(const struct executor *x, struct strbuf *out);
+
+extern const struct step_ops step_lock_ops, step_gates_ops, step_release_ops, step_backup_ops,
+	step_up_ops, step_down_ops, step_record_ops, step_restore_ops, step_state_file_ops;
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files about a run's folder share among themselves: names in it, and the state a journal
+ * leads to. Included by run*.c, follow.c, control*.c and runner.c only. */
+#ifndef RELEASE_RUN_FOLDER_H
+#define RELEASE_RUN_FOLDER_H
+
+#include "core/release/run.h"
+
+#define RUN_PLAN_MAX ((size_t)64 << 20) /* bytes of plan.json */
+#define RUN_ID_DIGITS 6                 /* random hex digits behind the number */
+
+/* <runs>/<id>[/<file>]. Malloced. */
+char *run_path(const struct context *ctx, const char *id, const char *file);
+/* <dir>/sql/<hex>.sql. Malloced. checksum is "s1:…". */
+char *run_script_path(const char *dir, const char *checksum);
+/* The number in front of an id; 0 when name is no id. */
+int64_t run_number_of(const char *name);
+/* Checksums of the texts a step needs, up and down; NULL where there is none. */
+void step_scripts(const struct step *s, const char *sum[2]);
+/* -1 when unknown or NULL. */
+int run_state_of(const char *name);
+int step_state_of(const char *name);
+/* Reads r's journal into state, steps, times and chain. r->plan and r->step are there. */
+int run_read_journal(struct run *r, struct err *e) MUST_CHECK;
+
+/* One runner of a run at a time: flock on runner.lock. *fd stays open as long as it is held.
+ * ERR_LOCKED when another process has it. */
+int run_lock_folder(const char *dir, int *fd, struct err *e) MUST_CHECK;
+
+#endif

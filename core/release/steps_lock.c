@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The steps that change nothing: the lock, the gates, the end of the lock.
+ *
+ * The lock is taken by the runner before the loop (runner.c), because the first lines of a new epoch
+ * need it, and given back behind the `ended` line, so that nobody can get in between; their steps
+ * only say so. The gates are measured on what the databases say now, under the lock.
+ */
+#include "core/release/executor.h"
+
+#include "core/base/json.h"
+#include "core/base/log.h"
+
+static enum probe_result probe_todo(struct executor *x, const struct step *s, struct err *e)
+{
+	(void)x;
+	(void)s;
+	(void)e;
+	return PROBE_TODO;
+}
+
+static int lock_act(struct executor *x, const struct step *s, struct err *e)
+{
+	(void)s;
+	(void)e;
+	executor_say(x, "epoch %lld", (long long)lock_epoch(x->lock));
+	return 0;
+}
+
+const struct step_ops step_lock_ops = {
+	.name = "lock",
+	.probe = probe_todo,
+	.act = lock_act,
+};
+
+static int release_act(struct executor *x, const struct step *s, struct err *e)
+{
+	(void)s;
+	(void)e;
+	executor_say(x, "with the end of the run");
+	return 0;
+}
+
+const struct step_ops step_release_ops = {
+	.name = "release",
+	.probe = probe_todo,
+	.act = release_act,
+};
+
+/* --- Gates ---------------------------------------------------------------------------------- */
+
+/* The history of the gate environment. One that cannot be read closes the gate: *out stays NULL. */
+static void read_gate_env(struct executor *x, struct history **out)
+{
+	const struct env *env = &x->plan->gate_env;
+	const struct db_options opt = { .lock_timeout_ms = env->lock_timeout_ms };
+	struct db *db = NULL;
+	struct err e;
+
+	if (!env->name || !env->has_db)
+		return;
+	if (db_open(&env->dsn, DB_READ_ONLY, &opt, &x->work, &db, &e) ||
+	    history_read(db, false, out, &e))
+		log_err(&e);
+	db_close(db);
+}
+
+static void gate_note(struct executor *x, const struct step *s, const struct gate *g)
+{
+	json_t *j = json_object();
+
+	json_put_str(j, "name", g->name);
+	json_put_bool(j, "open", g->open);
+	json_put_bool(j, "overridden", g->overridden);
+	json_put_str(j, "measured", g->measured);
+	for (size_t i = 0; g->overridden && i < x->plan->n_override; i++)
+		if (!strcmp(x->plan->override[i].gate, g->name))
+			json_put_str(j, "reason", x->plan->override[i].reason);
+	record_note(x, "gate", s->n, j);
+}
+
+static int gates_act(struct executor *x, const struct step *s, struct err *e)
+{
+	const struct history *target;
+	struct history *gate_env = NULL;
+	size_t open = 0, overridden = 0;
+	int ret = -1;
+
+	if (executor_history(x, &target, e))
+		return -1;
+	read_gate_env(x, &gate_env);
+	x->plan->run = x->run->id;
+	if (gates_measure(x->plan, target, gate_env, e))
+		goto out;
+	for (size_t i = 0; i < x->plan->n_gate; i++) {
+		const struct gate *g = &x->plan->gate[i];
+
+		gate_note(x, s, g);
+		open += g->open;
+		overridden += !g->open && g->overridden;
+	}
+	executor_say(x, "%zu of %zu gates open", open, x->plan->n_gate);
+	if (overridden > 0)
+		executor_say(x, "%zu of %zu gates open, %zu overridden", open, x->plan->n_gate,
+			     overridden);
+	ret = plan_closed_gate(x->plan) ? plan_refuse(x->plan, e) : 0;
+out:
+	history_free(gate_env);
+	return ret;
+}
+
+const struct step_ops step_gates_ops = {
+	.name = "gates",
+	.probe = probe_todo,
+	.act = gates_act,
+};

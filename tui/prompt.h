@@ -11,7 +11,7 @@
 struct tui;
 struct canvas;
 
-enum prompt_kind { PROMPT_NONE, PROMPT_PALETTE, PROMPT_FIND, PROMPT_FILTER, PROMPT_CONFIRM, PROMPT_ASK };
+enum prompt_kind { PROMPT_NONE, PROMPT_PALETTE, PROMPT_FIND, PROMPT_FILTER, PROMPT_CONFIRM, PROMPT_ASK, PROMPT_YES };
 
 struct prompt {
 	enum prompt_kind kind;
@@ -23,18 +23,22 @@ struct prompt {
 	char title[160];
 	char history[16][256];
 	int n_history, at_history;
-	int completion;       /* which of the palette's completions is shown */
 	/* What Enter does; NULL for the built-in kinds. */
 	void (*done)(struct tui *t, const char *text);
 };
 
+/* Palette, find or filter. */
 void prompt_open(struct tui *t, enum prompt_kind kind);
 /* The typed confirmation of the shown plan (SCREENS 6.6): Enter does nothing until the name matches, Esc leaves, a
  * bracketed paste is dropped. */
 void prompt_confirm(struct tui *t, const char *name, void (*done)(struct tui *t, const char *text));
-/* A yes/no question or a text to ask for. */
+/* A text to ask for; done is called only with one that is not empty. */
 void prompt_ask(struct tui *t, const char *title, void (*done)(struct tui *t, const char *text));
+/* A question: y does it (done gets "y"), every other key does not. Enter is no answer. */
+void prompt_yes(struct tui *t, const char *question, void (*done)(struct tui *t, const char *text));
+/* One key for the open prompt; also paste-begin and paste-end while none is open: keys of a paste never run actions. */
 void prompt_key(struct tui *t, int32_t key);
+/* Over the bottom rows, or as a box for the typed confirmation. */
 void prompt_draw(const struct tui *t, struct canvas *c);
 
 #endif

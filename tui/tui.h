@@ -34,9 +34,10 @@ struct tui {
 	size_t n_back;
 	struct keymap *keys;
 	struct theme *theme;
+	const struct tui_options *opt; /* NULL in golden tests */
 	struct prompt prompt;      /* palette, find, filter, typed confirmation; prompt.kind says which */
-	bool quit, redraw, suspend, dirty;
-	char find[128], filter[128];
+	bool quit, redraw, suspend, dirty, new_theme; /* what the loop is to do next */
+	char find[128], filter[128]; /* as last entered; each list keeps its own in force */
 	int rows, cols;
 };
 

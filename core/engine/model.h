@@ -18,6 +18,7 @@ struct model {
 	size_t n_runs;
 	bool runs_known;
 	struct run *watched;       /* run shown in the run view, or NULL */
+	uint64_t watch_request;    /* number of the watch asked for last; what older ones say is dropped */
 	struct plan *plan;         /* plan shown in the plan view, or NULL */
 	struct err plan_err;       /* why there is no plan */
 	uint64_t plan_request;     /* number of the one asked for last; older answers are dropped */
@@ -25,6 +26,7 @@ struct model {
 	uint64_t script_request;
 	char events_env[64];
 	struct history *events;    /* with its events, of events_env */
+	struct err events_err;     /* why there are none */
 	/* arming: -1 none, else index of the environment */
 	int armed_env;
 	int64_t armed_until_utc_ms;
@@ -35,10 +37,17 @@ struct model {
 	bool news_bad;
 };
 
+/* p and ctx are borrowed. */
 void model_init(struct model *m, const struct project *p, const struct context *ctx);
 void model_clear(struct model *m);
-/* Takes the event's contents over and frees the event. */
+/* Takes the event's contents over and frees the event. Only swaps pointers; answers to requests that are not the last
+ * of their kind are dropped. */
 void model_apply(struct model *m, struct event *ev);
+/* Sets the clock; arming that ran out ends here. True when something that is shown changed by it. */
+bool model_tick(struct model *m, int64_t now_utc_ms);
+/* Whether the title shows seconds: a run is active or an environment armed. An idle console does not tick. */
+bool model_ticking(const struct model *m);
+/* Sets the newest thing that happened, as of the model's clock. */
 void model_news(struct model *m, bool bad, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Arms one environment for five minutes (ERR_GATE when read_only); disarm with -1. Expires by itself. */
 #define MODEL_ARM_MS 300000

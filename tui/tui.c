@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The console without its terminal: what an action does, what an event does, how a screen is put
+ * together. loop.c adds terminal and time.
+ *
+ * An action goes three ways, in this order. What belongs to the console itself (switching views,
+ * prompts, leaving) is done here and no view can change its meaning. Then the shown view may take
+ * it. What it leaves is done here for all views alike: plans, arming, requests to a run.
+ *
+ * Two things guard a change: the environment must be armed, and the plan's own confirmation must
+ * be given. Stopping and aborting a run need no arming: they end a change, they do not begin one.
+ */
+#include "tui/tui.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "tui/chrome.h"
+
+void tui_init(struct tui *t, const struct project *p, const struct context *ctx)
+{
+	static const struct view_ops *const views[VIEWS] = {
+		[VIEW_ENVS] = &view_envs,   [VIEW_MATRIX] = &view_matrix, [VIEW_PLAN] = &view_plan,
+		[VIEW_RUNS] = &view_runs,   [VIEW_AUDIT] = &view_audit,	  [VIEW_HELP] = &view_help,
+	};
+
+	*t = (struct tui){ .dirty = true, .rows = TUI_MIN_ROWS, .cols = TUI_MIN_COLS };
+	model_init(&t->model, p, ctx);
+	t->keys = keymap_default();
+	for (int v = 0; v < VIEWS; v++) {
+		t->view[v] = views[v];
+		t->state[v] = mem_calloc(1, views[v]->state_size + 1);
+	}
+	if (t->view[VIEW_ENVS]->open)
+		t->view[VIEW_ENVS]->open(t, t->state[VIEW_ENVS]);
+}
+
+void tui_clear(struct tui *t)
+{
+	for (int v = 0; v < VIEWS; v++) {
+		if (t->view[v] && t->view[v]->close)
+			t->view[v]->close(t->state[v]);
+		mem_free(t->state[v]);
+	}
+	keymap_free(t->keys);
+	mem_free(t->theme);
+	model_clear(&t->model);
+	*t = (struct tui){ 0 };
+}
+
+void tui_draw(struct tui *t, struct canvas *c)
+{
+	const struct view_ops *view = t->view[t->shown];
+	struct view_words w;
+
+	canvas_erase(c);
+	t->rows = c->rows;
+	t->cols = c->cols;
+	if (c->rows < TUI_MIN_ROWS || c->cols < TUI_MIN_COLS) {
+		chrome_draw_small(c);
+		return;
+	}
+	strbuf_init(&w.crumb, 4096);
+	strbuf_init(&w.facts, 4096);
+	view->draw(t, t->state[t->shown], c, chrome_view_rect(c), &w);
+	chrome_draw_top(t, c);
+	chrome_draw_bottom(t, c, &w);
+	prompt_draw(t, c);
+	strbuf_clear(&w.crumb);
+	strbuf_clear(&w.facts);
+}
+
+/* --- Views ------------------------------------------------------------------------------------ */
+
+void tui_show(struct tui *t, enum view_id v)
+{
+	size_t max = sizeof(t->back) / sizeof(t->back[0]);
+
+	t->dirty = true;
+	if (v == t->shown)
+		return;
+	if (t->n_back == max) {
+		memmove(t->back, t->back + 1, (max - 1) * sizeof(t->back[0]));
+		t->n_back--;
+	}
+	t->back[t->n_back++] = t->shown;
+	t->shown = v;
+	if (t->view[v]->open)
+		t->view[v]->open(t, t->state[v]);
+}
+
+int tui_selected_env(const struct tui *t)
+{
+	const struct view_ops *view = t->view[t->shown];
+
+	return view->selected_env ? view->selected_env(t, t->state[t->shown]) : -1;
+}
+
+static void leave(struct tui *t, const char *text)
+{
+	(void)text;
+	t->quit = true;
+}
+
+static void ask_to_leave(struct tui *t)
+{
+	bool active = model_ticking(&t->model) && t->model.armed_env < 0;
+
+	prompt_yes(t, active ? "leave bascule? the run goes on without it" : "leave bascule?", leave);
+}
+
+static void go_back(struct tui *t)
+{
+	if (t->n_back == 0) {
+		ask_to_leave(t);
+		return;
+	}
+	t->shown = t->back[--t->n_back];
+	if (t->view[t->shown]->open)
+		t->view[t->shown]->open(t, t->state[t->shown]);
+}
+
+/* --- What views ask of the engine ------------------------------------------------------------- */
+
+void tui_plan(struct tui *t, const struct plan_request *r)
+{
+	tui_watch(t, NULL);
+	plan_free(t->model.plan);
+	t->model.plan = NULL;
+	err_clear(&t->model.plan_err);
+	if (t->engine)
+		t->model.plan_request = engine_plan(t->engine, r);
+	tui_show(t, VIEW_PLAN);
+}
+
+static void watch(struct tui *t, const char *run_id)
+{
+	if (!run_id || !t->model.watched || strcmp(t->model.watched->id, run_id) != 0) {
+		run_free(t->model.watched);
+		t->model.watched = NULL;
+	}
+	if (t->engine)
+		t->model.watch_request = engine_watch(t->engine, run_id);
+}
+
+void tui_watch(struct tui *t, const char *run_id)
+{
+	watch(t, run_id);
+	if (run_id)
+		tui_show(t, VIEW_PLAN);
+}
+
+void tui_script(struct tui *t, const char *env, const char *ns, const char *id, bool down)
+{
+	if (t->engine)
+		t->model.script_request = engine_script(t->engine, env, ns, id, down);
+}
+
+void tui_events(struct tui *t, const char *env)
+{
+	if (strcmp(t->model.events_env, env) != 0) {
+		history_free(t->model.events);
+		t->model.events = NULL;
+		err_clear(&t->model.events_err);
+		str_copy(t->model.events_env, sizeof(t->model.events_env), env);
+	}
+	if (t->engine)
+		engine_events(t->engine, env);
+}
+
+void tui_read_runs(struct tui *t)
+{
+	if (t->engine)
+		engine_runs(t->engine);
+}
+
+/* --- Plans and runs --------------------------------------------------------------------------- */
+
+static void say(struct tui *t, const struct err *e)
+{
+	model_news(&t->model, true, "%s%s%s%s%s", e->msg, e->detail[0] ? ": " : "", e->detail,
+		   e->hint[0] ? "; " : "", e->hint);
+}
+
+/* The environment an action means: by name, else the view's selection. -1 with a word why. */
+static int env_meant(struct tui *t, const char *name)
+{
+	const struct env *env;
+
+	if (name && name[0]) {
+		env = env_find(t->model.project, name);
+		if (!env)
+			model_news(&t->model, true, "there is no environment `%s`", name);
+		return env ? (int)env_index(t->model.project, env) : -1;
+	}
+	if (tui_selected_env(t) < 0)
+		model_news(&t->model, true, "no environment is selected here: go to one, or name it");
+	return tui_selected_env(t);
+}
+
+/* Whether changes to env are allowed; the refusal teaches the key. */
+static bool check_armed(struct tui *t, const char *name)
+{
+	const struct env *env = env_find(t->model.project, name);
+	const char *key = keymap_key(t->keys, ACT_ARM);
+
+	if (env && model_armed_left_ms(&t->model, (int)env_index(t->model.project, env)) > 0)
+		return true;
+	if (t->model.read_only)
+		model_news(&t->model, true, "this console was started with --read-only: it changes nothing");
+	else
+		model_news(&t->model, true, "%s is read-only: press %s to arm it for five minutes", name,
+			   key[0] ? key : ":arm");
+	return false;
+}
+
+static void start_plan(struct tui *t, const char *text)
+{
+	struct err e;
+	struct plan *copy;
+	json_t *frozen;
+
+	(void)text;
+	/* The name may have been typed slowly: arming runs out behind an open box as well. */
+	if (!t->model.plan || !t->engine || !check_armed(t, t->model.plan->environment))
+		return;
+	/* The engine takes a plan away; the shown one stays until its run is there to be shown. */
+	frozen = plan_freeze(t->model.plan);
+	if (plan_thaw(frozen, &copy, &e) != 0) {
+		say(t, &e);
+	} else {
+		model_news(&t->model, false, "starting on %s", t->model.plan->environment);
+		engine_start_run(t->engine, copy);
+	}
+	json_decref(frozen);
+}
+
+static void action_start(struct tui *t)
+{
+	const struct plan *plan = t->model.plan;
+	char question[160];
+	struct err e;
+
+	if (t->model.watched) {
+		model_news(&t->model, true, "run %s came from this plan already: make a new one", t->model.watched->number);
+	} else if (!plan) {
+		model_news(&t->model, true, "no plan is shown: %s makes one", keymap_key(t->keys, ACT_PLAN));
+	} else if (plan_closed_gate(plan)) {
+		plan_refuse(plan, &e);
+		say(t, &e);
+	} else if (plan->n_change == 0) {
+		model_news(&t->model, false, "nothing to do on %s", plan->environment);
+	} else if (check_armed(t, plan->environment)) {
+		snprintf(question, sizeof(question), "%s on %s, %zu changes?", operation_name(plan->op),
+			 plan->environment, plan->n_change);
+		if (plan->confirm == CONFIRM_NAME)
+			prompt_confirm(t, plan->environment, start_plan);
+		else if (plan->confirm == CONFIRM_YES)
+			prompt_yes(t, question, start_plan);
+		else
+			start_plan(t, NULL);
+	}
+}
+
+static void action_plan(struct tui *t, enum action act, const char *arg)
+{
+	const struct project *p = t->model.project;
+	int env = env_meant(t, arg);
+	struct plan_request r = { .op = act == ACT_PLAN ? OP_MIGRATE : OP_ROLLBACK };
+	const struct env *before;
+
+	if (env < 0)
+		return;
+	r.environment = p->env[env].name;
+	before = env_previous(p, &p->env[env]);
+	if (act == ACT_BACK_OUT)
+		r.last = 1;
+	else if (before && before->has_db)
+		r.towards = before->name;
+	tui_plan(t, &r);
+}
+
+static void action_arm(struct tui *t, const char *arg)
+{
+	int env = env_meant(t, arg);
+	struct err e;
+
+	if (env < 0)
+		return;
+	if (model_armed_left_ms(&t->model, env) > 0)
+		env = -1;
+	if (model_arm(&t->model, env, &e) != 0)
+		say(t, &e);
+	else if (env < 0)
+		model_news(&t->model, false, "read-only again");
+	else
+		model_news(&t->model, false, "changes to %s are allowed for five minutes",
+			   t->model.project->env[env].name);
+}
+
+static void skip_with_reason(struct tui *t, const char *text)
+{
+	tui_action(t, ACT_SKIP, text);
+}
+
+static void action_run(struct tui *t, enum action act, const char *arg)
+{
+	const struct run *r = t->model.watched;
+
+	if (!r) {
+		model_news(&t->model, true, "no run is shown: %s lists them", keymap_key(t->keys, ACT_VIEW_RUNS));
+		return;
+	}
+	if (act != ACT_STOP && act != ACT_ABORT && !check_armed(t, r->plan->environment))
+		return;
+	if (act == ACT_SKIP && (!arg || !arg[0])) {
+		prompt_ask(t, "reason for skipping the step:", skip_with_reason);
+		return;
+	}
+	if (t->engine)
+		engine_request(t->engine, r->id, action_table[act].name, arg);
+	model_news(&t->model, false, "asked run %s: %s", r->number, action_table[act].name);
+}
+
+static void action_theme(struct tui *t, const char *arg)
+{
+	struct theme theme;
+	struct err e;
+
+	if (!arg || !t->opt || !t->theme) {
+		model_news(&t->model, true, "theme NAME: Tab lists them");
+		return;
+	}
+	if (theme_load(arg, t->opt->theme_dirs, sizeof(t->opt->theme_dirs) / sizeof(t->opt->theme_dirs[0]),
+		       &theme, &e) != 0) {
+		say(t, &e);
+		return;
+	}
+	*t->theme = theme;
+	t->new_theme = true;
+}
+
+static void action_refresh(struct tui *t)
+{
+	if (!t->engine)
+		return;
+	t->model.loading = true;
+	engine_refresh(t->engine);
+	engine_runs(t->engine);
+}
+
+/* --- Actions ---------------------------------------------------------------------------------- */
+
+/* What belongs to the console whatever is shown. False: ask the view. */
+static bool action_console(struct tui *t, enum action act)
+{
+	switch (act) {
+	case ACT_VIEW_ENVS:
+		tui_show(t, VIEW_ENVS);
+		return true;
+	case ACT_VIEW_MIGRATIONS:
+		tui_show(t, VIEW_MATRIX);
+		return true;
+	case ACT_VIEW_PLAN:
+		tui_show(t, VIEW_PLAN);
+		return true;
+	case ACT_VIEW_RUNS:
+		tui_show(t, VIEW_RUNS);
+		return true;
+	case ACT_VIEW_AUDIT:
+		tui_show(t, VIEW_AUDIT);
+		return true;
+	case ACT_HELP:
+		tui_show(t, VIEW_HELP);
+		return true;
+	case ACT_PALETTE:
+		prompt_open(t, PROMPT_PALETTE);
+		return true;
+	case ACT_REDRAW:
+		t->redraw = true;
+		return true;
+	case ACT_SUSPEND:
+		t->suspend = true;
+		return true;
+	case ACT_LEAVE:
+		ask_to_leave(t);
+		return true;
+	case ACT_QUIT:
+		t->quit = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What the view did not take. */
+static void action_common(struct tui *t, enum action act, const char *arg)
+{
+	switch (act) {
+	case ACT_BACK:
+		go_back(t);
+		break;
+	case ACT_PLAN:
+	case ACT_BACK_OUT:
+		action_plan(t, act, arg);
+		break;
+	case ACT_START:
+		action_start(t);
+		break;
+	case ACT_ARM:
+		action_arm(t, arg);
+		break;
+	case ACT_STOP:
+	case ACT_ABORT:
+	case ACT_RETRY:
+	case ACT_SKIP:
+	case ACT_RUN_BACK:
+	case ACT_RESUME:
+	case ACT_TAKEOVER:
+		action_run(t, act, arg);
+		break;
+	case ACT_REFRESH:
+		action_refresh(t);
+		break;
+	case ACT_THEME:
+		action_theme(t, arg);
+		break;
+	default:
+		break; /* means nothing here, and does no harm */
+	}
+}
+
+void tui_action(struct tui *t, enum action act, const char *arg)
+{
+	const struct view_ops *view = t->view[t->shown];
+
+	t->dirty = true;
+	if (act == ACT_NONE || action_console(t, act))
+		return;
+	if (!(action_table[act].where & view->where) && action_table[act].where != WHERE_RUN) {
+		model_news(&t->model, true, "%s means nothing in this view", action_table[act].name);
+		return;
+	}
+	if ((act == ACT_FIND || act == ACT_FILTER) && !arg) {
+		prompt_open(t, act == ACT_FIND ? PROMPT_FIND : PROMPT_FILTER);
+		return;
+	}
+	if (view->action && view->action(t, t->state[t->shown], act, arg))
+		return;
+	action_common(t, act, arg);
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+/* What an event asks to be done besides being remembered. */
+static void follow_up(struct tui *t, const struct event *ev)
+{
+	if (ev->err.code != ERR_OK)
+		return;
+	if (ev->type == EV_RUN_STARTED) {
+		plan_free(t->model.plan);
+		t->model.plan = NULL;
+		tui_watch(t, ev->u.run_id);
+		tui_read_runs(t);
+	} else if (ev->type == EV_REQUESTED && t->model.watched) {
+		/* The runner may have been gone or paused, and following it ended. */
+		watch(t, t->model.watched->id);
+	}
+}
+
+/* A run that ended changed its environment. */
+static bool run_ended(const struct tui *t, const struct event *ev)
+{
+	const struct run *was = t->model.watched;
+
+	return ev->type == EV_RUN && ev->u.run && ev->request == t->model.watch_request &&
+	       run_state_ended(ev->u.run->state) && (!was || !run_state_ended(was->state));
+}
+
+void tui_event(struct tui *t, struct event *ev)
+{
+	enum event_type type = ev->type;
+	bool ended = run_ended(t, ev);
+
+	t->dirty = true;
+	follow_up(t, ev);
+	model_apply(&t->model, ev);
+	for (int v = 0; v < VIEWS; v++)
+		if (t->view[v]->event)
+			t->view[v]->event(t, t->state[v], type);
+	if (ended)
+		action_refresh(t);
+}

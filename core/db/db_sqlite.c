@@ -326,10 +326,15 @@ static int try_open(struct db_sqlite *s, int mode, bool immutable)
 	return first_read(s->conn);
 }
 
+static bool may(const char *path)
+{
+	return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
+}
+
 static bool may_write(const char *path)
 {
 	char *dir = path_dir(path);
-	bool yes = access(path, W_OK) == 0 && access(dir, W_OK) == 0;
+	bool yes = may(path) && may(dir);
 
 	mem_free(dir);
 	return yes;
@@ -381,7 +386,7 @@ static int open_any(struct db_sqlite *s, struct err *e)
 		return open_error(s, rc, e);
 	/* SQLite falls back to reading silently; the first write would be too late to learn it. */
 	if (!s->read_only && sqlite3_db_readonly(s->conn, "main") == 1) {
-		int why = access(s->path, W_OK) == 0 ? EROFS : errno;
+		int why = may(s->path) ? EROFS : errno;
 
 		return err_sys(e, why, "cannot open %s for writing", s->shown);
 	}

@@ -12,7 +12,8 @@
 enum sqlite_guard {
 	GUARD_OURS,        /* our own SQL: everything */
 	GUARD_FREE,        /* foreign, outside a transaction of ours */
-	GUARD_HOIST,       /* a leading PRAGMA of a migration */
+	GUARD_LOOK,        /* a leading PRAGMA of a migration, only to learn which one it is */
+	GUARD_HOIST,       /* the same, to run it */
 	GUARD_TRANSACTION, /* foreign, inside a migration's transaction */
 };
 

@@ -115,7 +115,8 @@ static int authorize_pragma(struct db_sqlite *s, const char *name)
 	/* A leading one that belongs inside is let through here and run after BEGIN. */
 	if (s->guard == GUARD_TRANSACTION && (pragma->place & PRAGMA_INSIDE) == 0)
 		return deny(s, "PRAGMA", name, "only before the first other statement");
-	return SQLITE_OK;
+	/* Many a PRAGMA does its work while it is compiled. IGNORE compiles it to nothing. */
+	return s->guard == GUARD_LOOK ? SQLITE_IGNORE : SQLITE_OK;
 }
 
 /* The name of the thing an action writes to, when it can be one of ours; else NULL. */
@@ -163,14 +164,15 @@ int sqlite_authorize(void *arg, int action, const char *a, const char *b, const 
 		return SQLITE_OK;
 	if (action == SQLITE_PRAGMA)
 		return authorize_pragma(s, a);
-	if (s->guard == GUARD_HOIST)
+	if (s->guard == GUARD_LOOK || s->guard == GUARD_HOIST)
 		return deny(s, "statement", "", "only a PRAGMA can come before the transaction");
 	if (action == SQLITE_TRANSACTION && s->guard == GUARD_TRANSACTION)
 		return deny(s, a, "", "a migration is one transaction already");
-	/* VACUUM attaches a nameless file of its own, and fills it with all tables. */
-	if (action == SQLITE_ATTACH && a != NULL && a[0] != '\0')
+	/* VACUUM attaches a nameless file of its own, and fills it with all tables. A name that is
+	 * an expression comes as NULL. */
+	if (action == SQLITE_ATTACH && (a == NULL || a[0] != '\0' || s->guard != GUARD_FREE))
 		return deny(s, "ATTACH", "", "a migration works on its own database only");
-	if (action == SQLITE_DETACH && sqlite3_strnicmp(a != NULL ? a : "", "vacuum_", 7) != 0)
+	if (action == SQLITE_DETACH)
 		return deny(s, "DETACH", "", "a migration works on its own database only");
 	if (schema != NULL && strncmp(schema, "vacuum_", 7) == 0 && s->guard == GUARD_FREE)
 		return SQLITE_OK;
@@ -448,14 +450,14 @@ static int save_setting(struct db_sqlite *s, const struct sqlite_pragma *pragma,
 	return 0;
 }
 
-/* Compiles a leading PRAGMA to learn which one it is. */
+/* Which PRAGMA a leading statement is; it has no effect yet. */
 static int hoist_find(struct db_sqlite *s, struct sv sql, const struct sqlite_pragma **out,
 		      struct err *e)
 {
 	sqlite3_stmt *stmt = NULL;
 	int result;
 
-	s->guard = GUARD_HOIST;
+	s->guard = GUARD_LOOK;
 	result = foreign_prepare(s, sql, &stmt, e);
 	s->guard = GUARD_OURS;
 	sqlite3_finalize(stmt);

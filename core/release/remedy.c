@@ -117,16 +117,30 @@ void remedy_override(struct strbuf *out, const struct plan *p, const char *gate)
 
 static void add_accept(struct strbuf *out, const struct env *env, const char *id)
 {
-	begin_command(out);
-	strbuf_adds(out, "bascule accept");
-	add_word(out, env->name);
-	add_word(out, id);
-	strbuf_adds(out, " --reason 'why'");
-	command_confirm(out, env);
+	struct strbuf b;
+
+	strbuf_init(&b, STRBUF_NO_LIMIT);
+	strbuf_adds(&b, "bascule accept");
+	add_word(&b, env->name);
+	add_word(&b, id);
+	strbuf_adds(&b, " --reason 'why'");
+	command_confirm(&b, env);
+	/* Two obstacles further on may both ask for it. */
+	if (!strstr(strbuf_str(out), strbuf_str(&b))) {
+		begin_command(out);
+		strbuf_adds(out, strbuf_str(&b));
+	}
+	strbuf_clear(&b);
 }
 
+/* Migrations that an environment must have run. */
+struct wanted {
+	const struct migration **file;
+	size_t n;
+};
+
 static bool reach(struct strbuf *out, const struct plan_make *m, const struct env *env,
-		  const struct migration *file, size_t depth);
+		  const struct wanted *set, size_t depth);
 
 /* The same accept where env's gate asks for it first. */
 static void accept_chain(struct strbuf *out, const struct plan_make *m, const struct env *env,
@@ -143,7 +157,8 @@ static void accept_chain(struct strbuf *out, const struct plan_make *m, const st
 			if (a && a->applied)
 				accept_chain(out, m, gate, k, depth - 1);
 			else if (k->file)
-				reach(out, m, gate, k->file, depth - 1);
+				reach(out, m, gate, &(struct wanted){ (const struct migration **)&k->file, 1 },
+				      depth - 1);
 		}
 	}
 	add_accept(out, env, k->id);
@@ -174,10 +189,11 @@ static void add_obstacle(struct obstacles *o, const struct migration *f, const s
 	o->accept[o->n_accept++] = (struct pick){ f, a, a->ns, a->id, a->title, a->sort_key };
 }
 
-/* Those of env once the newest `gone` ones are rolled back (they are not in its way any more). */
-static void find_obstacles(const struct plan_make *m, const struct history *h,
-			   const struct migration *file, const struct applied **newest, size_t n_newest,
-			   size_t gone, struct obstacles *o)
+/* Those of env once the newest `gone` ones are rolled back (they are not in its way any more): what
+ * stays in force, and what of run has failed or is late. */
+static void find_obstacles(const struct plan_make *m, const struct history *h, const struct wanted *run,
+			   const struct applied **newest, size_t n_newest, size_t gone,
+			   struct obstacles *o)
 {
 	const char *head = "";
 
@@ -190,17 +206,10 @@ static void find_obstacles(const struct plan_make *m, const struct history *h,
 		if (applied_changed(a, f) || applied_missing(a, f))
 			add_obstacle(o, f, a);
 	}
-	for (size_t i = 0; i < m->source->n; i++) {
-		const struct migration *f = &m->source->list[i];
+	for (size_t i = 0; i < run->n; i++) {
+		const struct migration *f = run->file[i];
 		const struct applied *a = history_find(h, f->ns, f->id);
-		bool again = false;
 
-		if (strcmp(f->sort_key, file->sort_key) > 0)
-			break;
-		for (size_t j = 0; j < gone && !again; j++)
-			again = newest[j] == a;
-		if (a && a->applied && !again)
-			continue;
 		if (strcmp(f->sort_key, head) < 0)
 			o->late = true;
 		if (applied_failed(a, f->checksum))
@@ -233,76 +242,167 @@ static void add_migrate(struct strbuf *out, const struct env *env, const char *i
 	command_confirm(out, env);
 }
 
-/* Appends what makes env run file. False when no command can. */
+static bool is_among(const struct applied **newest, size_t gone, const struct applied *a)
+{
+	for (size_t i = 0; i < gone; i++) {
+		if (newest[i] == a)
+			return true;
+	}
+	return false;
+}
+
+static bool has_run(const struct migration *f, const struct applied *a)
+{
+	return gate_passed(STEP_UP, EVENT_APPLIED, a, f->checksum, "", NULL);
+}
+
+/* How many of the newest must go so that nothing of set is in force with another text. False when
+ * one of them has no down. */
+static bool find_gone(const struct history *h, const struct wanted *set, const struct applied **newest,
+		      size_t n_newest, size_t *gone)
+{
+	*gone = 0;
+	for (size_t i = 0; i < set->n; i++) {
+		const struct migration *f = set->file[i];
+		const struct applied *a = history_find(h, f->ns, f->id);
+		size_t n;
+
+		if (!a || !a->applied || has_run(f, a))
+			continue;
+		n = rollback_count(newest, n_newest, a);
+		if (n == 0)
+			return false;
+		*gone = n > *gone ? n : *gone;
+	}
+	return true;
+}
+
+/* The last of set that has to run, counting those that go for the sake of others; NULL: none. */
+static const struct migration *find_last(const struct history *h, const struct wanted *set,
+					 const struct applied **newest, size_t gone)
+{
+	const struct migration *last = NULL;
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct migration *f = set->file[i];
+		const struct applied *a = history_find(h, f->ns, f->id);
+
+		if (has_run(f, a) && !is_among(newest, gone, a))
+			continue;
+		if (!last || strcmp(f->sort_key, last->sort_key) > 0)
+			last = f;
+	}
+	return last;
+}
+
+/* What `migrate --to` then runs: the files up to and with to that are not in force. */
+static void find_run(const struct plan_make *m, const struct history *h, const struct migration *to,
+		     const struct applied **newest, size_t gone, struct wanted *run)
+{
+	run->file = mem_calloc(m->source->n + 1, sizeof(*run->file));
+	run->n = 0;
+	for (size_t i = 0; i < m->source->n; i++) {
+		const struct migration *f = &m->source->list[i];
+		const struct applied *a = history_find(h, f->ns, f->id);
+
+		if (strcmp(f->sort_key, to->sort_key) > 0)
+			break;
+		if (!a || !a->applied || is_among(newest, gone, a))
+			run->file[run->n++] = f;
+	}
+}
+
+static void add_rollback(struct strbuf *out, const struct env *env, size_t n)
+{
+	begin_command(out);
+	strbuf_adds(out, "bascule rollback");
+	add_word(out, env->name);
+	strbuf_addf(out, " last %zu", n);
+	command_confirm(out, env);
+}
+
+/* Appends what makes env run every migration of set. False when no command can. Whatever `migrate` would
+ * take along on the way must have passed env's own gate too. */
 static bool reach(struct strbuf *out, const struct plan_make *m, const struct env *env,
-		  const struct migration *file, size_t depth)
+		  const struct wanted *set, size_t depth)
 {
 	const struct env *gate = env_find(m->project, env->requires);
-	const struct history *h = make_history(m, env), *gh = gate ? make_history(m, gate) : NULL;
-	const struct applied *a = h ? history_find(h, file->ns, file->id) : NULL;
+	const struct history *h = make_history(m, env);
 	const struct applied **newest = NULL;
+	const struct migration *to;
+	struct wanted run = { 0 };
 	struct obstacles o = { 0 };
-	size_t n = 0, gone = 0;
+	size_t n = 0, gone;
 	bool ok = false;
 
 	if (!h || depth == 0)
 		return false;
 	newest = history_newest_first(h, &n);
-	if (gh && !gate_passed(STEP_UP, EVENT_APPLIED, history_find(gh, file->ns, file->id),
-			       file->checksum, gate->name, NULL) &&
-	    !reach(out, m, gate, file, depth - 1))
+	if (!find_gone(h, set, newest, n, &gone))
 		goto out;
-	if (a && a->applied) {
-		gone = rollback_count(newest, n, a);
-		if (gone == 0)
-			goto out;
-		begin_command(out);
-		strbuf_adds(out, "bascule rollback");
-		add_word(out, env->name);
-		strbuf_addf(out, " last %zu", gone);
-		command_confirm(out, env);
-	}
-	find_obstacles(m, h, file, newest, n, gone, &o);
-	if (o.many)
+	to = find_last(h, set, newest, gone);
+	ok = true;
+	if (!to)
 		goto out;
+	find_run(m, h, to, newest, gone, &run);
+	find_obstacles(m, h, &run, newest, n, gone, &o);
+	ok = !o.many && (!gate || reach(out, m, gate, &run, depth - 1));
+	if (!ok)
+		goto out;
+	if (gone)
+		add_rollback(out, env, gone);
 	for (size_t i = 0; i < o.n_accept; i++)
 		accept_chain(out, m, env, &o.accept[i], depth - 1);
-	add_migrate(out, env, file->id, &o);
-	ok = true;
+	add_migrate(out, env, to->id, &o);
 out:
+	mem_free(run.file);
 	mem_free(newest);
 	return ok;
 }
 
-/* The step to work for: the last that the gate environment does not have in force (its --to takes
- * the earlier ones along), else the first it has in another text. */
-static const struct step *step_to_pass(const struct plan_make *m, const struct history *gate)
+/* The migrations that a plan of records lacks in the gate environment: accepted there where they are
+ * in force, else run. */
+static bool pass_records(struct strbuf *out, const struct plan_make *m, const struct history *h,
+			 struct wanted *set)
 {
 	const struct plan *p = m->plan;
-	const struct step *other = NULL, *missing = NULL;
 
 	for (size_t i = 0; i < p->n_step; i++) {
 		const struct step *s = &p->step[i];
-		const struct applied *a = s->id ? history_find(gate, s->ns, s->id) : NULL;
+		const struct applied *a = s->id ? history_find(h, s->ns, s->id) : NULL;
+		const struct migration *f = s->id ? source_find(m->source, s->ns, s->id) : NULL;
+		struct pick k = { f, a, s->ns, s->id, s->title, s->sort_key };
 
 		if (!s->id || gate_passed(s->kind, s->event, a, s->checksum, "", NULL))
 			continue;
-		if (!a || !a->applied)
-			missing = s;
-		else if (!other)
-			other = s;
+		if (a && a->applied)
+			accept_chain(out, m, m->gate_env, &k, m->project->n_env);
+		else if (f)
+			set->file[set->n++] = f;
 	}
-	return missing ? missing : other;
+	return set->n == 0 || reach(out, m, m->gate_env, set, m->project->n_env);
+}
+
+static bool pass_migrations(struct strbuf *out, const struct plan_make *m, struct wanted *set)
+{
+	const struct plan *p = m->plan;
+
+	for (size_t i = 0; i < p->n_step; i++) {
+		const struct step *s = &p->step[i];
+		const struct migration *f = s->id ? source_find(m->source, s->ns, s->id) : NULL;
+
+		if (f)
+			set->file[set->n++] = f;
+	}
+	return reach(out, m, m->gate_env, set, m->project->n_env);
 }
 
 void remedy_passed(struct strbuf *out, const struct plan_make *m)
 {
 	const struct history *h = make_history(m, m->gate_env);
-	const struct step *s = h ? step_to_pass(m, h) : NULL;
-	const struct migration *file = s ? source_find(m->source, s->ns, s->id) : NULL;
-	const struct applied *a = s ? history_find(h, s->ns, s->id) : NULL;
+	struct wanted set = { 0 };
 	struct strbuf chain;
-	bool ok = false;
+	bool ok;
 
 	if (!h) {
 		const struct err *why = &m->facts->history_err[env_index(m->project, m->gate_env)];
@@ -313,15 +413,13 @@ void remedy_passed(struct strbuf *out, const struct plan_make *m)
 		return;
 	}
 	strbuf_init(&chain, REMEDY_MAX);
-	if (s && s->kind == STEP_RECORD && a && a->applied) {
-		struct pick k = { file, a, s->ns, s->id, s->title, s->sort_key };
-
-		accept_chain(&chain, m, m->gate_env, &k, m->project->n_env);
-		ok = true;
-	} else if (file) {
-		ok = reach(&chain, m, m->gate_env, file, m->project->n_env);
-	}
+	set.file = mem_calloc(m->plan->n_step + 1, sizeof(*set.file));
+	if (m->plan->op == OP_MIGRATE)
+		ok = pass_migrations(&chain, m, &set);
+	else
+		ok = pass_records(&chain, m, h, &set);
 	if (ok && strbuf_ok(&chain))
 		strbuf_adds(out, strbuf_str(&chain));
+	mem_free(set.file);
 	strbuf_clear(&chain);
 }

@@ -79,7 +79,7 @@ static int64_t add_event(const char *id)
 		.generation = 1,
 		.checksum = "s1:a",
 	};
-	int64_t seq;
+	int64_t seq = 0;
 
 	if (ledger_ensure(db, &e) != 0 || db_begin(db, &e) != 0 ||
 	    ledger_add(db, &ev, SV("up"), SV("down"), &seq, &e) != 0 || db_commit(db, &e) != 0)

@@ -80,8 +80,8 @@ static void update(struct tui *t, struct audit_state *s)
 
 static void ask(struct tui *t, struct audit_state *s)
 {
-	if (t->engine && t->model.project->n_env)
-		engine_events(t->engine, t->model.project->env[s->env].name);
+	if (t->model.project->n_env)
+		tui_events(t, t->model.project->env[s->env].name);
 }
 
 static void audit_open(struct tui *t, void *state)
@@ -180,6 +180,10 @@ static void audit_draw(const struct tui *t, void *state, struct canvas *c, struc
 	draw_head(t, s, c, rect_cut(&r, 1));
 	canvas_rule(c, r.row, r.col, r.cols);
 	rect_cut(&r, 1);
+	if (m->events_err.code != ERR_OK) {
+		text_err(c, r, &m->events_err);
+		return;
+	}
 	if (!m->events || strcmp(m->events_env, env->name) != 0) {
 		canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM, "reading …");
 		return;

@@ -153,7 +153,7 @@ static void follow_selection(struct tui *t, struct matrix_state *s)
 	const struct env *env = t->model.project->n_env ? &t->model.project->env[s->env] : NULL;
 	char want[sizeof(s->asked)];
 
-	if (!r || !env || !t->engine)
+	if (!r || !env)
 		return;
 	snprintf(want, sizeof(want), "%s/%s/%s/%d/%s", env->name, r->ns, r->id, s->pane.down,
 		 r->file ? (s->pane.down ? r->file->down_checksum : r->file->checksum) : "");
@@ -161,7 +161,7 @@ static void follow_selection(struct tui *t, struct matrix_state *s)
 		return;
 	str_copy(s->asked, sizeof(s->asked), want);
 	s->pane.top = 0;
-	engine_script(t->engine, env->name, r->ns, r->id, s->pane.down);
+	tui_script(t, env->name, r->ns, r->id, s->pane.down);
 }
 
 static void matrix_open(struct tui *t, void *state)
@@ -414,6 +414,50 @@ static void fold(struct tui *t, struct matrix_state *s, bool expanded)
 	update(t, s);
 }
 
+/* p with marks plans just those; without, the generic plan towards the stage before is meant. */
+static bool plan_marked(struct tui *t, struct matrix_state *s)
+{
+	const char **id;
+	struct plan_request r = { .op = OP_MIGRATE };
+
+	if (s->table.n_mark == 0)
+		return false;
+	id = mem_calloc(s->table.n_mark, sizeof(*id));
+	/* A mark is the row's key: namespace, slash, id. */
+	for (size_t i = 0; i < s->table.n_mark; i++) {
+		const char *slash = strchr(s->table.mark[i], '/');
+		id[i] = slash ? slash + 1 : s->table.mark[i];
+	}
+	r.environment = t->model.project->env[s->env].name;
+	r.marked = id;
+	r.n_marked = s->table.n_mark;
+	tui_plan(t, &r);
+	mem_free(id);
+	return true;
+}
+
+/* b on an applied row plans the way back down to and with it; elsewhere the newest alone is meant. */
+static bool plan_back_to(struct tui *t, const struct matrix_state *s)
+{
+	const struct matrix_row *row = selected(s);
+	const struct history *h = t->model.snap ? t->model.snap->env[s->env].history : NULL;
+	struct plan_request r = { .op = OP_ROLLBACK };
+	const struct applied **list;
+	size_t n;
+
+	if (!row || !h || !row->cell[s->env].applied || !row->cell[s->env].applied->applied)
+		return false;
+	list = history_newest_first(h, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i]->id, row->id) == 0 && strcmp(list[i]->ns, row->ns) == 0)
+			r.last = (int64_t)i + 1;
+	}
+	mem_free(list);
+	r.environment = t->model.project->env[s->env].name;
+	tui_plan(t, &r);
+	return true;
+}
+
 static bool own_action(struct tui *t, struct matrix_state *s, enum action act)
 {
 	int n_env = (int)t->model.project->n_env;
@@ -463,6 +507,10 @@ static bool matrix_action(struct tui *t, void *state, enum action act, const cha
 
 	s->m = &t->model;
 	rows = rows_of(s);
+	if (!arg && act == ACT_PLAN && plan_marked(t, s))
+		return true;
+	if (!arg && act == ACT_BACK_OUT && plan_back_to(t, s))
+		return true;
 	done = (s->pane.focus && pane_action(s, act)) || own_action(t, s, act) ||
 	       table_action(&s->table, &rows, act, arg);
 	if (done)

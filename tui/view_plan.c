@@ -3,9 +3,9 @@
  * The plan is the progress view: the same list of steps before the run (what each will do, how long it
  * is expected to take, what takes it back) and during it (what it took, its state, its words).
  *
- * Which of the two is shown: the newest one asked for. A plan that was started becomes its run; a run opened
- * from the list of runs replaces the plan. The run belongs to a runner process: leaving this screen,
- * or the console, does not stop it, and the bottom line says so.
+ * A watched run is shown before a plan: a plan that was started becomes its run, and making a new
+ * plan stops the watching. The run belongs to a runner process: leaving this screen, or the
+ * console, does not stop it, and the bottom line says so.
  *
  * The list follows the step being done until the operator moves the cursor; `last` follows again.
  */
@@ -23,30 +23,20 @@
 struct plan_state {
 	struct table table;
 	const struct model *m;
-	bool run_shown; /* the run, else the plan */
-	bool held;      /* the cursor was moved: do not follow the current step */
+	bool held; /* the cursor was moved: do not follow the current step */
 	char run_id[RUN_ID_SIZE];
 };
 
-static const struct run *shown_run(const struct model *m, const struct plan_state *s)
+static const struct plan *shown_plan(const struct model *m)
 {
-	return s->run_shown ? m->watched : NULL;
-}
-
-static const struct plan *shown_plan(const struct model *m, const struct plan_state *s)
-{
-	const struct run *r = shown_run(m, s);
-
-	if (s->run_shown)
-		return r ? r->plan : NULL;
-	return m->plan;
+	return m->watched ? m->watched->plan : m->plan;
 }
 
 static const struct step *step_at(const void *ctx, size_t row)
 {
 	const struct plan_state *s = ctx;
 
-	return &shown_plan(s->m, s)->step[row];
+	return &shown_plan(s->m)->step[row];
 }
 
 static void row_key(const void *ctx, size_t row, char out[TABLE_KEY_SIZE])
@@ -57,7 +47,7 @@ static void row_key(const void *ctx, size_t row, char out[TABLE_KEY_SIZE])
 static void row_text(const void *ctx, size_t row, struct strbuf *out)
 {
 	const struct plan_state *s = ctx;
-	const struct run *r = shown_run(s->m, s);
+	const struct run *r = s->m->watched;
 
 	strbuf_addf(out, "%d %s", step_at(ctx, row)->n, step_at(ctx, row)->what);
 	if (r)
@@ -66,7 +56,7 @@ static void row_text(const void *ctx, size_t row, struct strbuf *out)
 
 static struct table_rows rows_of(const struct plan_state *s)
 {
-	const struct plan *p = shown_plan(s->m, s);
+	const struct plan *p = shown_plan(s->m);
 
 	return (struct table_rows){
 		.ctx = s, .n = p ? p->n_step : 0, .key = row_key, .text = row_text
@@ -82,7 +72,7 @@ static void update(struct tui *t, struct plan_state *s)
 	s->m = &t->model;
 	rows = rows_of(s);
 	table_update(&s->table, &rows);
-	r = shown_run(&t->model, s);
+	r = t->model.watched;
 	if (r && !s->held && r->current > 0) {
 		snprintf(key, sizeof(key), "%d", r->current);
 		table_select(&s->table, &rows, key);
@@ -92,18 +82,14 @@ static void update(struct tui *t, struct plan_state *s)
 static void plan_event(struct tui *t, void *state, enum event_type type)
 {
 	struct plan_state *s = state;
+	const struct run *r = t->model.watched;
 
-	if (type == EV_PLAN) {
-		s->run_shown = false;
-		s->held = false;
-	} else if (type == EV_RUN && t->model.watched) {
-		if (strcmp(s->run_id, t->model.watched->id) != 0)
-			s->held = false;
-		str_copy(s->run_id, sizeof(s->run_id), t->model.watched->id);
-		s->run_shown = true;
-	} else {
+	if (type != EV_PLAN && type != EV_RUN)
 		return;
-	}
+	/* Another plan or run is followed from its beginning. */
+	if (type == EV_PLAN || (r && strcmp(s->run_id, r->id) != 0))
+		s->held = false;
+	str_copy(s->run_id, sizeof(s->run_id), r ? r->id : "");
 	update(t, s);
 }
 
@@ -215,7 +201,7 @@ static void draw_run_step(const struct run *x, size_t i, const struct model *m, 
 
 static void draw_steps_head(const struct plan_state *s, struct canvas *c, struct rect r)
 {
-	bool run = shown_run(s->m, s) != NULL;
+	bool run = s->m->watched != NULL;
 	int what = (r.cols >= TEXT_WIDE_COLS ? 46 : 38) - (run ? 2 : 0);
 
 	canvas_puts(c, r.row, r.col + 1, 4, ROLE_HEAD, "  #");
@@ -232,8 +218,8 @@ static void draw_steps_head(const struct plan_state *s, struct canvas *c, struct
 
 static void draw_steps(const struct tui *t, struct plan_state *s, struct canvas *c, struct rect r)
 {
-	const struct plan *p = shown_plan(&t->model, s);
-	const struct run *x = shown_run(&t->model, s);
+	const struct plan *p = shown_plan(&t->model);
+	const struct run *x = t->model.watched;
 	struct table_rows rows = rows_of(s);
 
 	table_scroll(&s->table, r.rows);
@@ -407,8 +393,8 @@ static void plan_draw(const struct tui *t, void *state, struct canvas *c, struct
 	int foot, most;
 
 	s->m = m;
-	p = shown_plan(m, s);
-	x = shown_run(m, s);
+	p = shown_plan(m);
+	x = m->watched;
 	if (!p || (!x && m->plan_err.code != ERR_OK)) {
 		strbuf_adds(&w->crumb, "plan");
 		draw_nothing(m, c, r);
@@ -447,9 +433,10 @@ static bool plan_action(struct tui *t, void *state, enum action act, const char 
 
 static int plan_selected_env(const struct tui *t, const void *state)
 {
-	const struct plan *p = shown_plan(&t->model, state);
+	const struct plan *p = shown_plan(&t->model);
 	const struct env *env = p ? env_find(t->model.project, p->environment) : NULL;
 
+	(void)state;
 	return env ? (int)env_index(t->model.project, env) : -1;
 }
 

@@ -91,8 +91,7 @@ static void update(struct tui *t, struct runs_state *s)
 static void runs_open(struct tui *t, void *state)
 {
 	update(t, state);
-	if (t->engine)
-		engine_runs(t->engine);
+	tui_read_runs(t);
 }
 
 static void runs_event(struct tui *t, void *state, enum event_type type)
@@ -186,10 +185,8 @@ static bool runs_action(struct tui *t, void *state, enum action act, const char 
 	if (act != ACT_OPEN)
 		return table_action(&s->table, &rows, act, arg);
 	row = table_selected(&s->table);
-	if (row != TABLE_NO_ROW && t->engine) {
-		engine_watch(t->engine, run_at(s, row)->id);
-		tui_show(t, VIEW_PLAN);
-	}
+	if (row != TABLE_NO_ROW)
+		tui_watch(t, run_at(s, row)->id);
 	return true;
 }
 

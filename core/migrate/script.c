@@ -143,7 +143,7 @@ int script_prepare(struct arena *a, const char *engine, const char *what, struct
 	for (size_t i = first; i < last; i++)
 		if (check_inside(&p, &p.all.item[i], e) != 0)
 			return -1;
-	made.body.item = p.all.item + first;
+	made.body.item = p.all.n > 0 ? p.all.item + first : NULL;
 	made.body.n = last - first;
 	*out = made;
 	return 0;

@@ -89,7 +89,7 @@ int32_t key_of(struct sv name)
 	return -1;
 }
 
-void key_name(int32_t key, struct strbuf *out)
+void keys_name(int32_t key, struct strbuf *out)
 {
 	char text[4];
 
@@ -112,7 +112,7 @@ static void binding_name(struct binding *b)
 
 	strbuf_init(&name, KEY_NAME_SIZE - 1);
 	if (b->n > 0)
-		key_name(b->key[0], &name);
+		keys_name(b->key[0], &name);
 	str_copy(b->first, sizeof(b->first), strbuf_str(&name));
 	strbuf_clear(&name);
 }
@@ -160,7 +160,7 @@ void keymap_keys(const struct keymap *k, enum action act, struct strbuf *out)
 	for (int i = 0; i < k->action[act].n; i++) {
 		if (i > 0)
 			strbuf_addc(out, ' ');
-		key_name(k->action[act].key[i], out);
+		keys_name(k->action[act].key[i], out);
 	}
 }
 
@@ -265,7 +265,7 @@ static void clash(struct loader *l, enum action a, enum action b, int32_t key)
 		two = &l->map->action[b];
 	}
 	strbuf_init(&name, KEY_NAME_SIZE);
-	key_name(key, &name);
+	keys_name(key, &name);
 	if (one->line > 0)
 		mistake(l, two->line, "key `%s` of `%s` is the key of `%s` in line %d", strbuf_str(&name),
 			action_table[b].name, action_table[a].name, one->line);

@@ -30,6 +30,6 @@ const char *keymap_key(const struct keymap *k, enum action act);
 /* All of them, blank-separated. */
 void keymap_keys(const struct keymap *k, enum action act, struct strbuf *out);
 int32_t key_of(struct sv name);              /* -1 */
-void key_name(int32_t key, struct strbuf *out);
+void keys_name(int32_t key, struct strbuf *out);
 
 #endif

@@ -41,7 +41,8 @@ struct tui {
 	int rows, cols;
 };
 
-/* The whole console until the user leaves. Returns 0, or -1 with e (no terminal, bad theme, bad keys). */
+/* The whole console until the user leaves. Returns 0, or -1 with e (no terminal, bad theme, bad keys). The caller has
+ * set the locale's LC_CTYPE: the engine's threads run from here on. */
 int tui_run(const struct project *p, const struct context *ctx, const struct tui_options *opt, struct err *e) MUST_CHECK;
 
 /* The parts a test uses without a terminal. */

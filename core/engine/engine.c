@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine's front: what the UI thread may ask. Every call packs its arguments into a job and
+ * returns at once; nothing here reads a file or waits for a lock that is held while files are read.
+ *
+ * Refreshes and lists of runs do not pile up: while one is under way, asking again only marks that
+ * another is wanted behind it, so that a slow disk makes the picture old, not the queue long. Both
+ * askers get the number of the one that is still to come, because only that one is sure to begin
+ * after they asked.
+ */
+#include "core/engine/engine.h"
+
+#include "core/base/mem.h"
+#include "core/engine/job.h"
+
+int engine_new(const struct project *p, const struct context *ctx, struct engine **out, struct err *e)
+{
+	struct engine *g = mem_calloc(1, sizeof(*g));
+
+	if (event_queue_init(&g->queue, e) != 0) {
+		mem_free(g);
+		return -1;
+	}
+	g->project = p;
+	g->ctx = ctx;
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_mutex_init(&g->source_lock, NULL);
+	pool_init(&g->pool);
+	*out = g;
+	return 0;
+}
+
+void engine_free(struct engine *g)
+{
+	if (!g)
+		return;
+	pool_close(&g->pool);
+	event_queue_clear(&g->queue);
+	shared_source_drop(g->source);
+	source_stamp_free(g->stamp);
+	pthread_mutex_destroy(&g->source_lock);
+	pthread_mutex_destroy(&g->lock);
+	mem_free(g);
+}
+
+int engine_fd(const struct engine *g)
+{
+	return g->queue.fd;
+}
+
+struct event *engine_next(struct engine *g)
+{
+	return event_take(&g->queue);
+}
+
+bool engine_busy(const struct engine *g)
+{
+	struct engine *own = (struct engine *)(uintptr_t)g; /* its locks are no part of what is asked */
+	bool waiting;
+
+	pthread_mutex_lock(&own->queue.lock);
+	waiting = own->queue.first != NULL;
+	pthread_mutex_unlock(&own->queue.lock);
+	return waiting || pool_busy(&own->pool);
+}
+
+/* --- One at a time ---------------------------------------------------------------------------- */
+
+/* Whether to begin now (*request is its number), or it will run once more behind the present one. */
+static bool begin_or_mark(struct engine *g, bool *running, bool *again, uint64_t *next, uint64_t *request)
+{
+	bool begin;
+
+	pthread_mutex_lock(&g->lock);
+	begin = !*running;
+	if (begin)
+		*request = ++g->last_request;
+	else if (*again)
+		*request = *next;
+	else
+		*request = *next = ++g->last_request;
+	*again = !begin;
+	*running = true;
+	pthread_mutex_unlock(&g->lock);
+	return begin;
+}
+
+/* The present one is done: whether another was asked for, and its number. */
+static bool end_or_again(struct engine *g, bool *running, bool *again, uint64_t next, uint64_t *request)
+{
+	bool more;
+
+	pthread_mutex_lock(&g->lock);
+	more = *again;
+	*again = false;
+	*running = more;
+	*request = next;
+	pthread_mutex_unlock(&g->lock);
+	return more;
+}
+
+uint64_t engine_refresh(struct engine *g)
+{
+	uint64_t request;
+
+	if (begin_or_mark(g, &g->snapshot.running, &g->snapshot.again, &g->snapshot.next, &request))
+		snapshot_begin(g, request);
+	return request;
+}
+
+void engine_snapshot_done(struct engine *g)
+{
+	uint64_t request;
+
+	if (end_or_again(g, &g->snapshot.running, &g->snapshot.again, g->snapshot.next, &request))
+		snapshot_begin(g, request);
+}
+
+uint64_t engine_runs(struct engine *g)
+{
+	uint64_t request;
+
+	if (begin_or_mark(g, &g->runs.running, &g->runs.again, &g->runs.next, &request))
+		engine_add(g, request, job_runs, NULL);
+	return request;
+}
+
+void engine_runs_done(struct engine *g)
+{
+	uint64_t request;
+
+	if (end_or_again(g, &g->runs.running, &g->runs.again, g->runs.next, &request))
+		engine_add(g, request, job_runs, NULL);
+}
+
+/* --- Plans ------------------------------------------------------------------------------------ */
+
+static const char *copy_text(struct arena *a, const char *s)
+{
+	return s ? arena_strdup(a, s) : NULL;
+}
+
+static void copy_lists(struct arena *a, const struct plan_request *r, struct plan_request *out)
+{
+	struct plan_override *override = arena_alloc(a, (r->n_override + 1) * sizeof(*override));
+	const char **marked = arena_alloc(a, (r->n_marked + 1) * sizeof(*marked));
+
+	for (size_t i = 0; i < r->n_override; i++) {
+		override[i].gate = copy_text(a, r->override[i].gate);
+		override[i].reason = copy_text(a, r->override[i].reason);
+	}
+	for (size_t i = 0; i < r->n_marked; i++)
+		marked[i] = copy_text(a, r->marked[i]);
+	out->override = r->override ? override : NULL;
+	out->marked = r->marked ? marked : NULL;
+}
+
+static void plan_job_clear(struct job *job)
+{
+	struct plan_job *arg = job->arg;
+
+	arena_clear(&arg->arena);
+	mem_free(arg);
+}
+
+uint64_t engine_plan(struct engine *g, const struct plan_request *r)
+{
+	struct plan_job *job = mem_calloc(1, sizeof(*job));
+	struct arena *a = &job->arena;
+
+	arena_init(a);
+	job->request = *r;
+	job->request.environment = copy_text(a, r->environment);
+	job->request.to = copy_text(a, r->to);
+	job->request.only = copy_text(a, r->only);
+	job->request.to_version = copy_text(a, r->to_version);
+	job->request.reason = copy_text(a, r->reason);
+	job->request.backup = copy_text(a, r->backup);
+	job->request.backup_path = copy_text(a, r->backup_path);
+	job->request.towards = copy_text(a, r->towards);
+	copy_lists(a, r, &job->request);
+	return engine_add_cleared(g, 0, job_plan, plan_job_clear, job);
+}
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+uint64_t engine_script(struct engine *g, const char *env, const char *ns, const char *id, bool down)
+{
+	struct script_job *job = mem_calloc(1, sizeof(*job));
+
+	str_copy(job->env, sizeof(job->env), env);
+	str_copy(job->ns, sizeof(job->ns), ns);
+	str_copy(job->id, sizeof(job->id), id);
+	job->down = down;
+	return engine_add(g, 0, job_script, job);
+}
+
+uint64_t engine_events(struct engine *g, const char *env)
+{
+	return engine_add(g, 0, job_events, mem_strdup(env));
+}
+
+/* --- Runs ------------------------------------------------------------------------------------- */
+
+static void start_job_clear(struct job *job)
+{
+	plan_free(job->arg);
+}
+
+uint64_t engine_start_run(struct engine *g, struct plan *plan)
+{
+	return engine_add_cleared(g, 0, job_start_run, start_job_clear, plan);
+}
+
+bool engine_watch_begin(struct engine *g, struct job *job)
+{
+	bool wanted;
+
+	pthread_mutex_lock(&g->lock);
+	wanted = job->request == g->watch_request;
+	if (wanted)
+		g->watch = job;
+	pthread_mutex_unlock(&g->lock);
+	return wanted;
+}
+
+void engine_watch_done(struct engine *g, struct job *job)
+{
+	pthread_mutex_lock(&g->lock);
+	if (g->watch == job)
+		g->watch = NULL;
+	pthread_mutex_unlock(&g->lock);
+}
+
+uint64_t engine_watch(struct engine *g, const char *run_id)
+{
+	uint64_t request;
+
+	pthread_mutex_lock(&g->lock);
+	request = g->watch_request = ++g->last_request;
+	if (g->watch)
+		cancel_fire(&g->watch->cancel); /* alive: it takes itself out of here under the lock */
+	g->watch = NULL;
+	pthread_mutex_unlock(&g->lock);
+	if (run_id)
+		engine_add(g, request, job_watch, mem_strdup(run_id));
+	return request;
+}
+
+static void request_job_clear(struct job *job)
+{
+	struct request_job *arg = job->arg;
+
+	mem_free(arg->reason);
+	mem_free(arg);
+}
+
+uint64_t engine_request(struct engine *g, const char *run_id, const char *verb, const char *reason)
+{
+	struct request_job *job = mem_calloc(1, sizeof(*job));
+
+	str_copy(job->run_id, sizeof(job->run_id), run_id);
+	str_copy(job->verb, sizeof(job->verb), verb);
+	job->reason = reason ? mem_strdup(reason) : NULL;
+	return engine_add_cleared(g, 0, job_request, request_job_clear, job);
+}

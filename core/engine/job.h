@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the engine: jobs, the pool of threads that runs them, and what they share.
+ * Included by the files of core/engine only.
+ */
+#ifndef ENGINE_JOB_H
+#define ENGINE_JOB_H
+
+#include <sys/types.h>
+
+#include "core/base/cancel.h"
+#include "core/engine/engine.h"
+
+#define ENGINE_CHILDREN 16
+
+struct job {
+	struct job *next;                /* in the queue */
+	struct engine *engine;
+	uint64_t request;
+	struct cancel cancel;            /* the job's own; fired by engine_free, engine_watch */
+	void (*run)(struct job *job);    /* on a worker; posts its events itself */
+	void (*clear)(struct job *job);  /* frees what arg points to; NULL: mem_free(arg) */
+	void *arg;
+};
+
+/* Threads are made when jobs wait and end when none does, so an idle console has one thread. */
+struct pool {
+	pthread_mutex_t lock; /* guards everything below */
+	struct job *first, **last;
+	struct worker {
+		struct pool *pool;
+		pthread_t thread;
+		enum { WORKER_NONE, WORKER_RUNS, WORKER_ENDED } state; /* ENDED: to be joined */
+		struct job *job;
+	} worker[ENGINE_THREADS];
+	bool closing;
+};
+
+void pool_init(struct pool *p);
+/* Fires every cancel, drops what is queued, joins every thread. */
+void pool_close(struct pool *p);
+/* Moves job in. While closing it is freed at once. */
+void pool_add(struct pool *p, struct job *job);
+bool pool_busy(struct pool *p);
+
+/* What is known of the source's files since they were last read, to see whether they changed. */
+struct source_stamp;
+
+struct engine {
+	const struct project *project;
+	const struct context *ctx;
+	struct event_queue queue;
+	struct pool pool;
+	pthread_mutex_t lock;         /* guards everything below */
+	uint64_t last_request;
+	struct {
+		bool running, again;
+		uint64_t next;        /* request number of the one that runs again */
+	} snapshot, runs;
+	struct job *watch;            /* the job that follows a run; NULL none */
+	uint64_t watch_request;       /* the last one asked for; older ones end at once */
+	pid_t child[ENGINE_CHILDREN]; /* runners we started and have not reaped; 0 free */
+
+	pthread_mutex_t source_lock;  /* workers only, held while files are read: guards these two */
+	struct shared_source *source; /* of the last scan; NULL none */
+	struct source_stamp *stamp;   /* of source; NULL: it must be read again */
+};
+
+/* Makes a job (arg moved) and adds it under a number of its own, which is returned; request 0 takes the next. */
+uint64_t engine_add(struct engine *g, uint64_t request, void (*run)(struct job *), void *arg);
+/* Same, with a clear of its own. */
+uint64_t engine_add_cleared(struct engine *g, uint64_t request, void (*run)(struct job *),
+			    void (*clear)(struct job *), void *arg);
+/* Posts ev as the answer of job. */
+void job_post(struct job *job, struct event *ev);
+
+/* jobs_source.c. The source as it is on disk now: the last one when no file changed since. NULL with e on error.
+ * Caller drops it. Worker only. */
+struct shared_source *engine_source(struct engine *g, struct cancel *c, struct err *e);
+void source_stamp_free(struct source_stamp *s);
+
+/* jobs_snapshot.c: starts the parts of one refresh. engine_snapshot_done is called behind the last. */
+void snapshot_begin(struct engine *g, uint64_t request);
+void engine_snapshot_done(struct engine *g);
+
+/* jobs_read.c, jobs_run.c: bodies; arg as made by engine.c. */
+struct plan_job {
+	struct arena arena;
+	struct plan_request request;
+};
+struct script_job {
+	char env[64], ns[64], id[80];
+	bool down;
+};
+struct request_job {
+	char run_id[RUN_ID_SIZE];
+	char verb[16];
+	char *reason;
+};
+void job_plan(struct job *job);
+void job_script(struct job *job);
+void job_events(struct job *job);     /* arg: char *environment */
+void job_runs(struct job *job);
+void job_start_run(struct job *job);  /* arg: struct plan * */
+void job_watch(struct job *job);      /* arg: char *run_id */
+void job_request(struct job *job);    /* arg: struct request_job * */
+void engine_runs_done(struct engine *g);
+bool engine_watch_begin(struct engine *g, struct job *job); /* false: another one was asked for since */
+void engine_watch_done(struct engine *g, struct job *job);
+/* A runner of ours: its end is to be collected, or it would stay as a zombie and look alive. Any thread. */
+void engine_child_add(struct engine *g, pid_t pid);
+void engine_children_reap(struct engine *g);
+
+#endif

@@ -9,7 +9,7 @@ RUNS=${RUNS:-15}
 
 mkdir -p "$WORK/p"
 "$BIN/matrix_fixture" "$WORK/p" "$N"
-cd "$WORK/p"
+cd "$WORK/p" || exit 1
 FILES=(migrations/up/*.sql migrations/down/*.sql)
 
 by_matrix() { "$BASCULE" matrix; }

@@ -26,6 +26,7 @@
 #include "core/base/clock.h"
 #include "core/base/utf8.h"
 #include "core/ledger/ledger.h"
+#include "core/migrate/migration.h"
 
 #define ERROR_TEXT_MAX 4000 /* bytes of an error kept in the history */
 
@@ -233,18 +234,35 @@ out:
 	return rc;
 }
 
+/* The directive belongs to the text that runs: a down beside an up that vacuums is as a rule an
+ * ordinary script, and says so by having no header of its own. */
+static int runs_outside(const struct apply_job *job, bool *outside, struct err *e)
+{
+	struct migration_directives found;
+
+	*outside = job->no_transaction;
+	if (job->event.kind != EVENT_ROLLED_BACK)
+		return 0;
+	if (migration_directives(job->script, &found, e) != 0)
+		return err_wrap(e, "cannot run %s", job->what);
+	*outside = found.no_transaction;
+	return 0;
+}
+
 int apply_run(struct apply_job *job, struct apply_result *out, struct err *e)
 {
 	struct apply_result r = { 0 };
 	struct script s;
 	struct arena a;
+	bool outside;
 	int rc = -1;
 
 	arena_init(&a);
-	if (script_prepare(&a, db_engine(job->db), job->what, job->script, job->no_transaction, &s,
-			   e) != 0)
+	if (runs_outside(job, &outside, e) != 0)
+		goto out;
+	if (script_prepare(&a, db_engine(job->db), job->what, job->script, outside, &s, e) != 0)
 		goto out; /* nothing ran, so there is nothing to record */
-	rc = job->no_transaction ? run_outside(job, &s, &r, e) : run_inside(job, &s, &r, e);
+	rc = outside ? run_outside(job, &s, &r, e) : run_inside(job, &s, &r, e);
 	if (rc != 0)
 		record_failure(job, &r, e);
 out:

@@ -32,7 +32,7 @@ struct apply_job {
 	struct sv up, down;         /* stored with the event */
 	struct sv script;           /* what runs: up for applied, down for rolled-back */
 	const char *what;           /* file name, for errors */
-	bool no_transaction;
+	bool no_transaction;        /* of an up; a down is run as its own header says */
 	/* Called inside the transaction before COMMIT, to copy journal lines; may be NULL. */
 	int (*with)(void *arg, struct db *db, struct err *e);
 	void *arg;

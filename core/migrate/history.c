@@ -137,7 +137,7 @@ static void set_actor(struct builder *b, struct applied *a, const struct history
 static void clear_failure(struct applied *a)
 {
 	a->failed = a->failed_down = false;
-	a->error = NULL;
+	a->failed_checksum = a->failed_run = a->error = NULL;
 	a->failed_at_utc_ms = 0;
 }
 
@@ -155,6 +155,8 @@ static void on_applied(struct builder *b, struct entry *x, const struct history_
 	a->accepted = false;
 	a->accepted_attempts = 0;
 	a->checksum = keep(b, ev->checksum);
+	if (ev->kind == EVENT_APPLIED)
+		a->ran_checksum = a->checksum;
 	a->down_checksum = keep(b, ev->down_checksum);
 	a->generation = ev->generation;
 	a->seq = a->script_seq = ev->seq;
@@ -198,6 +200,8 @@ static void on_failed(struct builder *b, struct entry *x, const struct history_e
 	a->failed_attempts++;
 	a->failed = true;
 	a->failed_down = ev->down;
+	a->failed_checksum = keep(b, ev->checksum);
+	a->failed_run = keep_again(b, &b->last_run, ev->run);
 	a->error = keep(b, ev->error);
 	a->failed_at_utc_ms = ev->at_utc_ms;
 	/* What is in force keeps the name of who applied it. */

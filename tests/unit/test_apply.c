@@ -351,6 +351,21 @@ static void run__without_a_transaction__vacuums(void **state)
 	runs(EVENT_APPLIED, "010", 1, "SELECT 1");
 }
 
+static void run__asks_the_down_itself__whether_it_wants_a_transaction(void **state)
+{
+	struct apply_job up = job_of(EVENT_APPLIED, "009", 1, "VACUUM");
+	struct apply_job down = job_of(EVENT_ROLLED_BACK, "009", 1, "CREATE TABLE u (a)");
+	struct apply_job vacuum = job_of(EVENT_ROLLED_BACK, "010", 1, "-- transaction: no\nVACUUM");
+
+	(void)state;
+	up.no_transaction = down.no_transaction = true;
+	assert_int_equal(apply_run(&up, &result, &e), 0);
+	assert_int_equal(apply_run(&down, &result, &e), 0);
+	assert_int_equal(sqlite_int(db, "SELECT count(*) FROM u"), 0);
+	runs(EVENT_APPLIED, "010", 1, "SELECT 1");
+	assert_int_equal(apply_run(&vacuum, &result, &e), 0);
+}
+
 static void run__survives__hostile_text_in_an_error(void **state)
 {
 	struct apply_job job = job_of(EVENT_APPLIED, "009", 1,
@@ -421,6 +436,7 @@ int main(void)
 		T(run__writes_nothing__when_fenced),
 		T(run__undoes_everything__when_the_callback_fails),
 		T(run__without_a_transaction__vacuums),
+		T(run__asks_the_down_itself__whether_it_wants_a_transaction),
 		T(run__survives__hostile_text_in_an_error),
 		T(run__ends__when_cancelled),
 		T(record__writes_an_event__and_runs_nothing),

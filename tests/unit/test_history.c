@@ -121,6 +121,7 @@ static void baselined__is_in_force__and_says_so(void **state)
 	add(EVENT_BASELINED, "1", 1, "s1:a");
 	assert_true(read_one("1")->applied);
 	assert_true(read_one("1")->baselined);
+	assert_null(read_one("1")->ran_checksum); /* nothing ran */
 }
 
 static void accepted__sets_the_checksum__not_the_order(void **state)
@@ -133,6 +134,7 @@ static void accepted__sets_the_checksum__not_the_order(void **state)
 	a = read_one("1");
 	assert_true(a->accepted);
 	assert_string_equal(a->checksum, "s1:b");
+	assert_string_equal(a->ran_checksum, "s1:a");
 	assert_int_equal(a->seq, first);
 	assert_int_equal(a->script_seq, second);
 	assert_int_equal(a->accepted_attempts, 1);
@@ -150,6 +152,8 @@ static void failed__keeps_what_is_in_force(void **state)
 	assert_false(a->applied);
 	assert_int_equal(a->failed_attempts, 2);
 	assert_string_equal(a->error, "no such table: x");
+	assert_string_equal(a->failed_checksum, "s1:a");
+	assert_string_equal(a->failed_run, "1");
 	assert_string_equal(a->who, "alice");
 	assert_null(a->checksum);
 	add(EVENT_APPLIED, "1", 1, "s1:b");

@@ -64,7 +64,7 @@ void record_note(struct executor *x, const char *kind, int step, json_t *fields)
 /* {"code":…,"msg":…,"detail":…,"hint":…} */
 json_t *record_error(const struct err *e);
 /* Queues the lines of earlier runners that the ledger lacks. */
-int record_queue_old(struct executor *x, struct err *e) MUST_CHECK;
+void record_queue_old(struct executor *x);
 /* Puts the queue into the ledger, inside the caller's transaction. An apply_job.with. */
 int record_copy_with(void *x, struct db *db, struct err *e) MUST_CHECK;
 /* The transaction that record_copy_with was part of is committed: the queue is empty. */

@@ -82,21 +82,22 @@ static int queue_old_line(void *arg, const struct journal_line *l, struct err *e
 	return 0;
 }
 
-int record_queue_old(struct executor *x, struct err *e)
+void record_queue_old(struct executor *x)
 {
 	struct old_lines o = { .x = x };
+	struct err e;
 	char *path;
-	int ret;
 
-	if (ledger_last_line(x->db, x->run->id, &o.epoch, &o.seq, e))
-		return -1;
+	/* Not knowing what the ledger has, all are offered: it passes over those that it knows. */
+	if (ledger_last_line(x->db, x->run->id, &o.epoch, &o.seq, &e))
+		log_err(&e);
 	/* Lines of this process (waiting for the lock) are in the file, too: begin anew. */
 	x->queue.n = 0;
 	strbuf_reset(&x->queue.text);
 	path = path_join(x->run->dir, "journal.ndjson");
-	ret = journal_read(path, queue_old_line, &o, NULL, e);
+	if (journal_read(path, queue_old_line, &o, NULL, &e))
+		log_err(&e);
 	mem_free(path);
-	return ret;
 }
 
 static int put_run(struct executor *x, struct db *db, enum run_state state, struct err *e)

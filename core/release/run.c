@@ -199,14 +199,15 @@ static void run_look_for_runner(struct run *r)
 	if (run_state_ended(r->state))
 		return;
 	r->runner_alive = process_lives(r->runner_pid, r->runner_start, r->runner_boot, &stopped);
-	if (!r->runner_alive && run_spawned_lives(r, &pid, &stopped)) {
+	if (r->runner_alive && stopped && run_lock_is_stale(r))
+		r->runner_alive = false;
+	if (!r->runner_alive && run_spawned_lives(r, &pid, &stopped) && pid != r->runner_pid) {
 		r->runner_alive = true;
 		r->runner_pid = pid;
+		r->runner_start = 0;
 		if (r->state != RUN_WAITING)
 			r->state = RUN_RUNNING;
 	}
-	if (r->runner_alive && stopped && run_lock_is_stale(r))
-		r->runner_alive = false;
 	if (!r->runner_alive && (r->state != RUN_WAITING || r->runner_pid > 0))
 		r->state = RUN_INTERRUPTED;
 }
@@ -227,7 +228,7 @@ static int run_read_plan(struct run *r, struct err *e)
 	return ret;
 }
 
-int run_load(const struct context *ctx, const char *id, struct run **out, struct err *e)
+static int load_once(const struct context *ctx, const char *id, struct run **out, struct err *e)
 {
 	struct run *r = mem_calloc(1, sizeof(*r));
 	struct sv number, rest = sv_of(id);
@@ -250,6 +251,22 @@ int run_load(const struct context *ctx, const char *id, struct run **out, struct
 fail:
 	run_free(r);
 	return err_wrap(e, "cannot read run %s", id);
+}
+
+int run_load(const struct context *ctx, const char *id, struct run **out, struct err *e)
+{
+	struct run *r;
+
+	if (load_once(ctx, id, &r, e))
+		return -1;
+	if (r->state == RUN_INTERRUPTED) {
+		/* It may have ended between our two looks. Now that its runner is gone, the journal
+		 * does not change any more. */
+		run_free(r);
+		return load_once(ctx, id, out, e);
+	}
+	*out = r;
+	return 0;
 }
 
 void run_free(struct run *r)

@@ -15,8 +15,17 @@ static struct run_step *line_step(struct run *r, const struct journal_line *l)
 {
 	if (l->step < 1 || (size_t)l->step > r->plan->n_step)
 		return NULL;
-	r->current = l->step;
 	return &r->step[l->step - 1];
+}
+
+/* Where the run is. Giving the lock back and taking steps back happen behind the place where a failed
+ * run stopped, and are not it. */
+static void move_to(struct run *r, int step)
+{
+	bool failed = r->current > 0 && r->step[r->current - 1].state == STEP_FAILED;
+
+	if (!r->undoing && !(failed && r->plan->step[step - 1].kind == STEP_RELEASE))
+		r->current = step;
 }
 
 static void take_error(struct run *r, const json_t *error)
@@ -65,6 +74,7 @@ static void on_intent(struct run *r, const struct journal_line *l)
 	r->state = RUN_RUNNING;
 	if (!s || !strcmp(json_str_opt(l->json, "do", ""), "undo"))
 		return;
+	move_to(r, l->step);
 	s->state = STEP_RUNNING;
 	s->started_utc_ms = l->at_utc_ms;
 	s->text[0] = '\0';
@@ -78,6 +88,7 @@ static void on_result(struct run *r, const struct journal_line *l)
 	r->state = RUN_RUNNING;
 	if (!s || state < 0)
 		return;
+	move_to(r, l->step);
 	s->state = (enum step_state)state;
 	if (s->started_utc_ms == 0)
 		s->started_utc_ms = l->at_utc_ms;
@@ -101,7 +112,8 @@ static void on_progress(struct run *r, const struct journal_line *l)
 
 static void on_paused(struct run *r, const struct journal_line *l)
 {
-	line_step(r, l);
+	if (line_step(r, l))
+		move_to(r, l->step);
 	r->state = RUN_PAUSED;
 	take_error(r, json_object_get(l->json, "error"));
 	if (!clock_parse_iso(json_str_opt(l->json, "until", ""), &r->paused_until_utc_ms))

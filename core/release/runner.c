@@ -94,6 +94,11 @@ static int open_database(struct executor *x, struct cancel *c, struct err *e)
 	return db_open(&x->plan->env.dsn, 0, &opt, c, &x->db, e);
 }
 
+static int open_control(struct executor *x, struct err *e)
+{
+	return control_start(x->run->dir, &x->work, x->stop, &x->control, e);
+}
+
 /* --- The lock ------------------------------------------------------------------------------- */
 
 static void put_self(json_t *j)
@@ -201,10 +206,16 @@ static int take_environment(struct executor *x, struct err *e)
 							  : LOCK_STALE_MS;
 	const struct step *first = x->plan->n_step > 0 ? &x->plan->step[0] : NULL;
 
-	if (x->mode == RUNNER_TAKEOVER ? lock_take_over(x, e) : lock_take_waiting(x, e))
+	if (x->mode == RUNNER_TAKEOVER) {
+		/* The socket may be that of a runner who is well: not ours before the lock is. */
+		if (lock_take_over(x, e) || open_control(x, e))
+			return -1;
+	} else if (lock_take_waiting(x, e)) {
 		return -1;
+	}
 	control_set_lock(x->control, x->lock, stale_ms / BEATS_PER_LEASE);
-	if (record_queue_old(x, e) || begin_epoch(x, e))
+	record_queue_old(x);
+	if (begin_epoch(x, e))
 		return -1;
 	if (!first || first->kind != STEP_LOCK)
 		return 0;
@@ -263,9 +274,22 @@ static void finish(struct executor *x, const struct outcome *o)
 	lock_release(lock, fenced ? NULL : x->db);
 }
 
+/* An abort of a run that was only just being resumed: what a dead runner left in the row goes, too. */
+static void abort_before_lock(struct executor *x, struct outcome *o)
+{
+	struct err e;
+
+	o->state = RUN_ABORTED;
+	revive_database(x);
+	if (x->db &&
+	    lock_clear_dead(&x->plan->env.dsn, x->db, x->run->id, x->ctx->who, x->ctx->host, &e))
+		log_err(&e);
+}
+
 /* Something failed before the lock was ours. */
 static void end_before_lock(struct executor *x, const struct err *why, struct outcome *o)
 {
+	struct control_request req = { .verb = CONTROL_NONE };
 	json_t *j;
 
 	o->exit_code = exit_of(why);
@@ -275,6 +299,11 @@ static void end_before_lock(struct executor *x, const struct err *why, struct ou
 	if (x->run->epoch == 0) {
 		/* It never began: there is nothing to resume. */
 		o->state = why->code == ERR_CANCELLED ? RUN_ABORTED : RUN_FAILED;
+		return;
+	}
+	if (why->code == ERR_CANCELLED && x->control && control_take(x->control, &req) &&
+	    req.verb == CONTROL_ABORT) {
+		abort_before_lock(x, o);
 		return;
 	}
 	j = json_object();
@@ -304,8 +333,8 @@ static int executor_open(struct executor *x, struct err *e)
 	if (open_journal(x, e) || run_verify(x->run, e))
 		return -1;
 	x->backups_dir = backups_dir_of(x->ctx, x->plan);
-	if (control_start(x->run->dir, &x->work, x->stop, &x->control, e) ||
-	    open_database(x, &x->work, e) || ledger_ensure(x->db, e))
+	if ((x->mode != RUNNER_TAKEOVER && open_control(x, e)) || open_database(x, &x->work, e) ||
+	    ledger_ensure(x->db, e))
 		return -1;
 	return take_environment(x, e);
 }

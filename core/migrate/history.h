@@ -21,11 +21,10 @@ struct applied {
 	bool accepted;        /* the checksum in force comes from `accept` */
 	const char *checksum; /* in force: of the last applied, baselined or accepted event */
 	const char *down_checksum;
-	const char *
-		ran_checksum; /* of the last EVENT_APPLIED: what really ran here; NULL if it never ran */
-	const char *
-		failed_checksum; /* of the last EVENT_FAILED: was the file mended since? NULL if none */
-	const char *failed_run; /* run of that failure, or NULL */
+	/* Of the last EVENT_APPLIED: what really ran here; NULL if it never ran. */
+	const char *ran_checksum;
+	/* Of the failure that is the last thing that happened: was the file mended since? Or NULL. */
+	const char *failed_checksum, *failed_run;
 	const char *who, *host, *run, *error;
 	int64_t generation; /* of the last applied or baselined event; 0 when it never was */
 	int64_t failed_attempts, accepted_attempts;

@@ -6,10 +6,8 @@
  * of up and down (the layout's part), contents (source_read.c), order, duplicates. A folder of one
  * layout with files of another keeps the larger part and says what it left out.
  *
- * Links are followed, as teams do link files, but no folder is ever entered by recursion, so a loop
- * of links cannot hang a scan; it is still reported, because whoever made it expected migrations
- * there. Everything is opened relative to one descriptor of the folder: renaming it while we read
- * cannot mix two folders.
+ * Everything is opened relative to one descriptor of the folder: renaming it while we read cannot
+ * mix two folders.
  *
  * Not here: scripts kept in memory. source_script() reads one again when it is needed, and compares
  * its checksum with the scan's.
@@ -34,7 +32,6 @@ static const struct source_layout *const layouts[] = {
 	&source_onefile,
 };
 #define N_LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
-#define ANCESTORS_MAX 64
 
 bool source_is_sql(const struct source_name *f)
 {
@@ -125,130 +122,6 @@ void source_problem_add(struct source *s, bool error, const char *path, const ch
 	strbuf_clear(&b);
 }
 
-/* ---- names ---- */
-
-static int name_cmp(const void *a, const void *b)
-{
-	const struct source_name *x = a, *y = b;
-
-	return strcmp(x->name, y->name);
-}
-
-/* Is the folder st the folder fd or one above it? */
-static bool is_above(int fd, const struct stat *st)
-{
-	struct stat here;
-	bool found = false;
-	int at = dup(fd);
-
-	for (int i = 0; i < ANCESTORS_MAX && at >= 0 && !found; i++) {
-		dev_t dev;
-		ino_t ino;
-		int up;
-
-		if (fstat(at, &here) != 0)
-			break;
-		found = here.st_dev == st->st_dev && here.st_ino == st->st_ino;
-		dev = here.st_dev;
-		ino = here.st_ino;
-		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		close(at);
-		at = up;
-		if (at >= 0 && fstat(at, &here) == 0 && here.st_dev == dev && here.st_ino == ino)
-			break; /* the root is its own parent */
-	}
-	if (at >= 0)
-		close(at);
-	return found;
-}
-
-/* True when the entry is a link that leads back up, or in a circle; then it is reported. */
-static bool is_loop(struct source_walk *w, int fd, const char *sub, const struct source_name *f)
-{
-	struct stat st;
-	const char *path;
-
-	if (f->type != DT_LNK)
-		return false;
-	if (fstatat(fd, f->name, &st, 0) == 0) {
-		if (!S_ISDIR(st.st_mode) || !is_above(fd, &st))
-			return false;
-	} else if (errno != ELOOP) {
-		return false;
-	}
-	path = source_path(w, sub, f->name);
-	source_problem_add(w->s, true, path, "remove the link",
-			   "a folder loop: %s is a link that leads back to where it is", f->name);
-	return true;
-}
-
-/* True for names that somebody means as a migration and that cannot be shown or stored. */
-static bool is_bad_name(struct source_walk *w, const char *sub, const struct source_name *f)
-{
-	if (utf8_valid(sv_of(f->name)))
-		return false;
-	if (source_is_sql(f) || (f->type == DT_DIR && migration_id_length(sv_of(f->name)) > 0))
-		source_problem_add(w->s, true, source_path(w, sub, f->name),
-				   "rename the file with plain letters",
-				   "the name is not valid UTF-8: %s", f->name);
-	return true;
-}
-
-static int list_full(struct err *e, const char *path)
-{
-	err_set(e, ERR_LIMIT, "cannot read the migrations of %s", path);
-	err_detail(e, "more than %d files", SOURCE_FILES_MAX);
-	return err_hint(e, "point `migrations =` at the folder that holds only migrations");
-}
-
-/* Lists the folder sub (NULL: the source's own) in name order. */
-static int list_names(struct source_walk *w, const char *sub, struct source_listing *out,
-		      struct err *e)
-{
-	const char *path = sub != NULL ? source_path(w, NULL, sub) : w->s->dir;
-	int fd = openat(w->dirfd, sub != NULL ? sub : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *d;
-	int rc = -1;
-
-	if (dir == NULL) {
-		err_sys(e, errno, "cannot read folder %s", path);
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	while (errno = 0, (d = readdir(dir)) != NULL) {
-		struct source_name f = { d->d_name, d->d_type };
-
-		/* Hidden files are editors' and version control's. */
-		if (d->d_name[0] == '.' || is_bad_name(w, sub, &f) || is_loop(w, fd, sub, &f))
-			continue;
-		if (out->n == SOURCE_FILES_MAX) {
-			list_full(e, path);
-			goto out;
-		}
-		mem_grow(&out->item, &out->cap, out->n + 1, sizeof(*out->item));
-		out->item[out->n].name = arena_strdup(&w->arena, d->d_name);
-		out->item[out->n++].type = d->d_type;
-	}
-	if (errno != 0) {
-		err_sys(e, errno, "cannot read folder %s", path);
-		goto out;
-	}
-	if (out->n > 1)
-		qsort(out->item, out->n, sizeof(*out->item), name_cmp);
-	rc = 0;
-out:
-	closedir(dir);
-	return rc;
-}
-
-static void listing_clear(struct source_listing *l)
-{
-	mem_free(l->item);
-	*l = (struct source_listing){ 0 };
-}
-
 /* ---- which layout ---- */
 
 static size_t count_claimed(const struct source_listing *l, const struct source_layout *layout)
@@ -258,13 +131,6 @@ static size_t count_claimed(const struct source_listing *l, const struct source_
 	for (size_t i = 0; i < l->n; i++)
 		n += layout->claims(&l->item[i]);
 	return n;
-}
-
-static bool has_entry(const struct source_listing *l, const char *name)
-{
-	struct source_name key = { name, 0 };
-
-	return l->n > 0 && bsearch(&key, l->item, l->n, sizeof(key), name_cmp) != NULL;
 }
 
 /* Takes the layout with the most files; the folder up/ alone makes an empty up-down source. */
@@ -281,8 +147,16 @@ static void choose_layout(struct source_walk *w)
 			w->layout = layouts[i];
 		}
 	}
-	if (best == 0 && has_entry(&w->root, "up"))
+	if (best == 0 && source_listing_has(&w->root, "up"))
 		w->layout = &source_updown;
+}
+
+const struct source_layout *source_layout_find(const char *name)
+{
+	for (size_t i = 0; i < N_LAYOUTS; i++)
+		if (strcmp(layouts[i]->name, name) == 0)
+			return layouts[i];
+	return NULL;
 }
 
 static int named_layout(struct source_walk *w, const char *name, struct err *e)
@@ -290,13 +164,11 @@ static int named_layout(struct source_walk *w, const char *name, struct err *e)
 	const char *names[N_LAYOUTS];
 	const char *near;
 
-	for (size_t i = 0; i < N_LAYOUTS; i++) {
-		names[i] = layouts[i]->name;
-		if (strcmp(names[i], name) == 0)
-			w->layout = layouts[i];
-	}
+	w->layout = source_layout_find(name);
 	if (w->layout != NULL)
 		return 0;
+	for (size_t i = 0; i < N_LAYOUTS; i++)
+		names[i] = layouts[i]->name;
 	near = str_nearest(name, names, N_LAYOUTS);
 	err_set(e, ERR_CONFIG, "unknown layout '%s'", name);
 	err_detail(e, "known: up-down-folders, suffix, folders, one-file");
@@ -455,10 +327,10 @@ static bool is_folder_at(int dirfd, const char *name)
 /* Lists what the folder holds, its up/ included, and finds the layout. */
 static int survey(struct source_walk *w, const struct source_spec *spec, struct err *e)
 {
-	if (list_names(w, NULL, &w->root, e) != 0)
+	if (source_list(w, NULL, &w->root, e) != 0)
 		return -1;
-	if (has_entry(&w->root, "up") && is_folder_at(w->dirfd, "up") &&
-	    list_names(w, "up", &w->up, e) != 0)
+	if (source_listing_has(&w->root, "up") && is_folder_at(w->dirfd, "up") &&
+	    source_list(w, "up", &w->up, e) != 0)
 		return -1;
 	if (spec->layout != NULL)
 		return named_layout(w, spec->layout, e);
@@ -468,9 +340,9 @@ static int survey(struct source_walk *w, const struct source_spec *spec, struct 
 
 static void walk_clear(struct source_walk *w)
 {
-	listing_clear(&w->root);
-	listing_clear(&w->up);
-	listing_clear(&w->down);
+	source_listing_clear(&w->root);
+	source_listing_clear(&w->up);
+	source_listing_clear(&w->down);
 	mem_free(w->pair);
 	arena_clear(&w->arena);
 	if (w->dirfd >= 0)
@@ -498,7 +370,7 @@ static int scan_engine_folder(struct source_walk *w, const struct source_spec *s
 	char *sub;
 	int rc;
 
-	if (spec->engine == NULL || !has_entry(&w->root, spec->engine) ||
+	if (spec->engine == NULL || !source_listing_has(&w->root, spec->engine) ||
 	    !is_folder_at(w->dirfd, spec->engine))
 		return no_layout(w, e);
 	sub = path_join(w->s->dir, spec->engine);
@@ -510,7 +382,7 @@ static int scan_engine_folder(struct source_walk *w, const struct source_spec *s
 static int fill(struct source_walk *w, struct cancel *c, struct err *e)
 {
 	if (w->layout->down_dir != NULL && is_folder_at(w->dirfd, w->layout->down_dir) &&
-	    list_names(w, w->layout->down_dir, &w->down, e) != 0)
+	    source_list(w, w->layout->down_dir, &w->down, e) != 0)
 		return -1;
 	w->s->layout = w->layout->name;
 	w->layout->pair(w);

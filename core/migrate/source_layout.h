@@ -68,6 +68,14 @@ struct source_layout {
 
 extern const struct source_layout source_updown, source_suffix, source_folders, source_onefile;
 
+/* Lists the folder sub (NULL: the source's own) in name order (source_list.c). */
+int source_list(struct source_walk *w, const char *sub, struct source_listing *out,
+		struct err *e) MUST_CHECK;
+void source_listing_clear(struct source_listing *l);
+bool source_listing_has(const struct source_listing *l, const char *name);
+/* NULL when there is none of that name. */
+const struct source_layout *source_layout_find(const char *name);
+
 /* For layouts. */
 bool source_is_sql(const struct source_name *f);          /* "….sql", not a folder by its type */
 bool source_is_numbered_sql(const struct source_name *f); /* and it starts with a version */

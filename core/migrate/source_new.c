@@ -22,21 +22,6 @@
 #define STAMP_DIGITS 14
 #define TITLE_MAX 180 /* bytes: leaves room for number and suffix in a file name */
 
-static const struct source_layout *layout_of(const char *name)
-{
-	static const struct source_layout *const all[] = {
-		&source_updown,
-		&source_suffix,
-		&source_folders,
-		&source_onefile,
-	};
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (strcmp(all[i]->name, name) == 0)
-			return all[i];
-	return &source_updown;
-}
-
 static void add_stamp(struct strbuf *out, bool dashes)
 {
 	time_t now = (time_t)(clock_utc_ms() / 1000);
@@ -178,7 +163,13 @@ int source_new(const struct source_spec *spec, const char *title, char **up, cha
 	strbuf_init(&stem, SOURCE_NAME_MAX);
 	if (look(spec, &s, e) != 0)
 		goto out;
-	layout = layout_of(s != NULL ? s->layout : spec->layout != NULL ? spec->layout : "");
+	layout = source_layout_find(s != NULL              ? s->layout
+				    : spec->layout != NULL ? spec->layout
+							   : source_updown.name);
+	if (layout == NULL) {
+		err_set(e, ERR_CONFIG, "unknown layout '%s'", spec->layout);
+		goto out;
+	}
 	dir = s != NULL ? s->dir : spec->dir; /* the engine's folder, when there is one */
 	if (next_id(s, &stem, e) != 0)
 		goto out;

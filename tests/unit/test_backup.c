@@ -9,11 +9,13 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -160,6 +162,28 @@ static void take__leaves_nothing__when_it_fails(void **state)
 	spec.environment = "../outside";
 	assert_int_equal(backup_take(db, &spec, NULL, &b, &e), -1);
 	assert_int_equal(e.code, ERR_INPUT);
+}
+
+/* A full disk, as one process can have it: no file may grow past 4 KiB. */
+static void take__leaves_nothing__on_a_full_disk(void **state)
+{
+	struct backup_spec spec = { .root = root, .environment = "staging", .run = "1" };
+	struct rlimit old, small;
+	char *env = tmp_path(dir, "backups/staging");
+	int rc;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = (struct rlimit){ .rlim_cur = 4096, .rlim_max = old.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	rc = backup_take(db, &spec, NULL, &b, &e);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(rc, -1);
+	assert_non_null(strstr(e.msg, "cannot back up staging"));
+	assert_int_equal(rmdir(env), 0); /* it is empty */
+	free(env);
 }
 
 static void list__is_empty__without_a_root(void **state)
@@ -389,6 +413,7 @@ int main(void)
 		T(take__writes_a_verified_copy__with_its_manifest),
 		T(take__makes_another_folder__in_the_same_second),
 		T(take__leaves_nothing__when_it_fails),
+		T(take__leaves_nothing__on_a_full_disk),
 		T(list__is_empty__without_a_root),
 		T(list__leaves_out_what_was_not_finished__and_shows_what_is_damaged),
 		T(find__knows_ids_prefixes_and_latest),

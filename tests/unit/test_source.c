@@ -496,22 +496,27 @@ static void scan__reports__what_is_no_file(void **state)
 	free(dangling);
 }
 
-static void scan__reports__unreadable_files(void **state)
+/* A file that opens and cannot be read, for root too: reading address 0 of this process. */
+static void scan__reports__files_that_cannot_be_read(void **state)
 {
-	char *path = tmp_path(dir, "up/3_secret.sql");
+	char *path = tmp_path(dir, "up/3_broken.sql");
 
 	(void)state;
-	if (geteuid() == 0) {
-		free(path);
-		skip(); /* root reads everything */
-	}
 	write_good();
-	tmp_write(dir, "up/3_secret.sql", "SELECT 1;\n");
-	assert_int_equal(chmod(path, 0), 0);
+	assert_int_equal(symlink("/proc/self/mem", path), 0);
 	scan();
 	assert_int_equal(s->n_error, 1);
-	problem(true, "3_secret.sql");
+	problem(true, "3_broken.sql");
 	good_ones_are_there();
+	if (geteuid() != 0) {
+		assert_int_equal(unlink(path), 0);
+		tmp_write(dir, "up/3_broken.sql", "SELECT 1;\n");
+		assert_int_equal(chmod(path, 0), 0);
+		scan();
+		assert_int_equal(s->n_error, 1);
+		assert_non_null(strstr(problem(true, "3_broken.sql")->msg, "ermission"));
+		good_ones_are_there();
+	}
 	free(path);
 }
 
@@ -718,6 +723,9 @@ static void new__refuses__a_bad_title(void **state)
 	assert_int_equal(e.code, ERR_USAGE);
 	assert_int_equal(source_new(&spec, "\xff", &up, &down, &e), -1);
 	assert_int_equal(source_new(&spec, longest, &up, &down, &e), -1);
+	spec.layout = "flyway";
+	assert_int_equal(source_new(&spec, "a", &up, &down, &e), -1);
+	assert_int_equal(e.code, ERR_CONFIG);
 	assert_null(up);
 }
 
@@ -747,7 +755,7 @@ int main(void)
 		T(scan__reports__an_up_folder_that_leads_back),
 		T(scan__follows_links__to_files_and_folders),
 		T(scan__reports__what_is_no_file),
-		T(scan__reports__unreadable_files),
+		T(scan__reports__files_that_cannot_be_read),
 		T(scan__reports__nul_bytes),
 		T(scan__refuses_a_large_file__without_reading_it),
 		T(scan__lists_errors__before_a_flood_of_warnings),

@@ -7,10 +7,6 @@
  * twice, to count rows and then to fill an array of exactly that size.
  *
  * A migration that no environment has in force and that has no file is history only: no row.
- *
- * Counts: applied is what is in force in the database, changed and missing ones included; pending
- * is what a migrate would run, late and failed ones included; the others count their state. So
- * applied + pending is every row an environment takes part in.
  */
 #include "core/migrate/matrix.h"
 
@@ -216,8 +212,7 @@ static void count_env(struct matrix *m, size_t env, const char *pattern)
 		bool in_force = c->applied != NULL && c->applied->applied;
 
 		n->applied += in_force;
-		n->pending += c->state == CELL_PENDING || c->state == CELL_LATE ||
-			      (c->state == CELL_FAILED && !in_force);
+		n->pending += c->state == CELL_PENDING;
 		n->late += c->state == CELL_LATE;
 		n->failed += c->state == CELL_FAILED;
 		n->changed += c->state == CELL_CHANGED;

@@ -34,6 +34,8 @@ struct matrix_row {
 	bool differs; /* not the same state and checksum everywhere it can be known */
 };
 
+/* applied is what is in force in the database, changed and missing ones included. The others count
+ * the cells of their state, so what a migrate would run is pending + late + failed. */
 struct matrix_count {
 	int64_t applied, pending, failed, changed, missing, late;
 	const char *head;           /* id of the newest applied by order, or NULL */

@@ -43,8 +43,8 @@ const struct option options[] = {
 	  "name", "What a change asks for: nothing, a yes, or the environment's name." },
 	{ "environment", "backup", OPTION_ENUM, backups, 0, 0,
 	  "before-migrate when protected, else never", "before-migrate",
-	  "When a verified copy of the database is taken first: never, before migrations go up, or "
-	  "before every change." },
+	  "When a verified copy of the database is taken first: never; before migrations run, up or "
+	  "down, and before a restore; or also before a baseline and an accept." },
 	{ "environment", "on_failure", OPTION_ENUM, failures, 0, 0, "rollback", "pause",
 	  "When a step fails: undo what the run did as far as undo_migrations allows, or pause and "
 	  "ask." },

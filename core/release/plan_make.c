@@ -92,12 +92,14 @@ void step_set_migration(struct plan *p, struct step *s, const struct pick *k)
 void plan_add_opening(struct plan_make *m, const char *trigger)
 {
 	struct plan *p = m->plan;
+	bool record = p->op == OP_BASELINE || p->op == OP_ACCEPT;
 	struct step *s;
 
 	plan_add_step(m, STEP_LOCK, arena_printf(&p->arena, "take the lock of %s", p->environment),
 		      "give the lock back");
 	plan_add_step(m, STEP_GATES, "measure the gates again, on live data", "");
-	if (!trigger)
+	/* A record changes what the ledger says, not the data: only `always` wants a copy. */
+	if (record && m->env->backup != BACKUP_ALWAYS)
 		return;
 	if (m->env->backup == BACKUP_NEVER) {
 		plan_note(p, "no backup will be taken: backup = never");

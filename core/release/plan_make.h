@@ -41,7 +41,7 @@ struct step *plan_add_step(struct plan_make *m, enum step_kind kind, const char 
 void plan_note(struct plan *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Fills what a step says about a migration: names, checksums, file. */
 void step_set_migration(struct plan *p, struct step *s, const struct pick *k);
-/* The opening steps (lock, gates, backup when trigger is not NULL and the policy wants one) and the closing
+/* The opening steps (lock, gates, backup where the policy wants one; trigger names it) and the closing
  * ones (state file, release). */
 void plan_add_opening(struct plan_make *m, const char *trigger);
 void plan_add_closing(struct plan_make *m);

@@ -197,7 +197,7 @@ int plan_make_baseline(struct plan_make *m, struct err *e)
 		return -1;
 	if (n == 0)
 		return 0;
-	plan_add_opening(m, NULL);
+	plan_add_opening(m, "before-baseline");
 	for (size_t i = 0; i < n; i++) {
 		const struct pick *k = &list[i];
 		const char *what = arena_printf(&p->arena, "record %s %s as applied, run nothing", k->id,

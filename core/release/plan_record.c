@@ -53,7 +53,7 @@ int plan_make_accept(struct plan_make *m, struct err *e)
 			  "not applied, and no try of it failed");
 		return 0;
 	}
-	plan_add_opening(m, NULL);
+	plan_add_opening(m, "before-accept");
 	s = plan_add_step(m, STEP_RECORD, arena_printf(&p->arena, "%s %s %s", what, k.id,
 						       k.title ? k.title : ""), "");
 	step_set_migration(p, s, &k);

@@ -410,6 +410,21 @@ static void accept__of_a_missing_file__records_no_checksum(void **state)
 	assert_true(step_of("0002")->kind == STEP_RECORD);
 }
 
+static void accept__takes_a_copy_first__only_where_backup_is_always(void **state)
+{
+	(void)state;
+	world_fill(&w, 2, 2, 2, 1);
+	world_failed(&w, PROD, "0002", "t2");
+	w.request.only = "0002";
+	w.request.reason = "the disk was full";
+	assert_int_equal(world_plan(&w, OP_ACCEPT), 0);
+	assert_steps("lock gates record:0002 release");
+	w.project.env[PROD].backup = BACKUP_ALWAYS;
+	assert_int_equal(world_plan(&w, OP_ACCEPT), 0);
+	assert_steps("lock gates backup record:0002 release");
+	assert_string_equal(w.plan->step[2].backup, "before-accept");
+}
+
 static void accept__of_a_failure__belongs_to_the_generation_that_failed(void **state)
 {
 	(void)state;
@@ -511,6 +526,7 @@ int main(void)
 		CASE(accept__records_todays_file__with_its_reason),
 		CASE(accept__wants_a_reason__and_something_to_accept),
 		CASE(accept__of_a_missing_file__records_no_checksum),
+		CASE(accept__takes_a_copy_first__only_where_backup_is_always),
 		CASE(accept__of_a_failure__belongs_to_the_generation_that_failed),
 		CASE(restore__takes_a_copy_first__unless_the_policy_is_never),
 		CASE(plan_build__fails__with_the_reason_the_target_cannot_be_read),

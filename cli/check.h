@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Findings of `check`, shared by its files. */
+#ifndef CLI_CHECK_H
+#define CLI_CHECK_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+
+enum check_state { CHECK_OK, CHECK_WARN, CHECK_FAIL };
+
+struct check {
+	struct cli *c;
+	struct strbuf out;
+	json_t *list;
+	bool failed;
+};
+
+/* One finding. hint: "" when there is nothing to do. */
+void check_add(struct check *k, enum check_state state, const char *name, const char *hint,
+	       const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* What the machine around us does to terminals and to runs. */
+void check_system(struct check *k);
+
+#endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `status`: environments side by side, as a table or as the document that scripts rely on.
+ *
+ * The table is linear text without colour or width tricks, so --plain is what it prints anyway. A
+ * row is printed only when something measures it. In the JSON document a member that nothing
+ * measures yet (services, health, drift) is null, never a guess.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/look.h"
+#include "core/base/clock.h"
+#include "core/base/json.h"
+#include "core/base/utf8.h"
+#include "core/release/run.h"
+
+struct status {
+	struct cli *c;
+	struct look look;
+	struct run **run; /* newest unfinished per environment, or NULL; borrowed from runs */
+	struct run **runs;
+	size_t n_runs;
+	bool *shown; /* per environment: named on the command line, or none was */
+};
+
+static bool is_unfinished(const struct run *r)
+{
+	return r->state == RUN_RUNNING || r->state == RUN_PAUSED || r->state == RUN_INTERRUPTED ||
+	       r->state == RUN_WAITING;
+}
+
+static int status_read(struct status *s, struct err *e)
+{
+	const struct project *p = s->c->project;
+	const struct env *env;
+	size_t i, k, unreadable;
+
+	s->shown = mem_calloc(p->n_env + 1, sizeof(*s->shown));
+	s->run = mem_calloc(p->n_env + 1, sizeof(struct run *));
+	for (i = 0; cli_word(s->c, i) != NULL && strcmp(s->c->args.word[0], "status") == 0; i++) {
+		if (cli_env(s->c, cli_word(s->c, i), &env, e) != 0)
+			return -1;
+		s->shown[env_index(p, env)] = true;
+	}
+	for (k = 0; i == 0 && k < p->n_env; k++)
+		s->shown[k] = true;
+	if (run_list(&s->c->ctx, p->name, NULL, &s->runs, &s->n_runs, &unreadable, e) != 0)
+		return -1;
+	for (i = s->n_runs; i-- > 0;) {
+		env = env_find(p, s->runs[i]->plan->environment);
+		if (env != NULL && is_unfinished(s->runs[i]))
+			s->run[env_index(p, env)] = s->runs[i];
+	}
+	look_read(p, &s->c->ctx, LOOK_DETAILS, &s->look);
+	return 0;
+}
+
+static void status_clear(struct status *s)
+{
+	if (s->look.snap != NULL)
+		look_clear(&s->look);
+	run_list_free(s->runs, s->n_runs);
+	mem_free(s->run);
+	mem_free(s->shown);
+}
+
+/* --- JSON ------------------------------------------------------------------------------------ */
+
+static void put_time(json_t *j, const char *key, int64_t utc_ms)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	json_put_str(j, key, utc_ms > 0 ? clock_iso(utc_ms, text) : NULL);
+}
+
+static json_t *database_json(const struct env *env, const struct env_snapshot *s)
+{
+	struct strbuf text;
+	json_t *j;
+
+	if (!env->has_db)
+		return json_null();
+	j = json_object();
+	json_put_str(j, "engine", env->dsn.engine);
+	json_put_str(j, "version", s->reachable ? s->info.version : NULL);
+	json_put_bool(j, "reachable", s->reachable);
+	strbuf_init(&text, 2048);
+	if (!s->reachable)
+		strbuf_addf(&text, "%s%s%s", s->err.msg, s->err.detail[0] != '\0' ? ": " : "",
+			    s->err.detail);
+	json_put_str(j, "error", s->reachable ? NULL : strbuf_str(&text));
+	strbuf_clear(&text);
+	return j;
+}
+
+static json_t *migrations_json(const struct env_snapshot *s, const struct matrix_count *n)
+{
+	json_t *j, *heads;
+
+	if (!s->reachable)
+		return json_null();
+	j = json_object();
+	json_put_int(j, "applied", n->applied);
+	json_put_int(j, "pending", n->pending);
+	json_put_int(j, "failed", n->failed);
+	json_put_int(j, "changed", n->changed);
+	json_put_int(j, "missing", n->missing);
+	json_put_int(j, "late", n->late);
+	heads = json_array();
+	if (n->head != NULL)
+		json_array_append_new(heads, json_string(n->head));
+	json_object_set_new(j, "heads", heads);
+	json_put_str(j, "schema_version", n->schema_version);
+	return j;
+}
+
+static json_t *schema_json(const struct status *s, size_t i)
+{
+	json_t *j;
+
+	if (s->look.schema_digest[i][0] == '\0')
+		return json_null();
+	j = json_object();
+	json_put_str(j, "fingerprint", s->look.schema_digest[i]);
+	json_object_set_new(j, "drift", json_null());
+	return j;
+}
+
+static json_t *backup_json(const struct env_snapshot *s)
+{
+	json_t *j;
+
+	if (!s->has_backup)
+		return json_null();
+	j = json_object();
+	json_put_str(j, "id", s->backup_id);
+	put_time(j, "at", s->backup_utc_ms);
+	json_put_bool(j, "verified", s->backup_verified);
+	json_put_bool(j, "proven", false);
+	return j;
+}
+
+static json_t *lock_json(const struct lock_holder *h)
+{
+	json_t *j;
+
+	if (!h->held)
+		return json_null();
+	j = json_object();
+	json_put_str(j, "holder", h->who);
+	json_put_str(j, "host", h->host);
+	json_put_int(j, "pid", h->pid);
+	json_put_str(j, "run", h->run[0] != '\0' ? h->run : NULL);
+	put_time(j, "since", h->since_utc_ms);
+	put_time(j, "beat", h->beat_utc_ms);
+	return j;
+}
+
+static json_t *run_short_json(const struct run *r)
+{
+	json_t *j;
+
+	if (r == NULL)
+		return json_null();
+	j = json_object();
+	json_put_str(j, "id", r->id);
+	json_put_str(j, "state", run_state_name(r->state));
+	json_put_int(j, "step", r->current);
+	json_put_int(j, "of", (int64_t)r->plan->n_step);
+	return j;
+}
+
+static json_t *env_json(const struct status *s, size_t i)
+{
+	const struct env *env = &s->c->project->env[i];
+	const struct env_snapshot *snap = &s->look.snap->env[i];
+	json_t *j = json_object();
+
+	json_put_str(j, "name", env->name);
+	json_put_bool(j, "protected", env->is_protected);
+	json_object_set_new(j, "database", database_json(env, snap));
+	json_object_set_new(j, "migrations",
+			    migrations_json(snap, &s->look.snap->matrix->count[i]));
+	json_object_set_new(j, "schema", schema_json(s, i));
+	json_object_set_new(j, "services", json_null());
+	json_object_set_new(j, "health", json_null());
+	json_object_set_new(j, "backup", backup_json(snap));
+	json_object_set_new(j, "lock", lock_json(&snap->holder));
+	json_object_set_new(j, "run", run_short_json(s->run[i]));
+	return j;
+}
+
+static int status_json(const struct status *s, struct err *e)
+{
+	json_t *j = json_object(), *list = json_array();
+	size_t i;
+
+	json_put_str(j, "project", s->c->project->name);
+	for (i = 0; i < s->look.snap->n_env; i++)
+		if (s->shown[i])
+			json_array_append_new(list, env_json(s, i));
+	json_object_set_new(j, "environments", list);
+	return print_json(j, e);
+}
+
+/* --- Table ----------------------------------------------------------------------------------- */
+
+typedef void (*cell_fn)(const struct status *s, size_t env, struct strbuf *out);
+
+static void cell_link(const struct status *s, size_t i, struct strbuf *out)
+{
+	const struct env_snapshot *snap = &s->look.snap->env[i];
+
+	if (snap->reachable)
+		strbuf_addf(out, "ok  %s %s", snap->info.engine, snap->info.version);
+	else
+		strbuf_adds(out, "FAIL");
+}
+
+static void cell_version(const struct status *s, size_t i, struct strbuf *out)
+{
+	const struct matrix_count *n = &s->look.snap->matrix->count[i];
+
+	if (!s->look.snap->env[i].reachable)
+		strbuf_adds(out, "unknown");
+	else
+		add_clean(out, n->schema_version != NULL ? n->schema_version : "none");
+}
+
+static void cell_migrations(const struct status *s, size_t i, struct strbuf *out)
+{
+	const struct matrix_count *n = &s->look.snap->matrix->count[i];
+
+	if (!s->look.snap->env[i].reachable) {
+		strbuf_adds(out, "unknown");
+		return;
+	}
+	strbuf_addf(out, "%lld applied  %lld pending", (long long)n->applied,
+		    (long long)(n->pending + n->late));
+	if (n->late > 0)
+		strbuf_addf(out, "  %lld late", (long long)n->late);
+	if (n->failed > 0)
+		strbuf_addf(out, "  %lld FAILED", (long long)n->failed);
+}
+
+/* The first id in a state of environment i. */
+static const char *first_id(const struct status *s, size_t i, enum cell_state state)
+{
+	const struct matrix *m = s->look.snap->matrix;
+	size_t k;
+
+	for (k = 0; k < m->n_row; k++)
+		if (m->row[k].cell[i].state == state)
+			return m->row[k].id;
+	return "";
+}
+
+static void cell_checksums(const struct status *s, size_t i, struct strbuf *out)
+{
+	const struct matrix_count *n = &s->look.snap->matrix->count[i];
+
+	if (!s->look.snap->env[i].reachable)
+		strbuf_adds(out, "unknown");
+	else if (n->changed + n->missing == 0)
+		strbuf_adds(out, "ok");
+	if (n->changed > 0) {
+		strbuf_adds(out, "CHANGED ");
+		add_clean(out, first_id(s, i, CELL_CHANGED));
+		if (n->changed > 1)
+			strbuf_addf(out, " and %lld more", (long long)n->changed - 1);
+	}
+	if (n->missing > 0) {
+		strbuf_adds(out, n->changed > 0 ? "  MISSING " : "MISSING ");
+		add_clean(out, first_id(s, i, CELL_MISSING));
+	}
+}
+
+static void cell_backup(const struct status *s, size_t i, struct strbuf *out)
+{
+	const struct env_snapshot *snap = &s->look.snap->env[i];
+	char text[CLOCK_TEXT_SIZE];
+
+	if (!snap->has_backup) {
+		strbuf_adds(out, "none");
+		return;
+	}
+	strbuf_addf(out, "%s  %s", clock_ago(clock_utc_ms() - snap->backup_utc_ms, text),
+		    snap->backup_verified ? "verified" : "NOT VERIFIED");
+}
+
+static void cell_lock(const struct status *s, size_t i, struct strbuf *out)
+{
+	const struct lock_holder *h = &s->look.snap->env[i].holder;
+	char text[CLOCK_TEXT_SIZE];
+
+	if (!h->held) {
+		strbuf_adds(out, "free");
+		return;
+	}
+	strbuf_adds(out, h->stale ? "SILENT " : "held by ");
+	add_clean(out, h->who);
+	strbuf_addf(out, " since %s", clock_hms(h->since_utc_ms, text));
+}
+
+static void cell_run(const struct status *s, size_t i, struct strbuf *out)
+{
+	const struct run *r = s->run[i];
+
+	if (r == NULL)
+		strbuf_adds(out, "none");
+	else
+		strbuf_addf(out, "%s %s  step %d of %zu", r->number, run_state_name(r->state),
+			    r->current, r->plan->n_step);
+}
+
+static const struct {
+	const char *name;
+	cell_fn fn;
+} rows[] = {
+	{ "link", cell_link },           { "version", cell_version },
+	{ "migrations", cell_migrations }, { "checksums", cell_checksums },
+	{ "backup", cell_backup },       { "lock", cell_lock },
+	{ "run", cell_run },
+};
+
+static void cell_text(const struct status *s, cell_fn fn, size_t i, struct strbuf *out)
+{
+	strbuf_reset(out);
+	if (s->c->project->env[i].is_protected)
+		strbuf_addc(out, '#');
+	if (fn == NULL)
+		add_clean(out, s->c->project->env[i].name);
+	else
+		fn(s, i, out);
+}
+
+static void add_row(const struct status *s, const char *name, cell_fn fn, const size_t *cols,
+		    struct strbuf *out)
+{
+	struct strbuf cell;
+	size_t i;
+
+	strbuf_init(&cell, 4096);
+	add_cell(out, name, 12);
+	for (i = 0; i < s->c->project->n_env; i++) {
+		if (!s->shown[i])
+			continue;
+		cell_text(s, fn, i, &cell);
+		add_cell(out, strbuf_str(&cell), cols[i] + 2);
+	}
+	while (out->len > 0 && out->data[out->len - 1] == ' ')
+		out->data[--out->len] = '\0';
+	strbuf_addc(out, '\n');
+	strbuf_clear(&cell);
+}
+
+/* What could not be read, in full: the table has only room for a word. */
+static void add_troubles(const struct status *s, struct strbuf *out)
+{
+	size_t i;
+
+	if (s->look.snap->source == NULL) {
+		strbuf_adds(out, "\nmigrations: ");
+		add_clean(out, s->look.snap->source_err.msg);
+		strbuf_adds(out, ": ");
+		add_clean(out, s->look.snap->source_err.detail);
+		strbuf_addc(out, '\n');
+	}
+	for (i = 0; i < s->look.snap->n_env; i++) {
+		const struct env_snapshot *snap = &s->look.snap->env[i];
+
+		if (!s->shown[i] || snap->reachable || !snap->has_db)
+			continue;
+		strbuf_addf(out, "\n%s: ", s->c->project->env[i].name);
+		add_clean(out, snap->err.msg);
+		strbuf_adds(out, snap->err.detail[0] != '\0' ? ": " : "");
+		add_clean(out, snap->err.detail);
+		if (snap->err.hint[0] != '\0')
+			strbuf_adds(out, "\n  try: ");
+		add_clean(out, snap->err.hint);
+		strbuf_addc(out, '\n');
+	}
+}
+
+static int status_table(const struct status *s, struct err *e)
+{
+	size_t n_env = s->c->project->n_env, i, k;
+	size_t *cols = mem_calloc(n_env + 1, sizeof(*cols));
+	struct strbuf out, cell;
+	int rc;
+
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	strbuf_init(&cell, 4096);
+	for (i = 0; i < n_env; i++) {
+		for (k = 0; k <= sizeof(rows) / sizeof(rows[0]); k++) {
+			size_t n;
+
+			cell_text(s, k == 0 ? NULL : rows[k - 1].fn, i, &cell);
+			n = utf8_cols(strbuf_sv(&cell));
+			cols[i] = n > cols[i] ? n : cols[i];
+		}
+	}
+	add_row(s, s->c->project->name, NULL, cols, &out);
+	for (k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+		add_row(s, rows[k].name, rows[k].fn, cols, &out);
+	add_troubles(s, &out);
+	rc = print_out(strbuf_sv(&out), e);
+	strbuf_clear(&cell);
+	strbuf_clear(&out);
+	mem_free(cols);
+	return rc;
+}
+
+/* Something a --check must not pass over: unreadable, changed, missing, failed, late, or not where
+ * the other shown environments are. */
+static bool status_differs(const struct status *s)
+{
+	const char *head = NULL;
+	bool first = true;
+	size_t i;
+
+	for (i = 0; i < s->look.snap->n_env; i++) {
+		const struct matrix_count *n = &s->look.snap->matrix->count[i];
+
+		if (!s->shown[i] || !s->look.snap->env[i].has_db)
+			continue;
+		if (!s->look.snap->env[i].reachable || s->look.snap->source == NULL ||
+		    n->pending + n->failed + n->changed + n->missing + n->late > 0)
+			return true;
+		if (!first && strcmp(head, n->head != NULL ? n->head : "") != 0)
+			return true;
+		head = n->head != NULL ? n->head : "";
+		first = false;
+	}
+	return false;
+}
+
+int cmd_status(struct cli *c, struct err *e)
+{
+	struct status s = { .c = c };
+	int rc = -1;
+
+	if (status_read(&s, e) != 0)
+		goto out;
+	rc = args_has(&c->args, OPT_JSON) ? status_json(&s, e) : status_table(&s, e);
+	if (rc == 0 && args_has(&c->args, OPT_CHECK) && status_differs(&s))
+		rc = EXIT_DIFFERS;
+out:
+	status_clear(&s);
+	return rc;
+}

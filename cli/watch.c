@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Watching a run.
+ *
+ * The runner is another process; what is known here is its journal, read again whenever it grew.
+ * So this only compares the states of the steps with those told before and tells the difference.
+ * Nothing here can harm the run: an interrupt ends the watching and leaves the run alone (with
+ * --no-detach, which build servers want, it becomes a request to abort, and watching goes on until
+ * the runner has followed it).
+ */
+#include "cli/watch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/interrupt.h"
+#include "core/base/clock.h"
+#include "core/base/json.h"
+#include "core/release/run.h"
+
+struct watch {
+	struct cli *c;
+	bool json;
+	enum step_state *told; /* per step; NULL before the first look */
+	size_t n_told;
+	bool told_start;
+	bool over; /* the run ended, paused or lost its runner */
+	int status;
+	enum run_state state;
+	char number[16];
+	struct err failure; /* why printing failed */
+};
+
+static int say(struct watch *w, struct strbuf *line)
+{
+	int rc = print_out(strbuf_sv(line), &w->failure);
+
+	strbuf_clear(line);
+	return rc;
+}
+
+/* --- Lines ----------------------------------------------------------------------------------- */
+
+static int line_start(struct watch *w, const struct run *r)
+{
+	struct strbuf out;
+
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	strbuf_addf(&out, "run %s: %s on %s%s%s\n", r->number, operation_name(r->plan->op),
+		    r->plan->environment, r->plan->target[0] != '\0' ? ", " : "", r->plan->target);
+	return say(w, &out);
+}
+
+static int line_step(struct watch *w, const struct run *r, size_t i)
+{
+	const struct run_step *s = &r->step[i];
+	char took[CLOCK_TEXT_SIZE];
+	struct strbuf out;
+
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	strbuf_addf(&out, "%3d/%zu ", r->plan->step[i].n, r->plan->n_step);
+	add_cell(&out, step_state_name(s->state), 8);
+	add_cell(&out, s->took_ms >= 0 ? clock_span(s->took_ms, took) : "", 7);
+	add_clean(&out, r->plan->step[i].what);
+	if (s->text[0] != '\0') {
+		strbuf_adds(&out, ": ");
+		add_clean(&out, s->text);
+	}
+	strbuf_addc(&out, '\n');
+	return say(w, &out);
+}
+
+static void print_run_error(const struct run *r)
+{
+	struct err e;
+
+	if (r->error_msg[0] == '\0')
+		return;
+	err_set(&e, ERR_INPUT, "%s", r->error_msg);
+	err_detail(&e, "%s", r->error_detail);
+	err_hint(&e, "%s", r->error_hint);
+	print_err(&e);
+}
+
+static int line_end(struct watch *w, const struct run *r)
+{
+	int64_t end = r->ended_utc_ms > 0 ? r->ended_utc_ms : clock_utc_ms();
+	char took[CLOCK_TEXT_SIZE];
+	struct strbuf out;
+
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	strbuf_addf(&out, "run %s: %s", r->number, run_state_name(r->state));
+	if (r->started_utc_ms > 0 && run_state_ended(r->state))
+		strbuf_addf(&out, " after %s", clock_span(end - r->started_utc_ms, took));
+	strbuf_addc(&out, '\n');
+	if (say(w, &out) != 0)
+		return -1;
+	print_run_error(r);
+	if (r->state == RUN_PAUSED)
+		print_note("it waits for `bascule retry %s`, `bascule skip %s --reason TEXT` or "
+			   "`bascule abort %s`", r->number, r->number, r->number);
+	if (r->state == RUN_INTERRUPTED)
+		print_note("its runner is gone; go on with `bascule resume %s` or end it with "
+			   "`bascule abort %s`", r->number, r->number);
+	return 0;
+}
+
+/* --- NDJSON ---------------------------------------------------------------------------------- */
+
+static int json_start(struct watch *w, const struct run *r)
+{
+	json_t *j = json_object();
+
+	json_put_str(j, "event", "run");
+	json_put_str(j, "run", r->id);
+	json_put_str(j, "operation", operation_name(r->plan->op));
+	json_put_str(j, "environment", r->plan->environment);
+	json_put_int(j, "of", (int64_t)r->plan->n_step);
+	return print_json_line(j, &w->failure);
+}
+
+static int json_step(struct watch *w, const struct run *r, size_t i)
+{
+	const struct run_step *s = &r->step[i];
+	json_t *j = json_object();
+
+	json_put_str(j, "event", "step");
+	json_put_str(j, "run", r->id);
+	json_put_int(j, "step", r->plan->step[i].n);
+	json_put_int(j, "of", (int64_t)r->plan->n_step);
+	json_put_str(j, "name", step_kind_name(r->plan->step[i].kind));
+	json_put_str(j, "what", r->plan->step[i].what);
+	json_put_str(j, "state", step_state_name(s->state));
+	json_object_set_new(j, "ms", s->took_ms >= 0 ? json_integer(s->took_ms) : json_null());
+	json_put_str(j, "text", s->text);
+	return print_json_line(j, &w->failure);
+}
+
+static int json_end(struct watch *w, const struct run *r)
+{
+	json_t *j = json_object();
+
+	json_put_str(j, "event", "end");
+	json_put_str(j, "state", run_state_name(r->state));
+	json_put_int(j, "exit", w->status);
+	json_object_set_new(j, "run", run_json(r));
+	return print_json_line(j, &w->failure);
+}
+
+/* --- Following ------------------------------------------------------------------------------- */
+
+static int exit_of_state(const struct run *r)
+{
+	switch (r->state) {
+	case RUN_DONE:
+		return EXIT_DONE;
+	case RUN_PAUSED:
+		return EXIT_WAITING;
+	case RUN_ROLLED_BACK:
+		return EXIT_ROLLED_BACK;
+	case RUN_ABORTED:
+		return EXIT_CANCELLED;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+static bool is_over(const struct run *r)
+{
+	return run_state_ended(r->state) || r->state == RUN_PAUSED || r->state == RUN_INTERRUPTED;
+}
+
+static int tell_steps(struct watch *w, const struct run *r)
+{
+	size_t i;
+
+	if (w->told == NULL) {
+		w->n_told = r->plan->n_step;
+		w->told = mem_calloc(w->n_told + 1, sizeof(*w->told));
+	}
+	for (i = 0; i < w->n_told; i++) {
+		if (r->step[i].state == w->told[i])
+			continue;
+		w->told[i] = r->step[i].state;
+		/* "running" is worth a line only where something may take long or ask. */
+		if (!w->json && (w->told[i] == STEP_RUNNING || w->told[i] == STEP_WAITING))
+			continue;
+		if ((w->json ? json_step : line_step)(w, r, i) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Called for every reading. 1 ends the following. */
+static int on_run(void *arg, const struct run *r)
+{
+	struct watch *w = arg;
+
+	w->state = r->state;
+	str_copy(w->number, sizeof(w->number), r->number);
+	if (!w->told_start && (w->json ? json_start : line_start)(w, r) != 0)
+		return 1;
+	w->told_start = true;
+	if (tell_steps(w, r) != 0)
+		return 1;
+	if (!is_over(r))
+		return 0;
+	w->over = true;
+	w->status = r->exit_code >= 0 && run_state_ended(r->state) ? r->exit_code : exit_of_state(r);
+	if ((w->json ? json_end : line_end)(w, r) != 0)
+		return 1;
+	return 1;
+}
+
+/* One look without waiting, for when the runner has ended without a word. */
+static int look_once(struct watch *w, const char *id, struct err *e)
+{
+	struct run *r = NULL;
+
+	if (run_load(&w->c->ctx, id, &r, e) != 0)
+		return -1;
+	on_run(w, r);
+	run_free(r);
+	if (w->over)
+		return w->status;
+	err_set(e, ERR_SYSTEM, "cannot start run %s", w->number);
+	err_detail(e, "its runner ended before it began; it wrote to %s/%s/runner.log",
+		   w->c->ctx.runs_dir, id);
+	return err_hint(e, "bascule resume %s", w->number);
+}
+
+static int on_interrupt(struct watch *w, const char *id, struct err *e)
+{
+	int rc;
+
+	if (!args_has(&w->c->args, OPT_NO_DETACH)) {
+		print_note("not watching any more; run %s goes on: bascule watch %s", w->number, w->number);
+		return EXIT_DONE;
+	}
+	print_note("asking run %s to abort", w->number);
+	if (run_request(&w->c->ctx, id, "abort", w->c->ctx.who, "interrupted", e) != 0 &&
+	    e->code != ERR_NOT_FOUND)
+		return -1;
+	/* Deaf from here on: the runner stops at its next safe point, and that is to be seen. */
+	rc = run_follow(&w->c->ctx, id, on_run, w, NULL, e);
+	return rc != 0 ? -1 : w->status;
+}
+
+int watch_run(struct cli *c, const char *id, pid_t runner, struct err *e)
+{
+	struct watch w = { .c = c, .json = args_has(&c->args, OPT_JSON) };
+	struct interrupt it;
+	int rc;
+
+	str_copy(w.number, sizeof(w.number), id);
+	if (interrupt_start(&it, runner, e) != 0)
+		return -1;
+	rc = run_follow(&c->ctx, id, on_run, &w, &it.fired, e);
+	if (w.failure.code != ERR_OK) {
+		*e = w.failure;
+		rc = -1;
+	} else if (rc == 0 || w.over) {
+		rc = w.status;
+	} else if (e->code == ERR_CANCELLED && atomic_load(&it.signal) == SIGCHLD) {
+		rc = look_once(&w, id, e);
+	} else if (e->code == ERR_CANCELLED) {
+		rc = on_interrupt(&w, id, e);
+	}
+	interrupt_stop(&it);
+	mem_free(w.told);
+	return rc;
+}

@@ -167,7 +167,7 @@ static void fact_backup(const struct fact_of *f, struct fact_text *out)
 	else if (f->env->backup == BACKUP_NEVER)
 		say(out, ROLE_DIM, "none wanted");
 	else
-		say(out, ROLE_DIM, "none yet, taken before each change");
+		say(out, ROLE_DIM, "none yet");
 }
 
 static void fact_lock(const struct fact_of *f, struct fact_text *out)

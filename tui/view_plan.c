@@ -362,7 +362,7 @@ static void words(const struct plan *p, const struct run *x, struct view_words *
 	if (!x) {
 		strbuf_addf(&w->crumb, "plan");
 		strbuf_addf(&w->facts,
-			    "%zu steps, %zu change the database; nothing has been changed yet",
+			    "%zu steps, %zu change the database",
 			    p->n_step, p->n_change);
 		return;
 	}

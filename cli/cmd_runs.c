@@ -101,7 +101,7 @@ static int refuse_ended(const struct run *r, const char *verb, struct err *e)
 {
 	err_set(e, ERR_GATE, "cannot %s run %s", verb, r->number);
 	err_detail(e, "it has ended: %s", run_state_name(r->state));
-	return err_hint(e, "bascule plan %s %s", operation_name(r->plan->op), r->plan->environment);
+	return err_hint(e, "bascule runs %s", r->plan->environment);
 }
 
 /* Starts a runner for a frozen run and watches it. */

@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/context.h"
 #include "core/base/clock.h"
+#include "core/base/fs.h"
 
 const char *cli_getenv(void *arg, const char *name)
 {
@@ -43,6 +44,29 @@ int cli_read_config(struct cli *c, struct err *e)
 	config_errors_clear(&errs);
 	mem_free(path);
 	return rc;
+}
+
+/* Commands in hints are to be run as printed; who named the configuration has to name it there
+ * too. Left as it is when it would not fit. */
+static void name_config_in_hint(const struct cli *c, struct err *e)
+{
+	const char *named = c->args.value[OPT_CONFIG], *rest = e->hint, *at;
+	struct strbuf out;
+
+	if (named == NULL || strcmp(c->args.n_word > 0 ? c->args.word[0] : "", "demo") == 0)
+		return;
+	strbuf_init(&out, sizeof(e->hint) - 1);
+	while ((at = strstr(rest, "bascule ")) != NULL && (at == e->hint || at[-1] == ' ')) {
+		strbuf_add(&out, rest, (size_t)(at - rest));
+		strbuf_adds(&out, "bascule -c ");
+		path_quote(&out, named);
+		strbuf_addc(&out, ' ');
+		rest = at + strlen("bascule ");
+	}
+	strbuf_adds(&out, rest);
+	if (strbuf_ok(&out) && out.len > 0)
+		err_hint(e, "%s", strbuf_str(&out));
+	strbuf_clear(&out);
 }
 
 static int check_words(const struct cli *c, const struct command *cmd, struct err *e)
@@ -157,8 +181,10 @@ int main(int argc, char **argv)
 	else if (args_parse(argc, argv, &c.args, &e) == 0)
 		status = c.args.n_word > 0 ? run_command(&c, &e) : run_default(&c, &e);
 	if (status < 0) {
-		if (e.msg[0] != '\0')
+		if (e.msg[0] != '\0') {
+			name_config_in_hint(&c, &e);
 			print_err(&e);
+		}
 		status = exit_of(e.code);
 	}
 	project_free(c.project);

@@ -94,6 +94,13 @@ static void add_part(struct strbuf *out, const char *before, const char *text)
 	}
 }
 
+/* "try: COMMAND"; a question stands alone. */
+static void add_hint(struct strbuf *out, const char *indent, const char *hint)
+{
+	strbuf_adds(out, hint[0] != '\0' ? indent : "");
+	add_part(out, strncmp(hint, "did you mean", 12) == 0 ? "" : "try: ", hint);
+}
+
 void print_err(const struct err *e)
 {
 	struct strbuf out;
@@ -101,7 +108,7 @@ void print_err(const struct err *e)
 	strbuf_init(&out, STRBUF_NO_LIMIT);
 	add_part(&out, "bascule: ", e->msg);
 	add_part(&out, "  ", e->detail);
-	add_part(&out, "  try: ", e->hint);
+	add_hint(&out, "  ", e->hint);
 	to_stderr(&out);
 	strbuf_clear(&out);
 }
@@ -121,7 +128,7 @@ void print_config_errors(const struct err *e, const struct config_errors *errs)
 		strbuf_addf(&out, "  line %d: ", errs->list[i].line);
 		add_clean(&out, errs->list[i].text);
 		strbuf_addc(&out, '\n');
-		add_part(&out, "    try: ", errs->list[i].hint);
+		add_hint(&out, "    ", errs->list[i].hint);
 	}
 	if (errs->total > errs->n)
 		strbuf_addf(&out, "  and %zu more\n", errs->total - errs->n);

@@ -740,6 +740,7 @@ int config_read(const char *path, bool found_above, config_env_fn env, void *arg
 	}
 	if (fs_read(full, CONFIG_FILE_MAX, &text, e) != 0) {
 		err_wrap(e, "cannot read the configuration %s", full);
+		err_hint(e, "name a file that can be read: bascule -c FILE");
 		goto out;
 	}
 	dir = path_dir(full);

@@ -2,12 +2,17 @@
 /*
  * The pool: a queue of jobs and up to ENGINE_THREADS threads.
  *
- * A thread is made when a job is added and no thread slot is left idle, takes jobs until the queue
- * is empty, and ends. Making one costs some 30 microseconds; keeping idle ones would cost memory
- * for the whole life of the console. An ended thread stays joinable in its slot and is joined when
- * the slot is used again or the pool closes, so nothing of a thread outlives pool_close().
+ * A thread takes jobs until the queue is empty, and ends: making one costs some 30 microseconds,
+ * keeping idle ones would cost memory for the whole life of the console. Threads start one another:
+ * who adds a job makes a thread only when none is on its way, and a new thread that leaves jobs in
+ * the queue makes the next. So the UI thread, which asks for five jobs at its start, pays for one
+ * thread, and short jobs are done by few threads while one that blocks holds up nobody.
  *
- * Threads have all signals blocked: the terminal's belong to the thread that owns the screen.
+ * An ended thread stays joinable in its slot and is joined when the slot is used again or the pool
+ * closes, so nothing of a thread outlives pool_close().
+ *
+ * Threads have signals blocked, because the terminal's belong to the thread that owns the screen;
+ * except those a fault raises, whose handler must run in the thread that faulted.
  */
 #include "core/engine/job.h"
 
@@ -37,43 +42,11 @@ void pool_init(struct pool *p)
 	p->last = &p->first;
 }
 
-/* Takes a job for worker w, or marks it ended. */
-static struct job *worker_next(struct worker *w)
-{
-	struct pool *p = w->pool;
-	struct job *job;
-
-	pthread_mutex_lock(&p->lock);
-	job = p->first;
-	if (job) {
-		p->first = job->next;
-		if (!p->first)
-			p->last = &p->first;
-	} else {
-		w->state = WORKER_ENDED;
-	}
-	w->job = job;
-	pthread_mutex_unlock(&p->lock);
-	return job;
-}
-
-static void *worker_main(void *arg)
-{
-	struct worker *w = arg;
-	struct job *job;
-
-	while ((job = worker_next(w)) != NULL) {
-		job->run(job);
-		pthread_mutex_lock(&w->pool->lock);
-		w->job = NULL; /* nobody fires its cancel from now on */
-		pthread_mutex_unlock(&w->pool->lock);
-		job_free(job);
-	}
-	return NULL;
-}
+static void *worker_main(void *arg);
 
 static int thread_make(struct worker *w)
 {
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGABRT };
 	pthread_attr_t attr;
 	sigset_t all, old;
 	int rc;
@@ -81,6 +54,8 @@ static int thread_make(struct worker *w)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&all, faults[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&w->thread, &attr, worker_main, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -88,8 +63,8 @@ static int thread_make(struct worker *w)
 	return rc;
 }
 
-/* A thread for the queue, when a slot is free. Without one the job waits for a running thread; when the system
- * refuses even the first, the job runs never, and that is logged. */
+/* A thread for the queue, when a slot is free; else the running ones will get there. When the system
+ * refuses to make one, the next job added tries again. Under the lock. */
 static void worker_start(struct pool *p)
 {
 	struct worker *w = NULL;
@@ -108,7 +83,48 @@ static void worker_start(struct pool *p)
 	if (rc != 0) {
 		w->state = WORKER_NONE;
 		log_line("cannot make a thread: %s", err_errno_name(rc));
+	} else {
+		p->fresh++;
 	}
+}
+
+/* Takes a job for worker w, or marks it ended. */
+static struct job *worker_next(struct worker *w, bool first)
+{
+	struct pool *p = w->pool;
+	struct job *job;
+
+	pthread_mutex_lock(&p->lock);
+	if (first)
+		p->fresh--;
+	job = p->first;
+	if (job) {
+		p->first = job->next;
+		if (!p->first)
+			p->last = &p->first;
+		else if (first && p->fresh == 0)
+			worker_start(p);
+	} else {
+		w->state = WORKER_ENDED;
+	}
+	w->job = job;
+	pthread_mutex_unlock(&p->lock);
+	return job;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct job *job;
+
+	for (bool first = true; (job = worker_next(w, first)) != NULL; first = false) {
+		job->run(job);
+		pthread_mutex_lock(&w->pool->lock);
+		w->job = NULL; /* nobody fires its cancel from now on */
+		pthread_mutex_unlock(&w->pool->lock);
+		job_free(job);
+	}
+	return NULL;
 }
 
 void pool_add(struct pool *p, struct job *job)
@@ -121,7 +137,8 @@ void pool_add(struct pool *p, struct job *job)
 		job->next = NULL;
 		*p->last = job;
 		p->last = &job->next;
-		worker_start(p);
+		if (p->fresh == 0)
+			worker_start(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 	if (closing)
@@ -142,6 +159,7 @@ bool pool_busy(struct pool *p)
 
 void pool_close(struct pool *p)
 {
+	bool made[ENGINE_THREADS];
 	struct job *queued;
 
 	pthread_mutex_lock(&p->lock);
@@ -149,9 +167,11 @@ void pool_close(struct pool *p)
 	queued = p->first;
 	p->first = NULL;
 	p->last = &p->first;
-	for (size_t i = 0; i < ENGINE_THREADS; i++)
+	for (size_t i = 0; i < ENGINE_THREADS; i++) {
+		made[i] = p->worker[i].state != WORKER_NONE;
 		if (p->worker[i].job)
 			cancel_fire(&p->worker[i].job->cancel);
+	}
 	pthread_mutex_unlock(&p->lock);
 	while (queued) {
 		struct job *next = queued->next;
@@ -160,7 +180,7 @@ void pool_close(struct pool *p)
 		queued = next;
 	}
 	for (size_t i = 0; i < ENGINE_THREADS; i++)
-		if (p->worker[i].state != WORKER_NONE)
+		if (made[i])
 			pthread_join(p->worker[i].thread, NULL);
 	pthread_mutex_destroy(&p->lock);
 }

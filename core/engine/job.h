@@ -33,6 +33,7 @@ struct pool {
 		enum { WORKER_NONE, WORKER_RUNS, WORKER_ENDED } state; /* ENDED: to be joined */
 		struct job *job;
 	} worker[ENGINE_THREADS];
+	size_t fresh;  /* threads made that have not taken their first job */
 	bool closing;
 };
 

@@ -14,11 +14,11 @@
 #include <string.h>
 
 struct gate_rule {
-	const char *name;  /* NULL: "<environment of requires>-passed" */
-	unsigned ops;      /* one bit per operation it guards */
+	const char *name; /* NULL: "<environment of requires>-passed" */
+	unsigned ops;     /* one bit per operation it guards */
 	bool can_override;
-	bool needs_files;  /* not measured again on live data */
-	const char *rule;  /* %s: the environment; NULL: of requires */
+	bool needs_files; /* not measured again on live data */
+	const char *rule; /* %s: the environment; NULL: of requires */
 	/* Fills measured; true when open. */
 	bool (*open)(const struct measure *x, struct strbuf *measured);
 	/* The command, when closed; left empty when none can be made. */
@@ -39,16 +39,19 @@ static const struct gate_rule rules[] = {
 	{ NULL, ON_FILES, true, false, NULL, gate_passed_open, gate_passed_satisfy },
 	{ GATE_CHANGED, ON(OP_MIGRATE), true, true, "what is applied in %s is what its file says",
 	  gate_changed_open, gate_changed_satisfy },
-	{ GATE_MISSING, ON(OP_MIGRATE), true, true, "what is applied in %s has a file", gate_missing_open,
-	  gate_missing_satisfy },
+	{ GATE_MISSING, ON(OP_MIGRATE), true, true, "what is applied in %s has a file",
+	  gate_missing_open, gate_missing_satisfy },
 	{ GATE_FAILED, ON(OP_MIGRATE), true, false,
-	  "what failed in %s is mended or accepted before another try", gate_failed_open, gate_failed_satisfy },
-	{ GATE_LATE, ON(OP_MIGRATE), true, false, "migrations go into %s in numeric order", gate_late_open,
-	  NULL },
-	{ GATE_REVERSIBLE, ON(OP_ROLLBACK), false, false, "only a down that does something rolls back",
-	  gate_reversible_open, gate_reversible_satisfy },
+	  "what failed in %s is mended or accepted before another try", gate_failed_open,
+	  gate_failed_satisfy },
+	{ GATE_LATE, ON(OP_MIGRATE), true, false, "migrations go into %s in numeric order",
+	  gate_late_open, NULL },
+	{ GATE_REVERSIBLE, ON(OP_ROLLBACK), false, false,
+	  "only a down that does something rolls back", gate_reversible_open,
+	  gate_reversible_satisfy },
 	{ GATE_SAME_HISTORY, ON_ALL & ~ON(OP_RESTORE), false, false,
-	  "the history of %s is the one the plan was made on", gate_same_history_open, gate_plan_again },
+	  "the history of %s is the one the plan was made on", gate_same_history_open,
+	  gate_plan_again },
 	{ GATE_UNFINISHED, ON_ALL, false, true,
 	  "a run of %s that stopped is resumed or aborted before the next", gate_unfinished_open,
 	  gate_unfinished_satisfy },
@@ -61,8 +64,9 @@ static const char *rule_text(struct plan *p, const struct gate_rule *r)
 
 	strbuf_init(&b, STRBUF_NO_LIMIT);
 	if (!r->name) {
-		strbuf_addf(&b, "%s takes only what %s has %s with the same checksum", p->environment,
-			    p->gate_env.name, p->op == OP_MIGRATE ? "run" : "in force");
+		strbuf_addf(&b, "%s takes only what %s has %s with the same checksum",
+			    p->environment, p->gate_env.name,
+			    p->op == OP_MIGRATE ? "run" : "in force");
 	} else {
 		struct sv rest = sv_of(r->rule), head = rest;
 
@@ -81,8 +85,8 @@ static bool rule_guards(const struct gate_rule *r, const struct plan *p)
 {
 	if (!(r->ops & ON(p->op)))
 		/* today's files take part in a rollback only with --down=file */
-		return r->needs_files && strcmp(r->name, GATE_SOURCE) == 0 && p->op == OP_ROLLBACK &&
-		       p->down_from_file;
+		return r->needs_files && strcmp(r->name, GATE_SOURCE) == 0 &&
+		       p->op == OP_ROLLBACK && p->down_from_file;
 	return r->name || p->gate_env.name;
 }
 

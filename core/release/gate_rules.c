@@ -63,7 +63,8 @@ bool applied_failed(const struct applied *a, const char *checksum)
 	if (!a || a->applied || !a->failed || a->failed_down)
 		return false;
 	/* Not knowing which text failed is no proof that it was mended. */
-	return !a->failed_checksum || !*a->failed_checksum || str_same(a->failed_checksum, checksum);
+	return !a->failed_checksum || !*a->failed_checksum ||
+	       str_same(a->failed_checksum, checksum);
 }
 
 static void say(struct strbuf *why, const char *fmt, const char *name)
@@ -195,9 +196,9 @@ bool gate_unfinished_open(const struct measure *x, struct strbuf *out)
 		return true;
 	}
 	n = run_number(f->unfinished_run);
-	strbuf_addf(out, "run %.*s is %s at step %zu (bascule abort %.*s gives it up)", (int)n.n, n.p,
-		    f->unfinished_state ? f->unfinished_state : "interrupted", f->unfinished_step,
-		    (int)n.n, n.p);
+	strbuf_addf(out, "run %.*s is %s at step %zu (bascule abort %.*s gives it up)", (int)n.n,
+		    n.p, f->unfinished_state ? f->unfinished_state : "interrupted",
+		    f->unfinished_step, (int)n.n, n.p);
 	return false;
 }
 
@@ -220,8 +221,11 @@ bool gate_passed_open(const struct measure *x, struct strbuf *out)
 	if (!x->gate_env) {
 		strbuf_addf(out, "the history of %s cannot be read", name);
 		if (x->make)
-			strbuf_addf(out, ": %s", x->make->facts->history_err[
-				    env_index(x->make->project, x->make->gate_env)].msg);
+			strbuf_addf(out, ": %s",
+				    x->make->facts
+					    ->history_err[env_index(x->make->project,
+								    x->make->gate_env)]
+					    .msg);
 		return false;
 	}
 	strbuf_init(&why, STRBUF_NO_LIMIT);
@@ -234,8 +238,8 @@ bool gate_passed_open(const struct measure *x, struct strbuf *out)
 		strbuf_reset(&why);
 		if (step_is_done(s, of_step(x->target, s)) && s->event != EVENT_ACCEPTED) {
 			passed++;
-		} else if (gate_passed(s->kind, s->event, of_step(x->gate_env, s), s->checksum, name,
-				       &why)) {
+		} else if (gate_passed(s->kind, s->event, of_step(x->gate_env, s), s->checksum,
+				       name, &why)) {
 			passed++;
 		} else {
 			find(&f, s->id, "%s", strbuf_str(&why));
@@ -264,7 +268,8 @@ void gate_passed_satisfy(const struct measure *x, struct strbuf *out)
 
 /* The applied migrations of the source's namespace in one of the two states; the first goes to
  * *first. */
-static void look_at_files(const struct measure *x, bool missing, struct findings *f, struct pick *first)
+static void look_at_files(const struct measure *x, bool missing, struct findings *f,
+			  struct pick *first)
 {
 	const struct source *src = x->make->source;
 
@@ -277,8 +282,9 @@ static void look_at_files(const struct measure *x, bool missing, struct findings
 			continue;
 		if (f->n == 0 && first)
 			*first = (struct pick){ m, a, a->ns, a->id, a->title, a->sort_key };
-		find(f, a->id, missing ? "applied, and there is no file any more" :
-		     "the file is not what was applied");
+		find(f, a->id,
+		     missing ? "applied, and there is no file any more"
+			     : "the file is not what was applied");
 	}
 }
 
@@ -516,7 +522,8 @@ bool gate_same_history_open(const struct measure *x, struct strbuf *out)
 		x->plan->base_count = n;
 		x->plan->base_seq = seq;
 	} else if (seq > x->plan->base_seq && newest) {
-		find(&f, newest->id, "applied meanwhile by %s", newest->who ? newest->who : "somebody");
+		find(&f, newest->id, "applied meanwhile by %s",
+		     newest->who ? newest->who : "somebody");
 	} else if (n != x->plan->base_count) {
 		find(&f, "others", "%zu applied, there were %zu", n, x->plan->base_count);
 	}

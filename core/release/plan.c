@@ -16,12 +16,12 @@
 
 static const char *const operation_names[OP_KINDS] = {
 	[OP_MIGRATE] = "migrate", [OP_ROLLBACK] = "rollback", [OP_BASELINE] = "baseline",
-	[OP_ACCEPT] = "accept", [OP_RESTORE] = "restore",
+	[OP_ACCEPT] = "accept",   [OP_RESTORE] = "restore",
 };
 
 static const char *const step_kind_names[STEP_KINDS] = {
-	[STEP_LOCK] = "lock", [STEP_GATES] = "gates", [STEP_BACKUP] = "backup",
-	[STEP_UP] = "migrate", [STEP_DOWN] = "roll back", [STEP_RECORD] = "record",
+	[STEP_LOCK] = "lock",       [STEP_GATES] = "gates",           [STEP_BACKUP] = "backup",
+	[STEP_UP] = "migrate",      [STEP_DOWN] = "roll back",        [STEP_RECORD] = "record",
 	[STEP_RESTORE] = "restore", [STEP_STATE_FILE] = "state file", [STEP_RELEASE] = "release",
 };
 
@@ -89,7 +89,8 @@ static struct plan *plan_new(const struct plan_make *m)
 	p->state_files = project->state_files;
 	p->down_from_file = r->op == OP_ROLLBACK && r->down_from_file;
 	for (size_t i = 0; i < r->n_override; i++) {
-		struct plan_override *o = arena_push(&p->arena, &p->override, &p->n_override, sizeof(*o));
+		struct plan_override *o = arena_push(&p->arena, &p->override, &p->n_override,
+						     sizeof(*o));
 
 		o->gate = plan_str(p, r->override[i].gate);
 		o->reason = plan_str(p, r->override[i].reason);
@@ -137,7 +138,8 @@ static void set_heads(struct plan_make *m)
 	key = to ? to->sort_key : "";
 	for (size_t i = 0; i < p->n_step; i++) {
 		const struct step *s = &p->step[i];
-		bool up = s->kind == STEP_UP || (s->kind == STEP_RECORD && s->event == EVENT_BASELINED);
+		bool up = s->kind == STEP_UP ||
+			  (s->kind == STEP_RECORD && s->event == EVENT_BASELINED);
 
 		if (up && strcmp(s->sort_key, key) > 0) {
 			p->to_head = s->id;
@@ -161,15 +163,15 @@ static void note_lock(struct plan_make *m)
 
 	if (!h || !h->held)
 		return;
-	plan_note(m->plan, "the lock of %s is held by %s@%s since %s%s%s%s", m->env->name, h->who, h->host,
-		  clock_short(h->since_utc_ms, since), h->run[0] ? ", run " : "", h->run,
+	plan_note(m->plan, "the lock of %s is held by %s@%s since %s%s%s%s", m->env->name, h->who,
+		  h->host, clock_short(h->since_utc_ms, since), h->run[0] ? ", run " : "", h->run,
 		  h->stale ? "; it is silent for too long and can be taken over" : "");
 }
 
 /* --- plan_build ----------------------------------------------------------------------------------- */
 
 static int (*const makers[OP_KINDS])(struct plan_make *m, struct err *e) = {
-	[OP_MIGRATE] = plan_make_migrate, [OP_ROLLBACK] = plan_make_rollback,
+	[OP_MIGRATE] = plan_make_migrate,   [OP_ROLLBACK] = plan_make_rollback,
 	[OP_BASELINE] = plan_make_baseline, [OP_ACCEPT] = plan_make_accept,
 	[OP_RESTORE] = plan_make_restore,
 };
@@ -267,8 +269,8 @@ int plan_refuse(const struct plan *p, struct err *e)
 		return err_set(e, ERR_GATE, "cannot %s %s", operation_name(p->op), p->environment);
 	for (size_t i = 0; i < p->n_gate; i++)
 		others += &p->gate[i] != g && !p->gate[i].open && !p->gate[i].overridden;
-	err_set(e, ERR_GATE, "cannot %s %s: gate %s is closed", operation_name(p->op), p->environment,
-		g->name);
+	err_set(e, ERR_GATE, "cannot %s %s: gate %s is closed", operation_name(p->op),
+		p->environment, g->name);
 	if (others)
 		err_detail(e, "%s (rule: %s); %zu more closed", g->measured, g->rule, others);
 	else

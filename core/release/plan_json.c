@@ -232,11 +232,14 @@ json_t *plan_freeze(const struct plan *p)
 
 	json_put_int(j, "format", PLAN_FORMAT);
 	put_fields(j, plan_fields, p);
-	json_object_set_new(j, "gates", put_list(gate_fields, p->gate, p->n_gate, sizeof(*p->gate)));
-	json_object_set_new(j, "steps", put_list(step_fields, p->step, p->n_step, sizeof(*p->step)));
+	json_object_set_new(j, "gates",
+			    put_list(gate_fields, p->gate, p->n_gate, sizeof(*p->gate)));
+	json_object_set_new(j, "steps",
+			    put_list(step_fields, p->step, p->n_step, sizeof(*p->step)));
 	json_object_set_new(j, "notes", put_notes(p));
-	json_object_set_new(j, "overrides", put_list(override_fields, p->override, p->n_override,
-						     sizeof(*p->override)));
+	json_object_set_new(j, "overrides",
+			    put_list(override_fields, p->override, p->n_override,
+				     sizeof(*p->override)));
 	env = json_object();
 	put_fields(env, env_fields, &p->env);
 	json_object_set_new(j, "target_environment", env);
@@ -251,7 +254,8 @@ json_t *plan_freeze(const struct plan *p)
 
 /* --- Reading -------------------------------------------------------------------------------------- */
 
-static int take_text(struct arena *a, const json_t *j, const struct field *f, char *at, struct err *e)
+static int take_text(struct arena *a, const json_t *j, const struct field *f, char *at,
+		     struct err *e)
 {
 	const json_t *v = json_object_get(j, f->key);
 	const char *text = NULL;
@@ -292,7 +296,8 @@ static int take_number(const json_t *j, const struct field *f, char *at, struct 
 	if (json_int(j, f->key, &v, e) < 0)
 		return -1;
 	if ((f->type == F_SIZE && v < 0) || (f->type == F_INT && (v < 0 || v > INT32_MAX)))
-		return err_set(e, ERR_INPUT, "cannot read a plan: %s is %lld", f->key, (long long)v);
+		return err_set(e, ERR_INPUT, "cannot read a plan: %s is %lld", f->key,
+			       (long long)v);
 	size = (size_t)v;
 	small = (int)v;
 	if (f->type == F_INT64)
@@ -366,7 +371,8 @@ static int take_notes(struct plan *p, const json_t *j, struct err *e)
 		const char *text = json_string_value(json_array_get(array, i));
 
 		if (!text)
-			return err_set(e, ERR_INPUT, "cannot read a plan: note %zu is no text", i + 1);
+			return err_set(e, ERR_INPUT, "cannot read a plan: note %zu is no text",
+				       i + 1);
 		p->note[i] = arena_strdup(&p->arena, text);
 	}
 	return 0;
@@ -378,17 +384,21 @@ static int check_steps(const struct plan *p, struct err *e)
 {
 	for (size_t i = 0; i < p->n_step; i++) {
 		const struct step *s = &p->step[i];
-		bool migration = s->kind == STEP_UP || s->kind == STEP_DOWN || s->kind == STEP_RECORD;
+		bool migration = s->kind == STEP_UP || s->kind == STEP_DOWN ||
+				 s->kind == STEP_RECORD;
 
 		if (s->n != (int)(i + 1))
-			return err_set(e, ERR_INPUT, "cannot read a plan: step %zu is numbered %d", i + 1,
-				       s->n);
+			return err_set(e, ERR_INPUT, "cannot read a plan: step %zu is numbered %d",
+				       i + 1, s->n);
 		if (migration != (s->id != NULL) || (s->id && (!s->ns || !s->sort_key)))
-			return err_set(e, ERR_INPUT, "cannot read a plan: step %d names no migration", s->n);
+			return err_set(e, ERR_INPUT,
+				       "cannot read a plan: step %d names no migration", s->n);
 		if (s->kind == STEP_UP && !s->checksum)
-			return err_set(e, ERR_INPUT, "cannot read a plan: step %d has no checksum", s->n);
+			return err_set(e, ERR_INPUT, "cannot read a plan: step %d has no checksum",
+				       s->n);
 		if (s->kind == STEP_RESTORE && (!s->backup || !s->path))
-			return err_set(e, ERR_INPUT, "cannot read a plan: step %d names no backup", s->n);
+			return err_set(e, ERR_INPUT, "cannot read a plan: step %d names no backup",
+				       s->n);
 	}
 	return 0;
 }
@@ -398,13 +408,16 @@ static int thaw(struct plan *p, const json_t *j, struct err *e)
 	const json_t *gate_env = json_object_get(j, "gate_environment");
 
 	if (take_fields(&p->arena, j, plan_fields, p, e) < 0 ||
-	    take_list(&p->arena, j, "gates", gate_fields, sizeof(*p->gate), &p->gate, &p->n_gate, e) < 0 ||
-	    take_list(&p->arena, j, "steps", step_fields, sizeof(*p->step), &p->step, &p->n_step, e) < 0 ||
-	    take_list(&p->arena, j, "overrides", override_fields, sizeof(*p->override), &p->override,
-		      &p->n_override, e) < 0 ||
+	    take_list(&p->arena, j, "gates", gate_fields, sizeof(*p->gate), &p->gate, &p->n_gate,
+		      e) < 0 ||
+	    take_list(&p->arena, j, "steps", step_fields, sizeof(*p->step), &p->step, &p->n_step,
+		      e) < 0 ||
+	    take_list(&p->arena, j, "overrides", override_fields, sizeof(*p->override),
+		      &p->override, &p->n_override, e) < 0 ||
 	    take_notes(p, j, e) < 0)
 		return -1;
-	if (take_fields(&p->arena, json_object_get(j, "target_environment"), env_fields, &p->env, e) < 0)
+	if (take_fields(&p->arena, json_object_get(j, "target_environment"), env_fields, &p->env,
+			e) < 0)
 		return err_wrap(e, "cannot read the target of a plan");
 	if (!json_is_null(gate_env) &&
 	    take_fields(&p->arena, gate_env, env_fields, &p->gate_env, e) < 0)

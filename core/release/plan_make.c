@@ -69,6 +69,16 @@ void plan_note(struct plan *p, const char *fmt, ...)
 	strbuf_clear(&b);
 }
 
+const char *plan_what(struct plan *p, const char *verb, const struct pick *k)
+{
+	const char *title = k->title ? k->title : "";
+
+	/* A ledger of an early day may not know the title. */
+	if (!title[0] && k->file && k->file->title)
+		title = k->file->title;
+	return arena_printf(&p->arena, "%s %s%s%s", verb, k->id, title[0] ? " " : "", title);
+}
+
 void step_set_migration(struct plan *p, struct step *s, const struct pick *k)
 {
 	s->ns = plan_str(p, k->ns);
@@ -107,7 +117,8 @@ void plan_add_opening(struct plan_make *m, const char *trigger)
 	}
 	s = plan_add_step(m, STEP_BACKUP,
 			  arena_printf(&p->arena, "copy the database of %s and verify the copy",
-				       p->environment), "the copy is kept");
+				       p->environment),
+			  "the copy is kept");
 	s->backup = plan_str(p, trigger);
 }
 
@@ -125,8 +136,8 @@ void plan_add_closing(struct plan_make *m)
 		s->path = plan_str(p, path);
 		mem_free(path);
 	}
-	plan_add_step(m, STEP_RELEASE, arena_printf(&p->arena, "give back the lock of %s", p->environment),
-		      "");
+	plan_add_step(m, STEP_RELEASE,
+		      arena_printf(&p->arena, "give back the lock of %s", p->environment), "");
 }
 
 /* --- Facts ---------------------------------------------------------------------------------------- */
@@ -190,8 +201,9 @@ static struct pick *all_migrations(const struct plan_make *m, struct arena *a, s
 		const struct migration *f = &m->source->list[i];
 
 		k = arena_push(a, &list, n, sizeof(*k));
-		*k = (struct pick){ f, history_find(m->history, f->ns, f->id), f->ns, f->id, f->title,
-				    f->sort_key };
+		*k = (struct pick){ f,        history_find(m->history, f->ns, f->id),
+				    f->ns,    f->id,
+				    f->title, f->sort_key };
 	}
 	for (size_t i = 0; i < m->history->n; i++) {
 		const struct applied *x = &m->history->list[i];
@@ -251,7 +263,8 @@ int make_resolve(const struct plan_make *m, const char *typed, struct pick *out,
 		goto out;
 	}
 	err_set(e, ERR_USAGE, "no migration %s", typed);
-	err_detail(e, "neither an id nor a version label of %s or of %s", m->source->dir, m->env->name);
+	err_detail(e, "neither an id nor a version label of %s or of %s", m->source->dir,
+		   m->env->name);
 	near = str_nearest(typed, label, 2 * n);
 	if (near)
 		err_hint(e, "did you mean %s", near);

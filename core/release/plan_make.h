@@ -15,8 +15,8 @@ struct plan_make {
 	const struct project *project;
 	const struct plan_facts *facts;
 	const struct plan_request *request;
-	const struct env *env;         /* target */
-	const struct env *gate_env;    /* of requires, or NULL */
+	const struct env *env;      /* target */
+	const struct env *gate_env; /* of requires, or NULL */
 	const struct source *source;
 	const struct history *history; /* of the target */
 	struct plan *plan;
@@ -39,6 +39,8 @@ const char *plan_str(struct plan *p, const char *s);
 struct step *plan_add_step(struct plan_make *m, enum step_kind kind, const char *what,
 			   const char *undo);
 void plan_note(struct plan *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* "apply 0010 add order status": a verb and a migration, in the plan's arena. */
+const char *plan_what(struct plan *p, const char *verb, const struct pick *k);
 /* Fills what a step says about a migration: names, checksums, file. */
 void step_set_migration(struct plan *p, struct step *s, const struct pick *k);
 /* The opening steps (lock, gates, backup where the policy wants one; trigger names it) and the closing
@@ -52,9 +54,11 @@ const struct history *make_history(const struct plan_make *m, const struct env *
 int64_t make_expect_ms(const struct plan_make *m, const struct migration *file);
 bool str_same(const char *a, const char *b); /* NULL equals "" */
 
-/* Finds what the operator typed among the files and the target's history: an id, the same number written otherwise,
- * or a version label (the last migration of it). ERR_USAGE with the nearest name. */
-int make_resolve(const struct plan_make *m, const char *typed, struct pick *out, struct err *e) MUST_CHECK;
+/* Finds what the operator typed among the files and the target's history: an id, the same number
+ * written otherwise, or a version label (the last migration that has it). ERR_USAGE with the
+ * nearest name. */
+int make_resolve(const struct plan_make *m, const char *typed, struct pick *out,
+		 struct err *e) MUST_CHECK;
 /* The files that are not in force in the target, in numeric order, up to and with the sort key to
  * (NULL: all). Array in the plan's arena. */
 struct pick *make_pending(const struct plan_make *m, const char *to, size_t *n);

@@ -31,8 +31,7 @@ static void add_up(struct plan_make *m, const struct pick *k)
 	struct plan *p = m->plan;
 	bool no_return;
 	const char *undo = undo_of_up(m, k->file, &no_return);
-	const char *what = arena_printf(&p->arena, "apply %s %s", k->id, k->title ? k->title : "");
-	struct step *s = plan_add_step(m, STEP_UP, what, undo);
+	struct step *s = plan_add_step(m, STEP_UP, plan_what(p, "apply", k), undo);
 
 	step_set_migration(p, s, k);
 	s->no_return = no_return;
@@ -63,13 +62,18 @@ static void note_failure(struct plan_make *m)
 	char span[CLOCK_TEXT_SIZE];
 
 	if (m->env->on_failure == FAILURE_PAUSE)
-		plan_note(m->plan, "if a step fails: what it did is undone, the run pauses and keeps the lock"
-			  " for %s", clock_span(m->env->pause_limit_ms, span));
+		plan_note(
+			m->plan,
+			"if a step fails: what it did is undone, the run pauses and keeps the lock"
+			" for %s",
+			clock_span(m->env->pause_limit_ms, span));
 	else if (m->env->undo_migrations == UNDO_NEVER)
-		plan_note(m->plan, "if a step fails: what it did is undone; migrations before it stay"
+		plan_note(m->plan,
+			  "if a step fails: what it did is undone; migrations before it stay"
 			  " applied");
 	else
-		plan_note(m->plan, "if a step fails: what it did is undone, then the migrations of this run"
+		plan_note(m->plan,
+			  "if a step fails: what it did is undone, then the migrations of this run"
 			  " are rolled back");
 }
 
@@ -94,7 +98,8 @@ static int cut_towards(struct plan_make *m, struct pick *list, size_t *n, struct
 		}
 	}
 	if (left)
-		plan_note(m->plan, "%zu more that %s has %s left out: %s before %s is not applied there",
+		plan_note(m->plan,
+			  "%zu more that %s has %s left out: %s before %s is not applied there",
 			  left, env->name, left == 1 ? "is" : "are", list[keep].id,
 			  left == 1 ? "it" : "them");
 	if (keep == 0)
@@ -133,7 +138,8 @@ static int cut_marked(struct plan_make *m, struct pick *list, size_t *n, struct 
 		keep++;
 	}
 	if (keep == 0)
-		plan_note(m->plan, "nothing to do: no marked migration is pending in %s", m->env->name);
+		plan_note(m->plan, "nothing to do: no marked migration is pending in %s",
+			  m->env->name);
 	*n = keep;
 	return 0;
 }
@@ -141,7 +147,8 @@ static int cut_marked(struct plan_make *m, struct pick *list, size_t *n, struct 
 static void note_nothing(struct plan_make *m, const char *to)
 {
 	if (to)
-		plan_note(m->plan, "nothing to do: %s has every migration up to %s", m->env->name, to);
+		plan_note(m->plan, "nothing to do: %s has every migration up to %s", m->env->name,
+			  to);
 	else
 		plan_note(m->plan, "nothing to do: no migration is pending in %s", m->env->name);
 }
@@ -200,9 +207,8 @@ int plan_make_baseline(struct plan_make *m, struct err *e)
 	plan_add_opening(m, "before-baseline");
 	for (size_t i = 0; i < n; i++) {
 		const struct pick *k = &list[i];
-		const char *what = arena_printf(&p->arena, "record %s %s as applied, run nothing", k->id,
-						k->title ? k->title : "");
-		struct step *s = plan_add_step(m, STEP_RECORD, what, "");
+		struct step *s = plan_add_step(m, STEP_RECORD, plan_what(p, "record as applied", k),
+					       "");
 
 		step_set_migration(p, s, k);
 		s->event = EVENT_BASELINED;

@@ -49,13 +49,12 @@ int plan_make_accept(struct plan_make *m, struct err *e)
 	what = accept_what(&k);
 	if (!what) {
 		plan_note(p, "nothing to do: %s in %s is %s", k.id, m->env->name,
-			  k.applied && k.applied->applied ? "applied as its file is now" :
-			  "not applied, and no try of it failed");
+			  k.applied && k.applied->applied ? "applied as its file is now"
+							  : "not applied, and no try of it failed");
 		return 0;
 	}
 	plan_add_opening(m, "before-accept");
-	s = plan_add_step(m, STEP_RECORD, arena_printf(&p->arena, "%s %s %s", what, k.id,
-						       k.title ? k.title : ""), "");
+	s = plan_add_step(m, STEP_RECORD, plan_what(p, what, &k), "");
 	step_set_migration(p, s, &k);
 	s->event = EVENT_ACCEPTED;
 	s->reason = plan_str(p, m->request->reason);
@@ -81,8 +80,8 @@ int plan_make_restore(struct plan_make *m, struct err *e)
 	s = plan_add_step(m, STEP_RESTORE,
 			  arena_printf(&p->arena, "replace the database of %s by backup %s",
 				       p->environment, r->backup),
-			  copy ? arena_printf(&p->arena, "restore the copy of step %d", copy->n) :
-			  "none: no copy of today's database is taken");
+			  copy ? arena_printf(&p->arena, "restore the copy of step %d", copy->n)
+			       : "none: no copy of today's database is taken");
 	s->no_return = !copy;
 	s->backup = plan_str(p, r->backup);
 	s->path = plan_str(p, r->backup_path);

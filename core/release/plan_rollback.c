@@ -22,18 +22,18 @@ static bool has_down(const struct plan_make *m, const struct pick *k)
 		return k->file && k->file->down == DOWN_SQL;
 	if (!stored || !*stored)
 		return false;
-	return !(k->file && k->file->down == DOWN_EMPTY && str_same(stored, k->file->down_checksum));
+	return !(k->file && k->file->down == DOWN_EMPTY &&
+		 str_same(stored, k->file->down_checksum));
 }
 
 static void add_down(struct plan_make *m, const struct pick *k)
 {
 	struct plan *p = m->plan;
 	bool from_file = m->request->down_from_file && k->file;
-	const char *what = arena_printf(&p->arena, "roll back %s %s", k->id, k->title ? k->title : "");
-	const char *undo = m->env->undo_migrations == UNDO_NEVER ?
-		"stays rolled back: undo_migrations = never" :
-		"apply it again (data the down removed stays lost)";
-	struct step *s = plan_add_step(m, STEP_DOWN, what, undo);
+	const char *undo = m->env->undo_migrations == UNDO_NEVER
+				   ? "stays rolled back: undo_migrations = never"
+				   : "apply it again (data the down removed stays lost)";
+	struct step *s = plan_add_step(m, STEP_DOWN, plan_what(p, "roll back", k), undo);
 
 	step_set_migration(p, s, k);
 	s->no_return = true;
@@ -42,8 +42,8 @@ static void add_down(struct plan_make *m, const struct pick *k)
 	s->has_down = has_down(m, k);
 	s->down_checksum = NULL;
 	if (s->has_down)
-		s->down_checksum = plan_str(p, from_file ? k->file->down_checksum :
-					    k->applied->down_checksum);
+		s->down_checksum = plan_str(p, from_file ? k->file->down_checksum
+							 : k->applied->down_checksum);
 	if (k->file && k->file->down_path)
 		s->file = plan_str(p, path_base(k->file->down_path));
 	else
@@ -62,14 +62,20 @@ static void note_down(struct plan_make *m, const struct pick *k)
 		plan_note(p, "the file of %s has changed since it was applied", k->id);
 	if (now && !str_same(a->down_checksum, now)) {
 		if (m->request->down_from_file)
-			plan_note(p, "%s: today's down file runs; it is not the one stored when it was applied",
+			plan_note(p,
+				  "%s: today's down file runs; it is not the one stored when it "
+				  "was applied",
 				  k->id);
 		else if (a->down_checksum && *a->down_checksum)
-			plan_note(p, "%s: the stored down runs; today's file is different (--down=file takes"
-				  " the file)", k->id);
+			plan_note(p,
+				  "%s: the stored down runs; today's file is different "
+				  "(--down=file takes"
+				  " the file)",
+				  k->id);
 	}
 	if (a->failed && a->failed_down)
-		plan_note(p, "the last try to roll back %s failed: %s", k->id, a->error ? a->error : "");
+		plan_note(p, "the last try to roll back %s failed: %s", k->id,
+			  a->error ? a->error : "");
 }
 
 static int choose_last(struct plan_make *m, size_t n, size_t *take, struct err *e)
@@ -77,7 +83,8 @@ static int choose_last(struct plan_make *m, size_t n, size_t *take, struct err *
 	int64_t last = m->request->last;
 
 	if (last < 1)
-		return err_set(e, ERR_USAGE, "rollback wants `last N` with N from 1, or `to-version V`");
+		return err_set(e, ERR_USAGE,
+			       "rollback wants `last N` with N from 1, or `to-version V`");
 	if (n > 0 && (uint64_t)last > n) {
 		err_set(e, ERR_USAGE, "cannot roll back the last %lld in %s", (long long)last,
 			m->env->name);
@@ -106,7 +113,8 @@ static int choose_version(struct plan_make *m, const struct applied **list, size
 			list[(*take)++] = list[i];
 	}
 	if (*take == 0)
-		plan_note(m->plan, "nothing to do: nothing after %s is applied in %s", to.id, m->env->name);
+		plan_note(m->plan, "nothing to do: nothing after %s is applied in %s", to.id,
+			  m->env->name);
 	return 0;
 }
 
@@ -128,8 +136,9 @@ int plan_make_rollback(struct plan_make *m, struct err *e)
 	plan_add_opening(m, "before-rollback");
 	for (size_t i = 0; i < take; i++) {
 		const struct applied *a = list[i];
-		struct pick k = { source_find(m->source, a->ns, a->id), a, a->ns, a->id, a->title,
-				  a->sort_key };
+		struct pick k = {
+			source_find(m->source, a->ns, a->id), a, a->ns, a->id, a->title, a->sort_key
+		};
 
 		add_down(m, &k);
 		note_down(m, &k);

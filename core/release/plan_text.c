@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#define WHAT_COLS_MAX 60 /* a longer text moves its own line to the right, not all lines */
+#define WHAT_COLS_MAX 68 /* a longer text moves its own line to the right, not all lines */
 
 static void put(struct strbuf *out, const char *text)
 {
@@ -84,7 +84,8 @@ static const char *gate_word(const struct gate *g)
 	return g->overridden ? "OVERRIDDEN" : "CLOSED";
 }
 
-static void put_reason(const struct plan *p, const struct gate *g, struct strbuf *out, size_t indent)
+static void put_reason(const struct plan *p, const struct gate *g, struct strbuf *out,
+		       size_t indent)
 {
 	for (size_t i = 0; i < p->n_override; i++) {
 		if (strcmp(p->override[i].gate, g->name) != 0)
@@ -96,7 +97,8 @@ static void put_reason(const struct plan *p, const struct gate *g, struct strbuf
 	}
 }
 
-static void put_gate(const struct plan *p, const struct gate *g, size_t name_cols, struct strbuf *out)
+static void put_gate(const struct plan *p, const struct gate *g, size_t name_cols,
+		     struct strbuf *out)
 {
 	size_t indent = 2 + 12 + name_cols + 2;
 
@@ -148,7 +150,7 @@ static void put_step(const struct step *s, size_t what_cols, struct strbuf *out)
 	put_padded(out, s->what, what_cols);
 	strbuf_addf(out, "  %6s", span);
 	if (s->no_return)
-		strbuf_adds(out, "  NO RETURN: ");
+		strbuf_adds(out, s->kind == STEP_DOWN ? "  DATA LOSS: " : "  NO RETURN: ");
 	else if (s->undo[0])
 		strbuf_adds(out, "  ");
 	put(out, s->undo);

@@ -157,7 +157,8 @@ static void accept_chain(struct strbuf *out, const struct plan_make *m, const st
 			if (a && a->applied)
 				accept_chain(out, m, gate, k, depth - 1);
 			else if (k->file)
-				reach(out, m, gate, &(struct wanted){ (const struct migration **)&k->file, 1 },
+				reach(out, m, gate,
+				      &(struct wanted){ (const struct migration **)&k->file, 1 },
 				      depth - 1);
 		}
 	}
@@ -191,9 +192,9 @@ static void add_obstacle(struct obstacles *o, const struct migration *f, const s
 
 /* Those of env once the newest `gone` ones are rolled back (they are not in its way any more): what
  * stays in force, and what of run has failed or is late. */
-static void find_obstacles(const struct plan_make *m, const struct history *h, const struct wanted *run,
-			   const struct applied **newest, size_t n_newest, size_t gone,
-			   struct obstacles *o)
+static void find_obstacles(const struct plan_make *m, const struct history *h,
+			   const struct wanted *run, const struct applied **newest, size_t n_newest,
+			   size_t gone, struct obstacles *o)
 {
 	const char *head = "";
 
@@ -258,8 +259,8 @@ static bool has_run(const struct migration *f, const struct applied *a)
 
 /* How many of the newest must go so that nothing of set is in force with another text. False when
  * one of them has no down. */
-static bool find_gone(const struct history *h, const struct wanted *set, const struct applied **newest,
-		      size_t n_newest, size_t *gone)
+static bool find_gone(const struct history *h, const struct wanted *set,
+		      const struct applied **newest, size_t n_newest, size_t *gone)
 {
 	*gone = 0;
 	for (size_t i = 0; i < set->n; i++) {

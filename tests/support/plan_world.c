@@ -90,8 +90,9 @@ struct migration *world_file(struct world *w, const char *id, const char *title,
 		memcpy(list + at + 1, s->list + at, (s->n - at) * sizeof(*list));
 	}
 	m = &list[at];
-	*m = (struct migration){ .ns = "main", .id = id, .title = title, .sort_key = key,
-				 .down = DOWN_SQL };
+	*m = (struct migration){
+		.ns = "main", .id = id, .title = title, .sort_key = key, .down = DOWN_SQL
+	};
 	m->up_path = arena_printf(&s->arena, "up/%s_%s.sql", id, text);
 	m->down_path = arena_printf(&s->arena, "down/%s_%s.sql", id, text);
 	snprintf(m->checksum, sizeof(m->checksum), "s1:%s", text);
@@ -134,8 +135,12 @@ static struct applied *entry(struct world *w, int env, const char *id)
 		memcpy(list + at + 1, h->list + at, (h->n - at) * sizeof(*list));
 	}
 	a = &list[at];
-	*a = (struct applied){ .ns = "main", .id = arena_strdup(&h->arena, id), .sort_key = key,
-			       .title = "", .who = "bob", .host = "ci" };
+	*a = (struct applied){ .ns = "main",
+			       .id = arena_strdup(&h->arena, id),
+			       .sort_key = key,
+			       .title = "",
+			       .who = "bob",
+			       .host = "ci" };
 	h->list = list;
 	h->n++;
 	return a;

@@ -18,7 +18,7 @@ struct world {
 	struct plan_request request;
 	struct plan *plan; /* of the last world_plan */
 	struct err e;
-	int64_t seq;       /* of the last event */
+	int64_t seq; /* of the last event */
 };
 
 /* Three empty histories, no file. `requires` of production is staging, of staging development. */

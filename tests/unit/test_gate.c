@@ -164,7 +164,8 @@ static void unfinished_run__is_closed__until_it_is_resumed_or_aborted(void **sta
 	w.facts.unfinished_state = mem_strdup("interrupted");
 	w.facts.unfinished_step = 4;
 	plan(OP_MIGRATE);
-	assert_closed("unfinished-run", "run 118 is interrupted at step 4 (bascule abort 118 gives it up)",
+	assert_closed("unfinished-run",
+		      "run 118 is interrupted at step 4 (bascule abort 118 gives it up)",
 		      "bascule resume 118");
 	override("unfinished-run");
 	assert_int_equal(world_plan(&w, OP_MIGRATE), -1);
@@ -189,7 +190,8 @@ static void passed__is_closed__for_what_did_not_run_there(void **state)
 	(void)state;
 	world_fill(&w, 4, 4, 2, 1);
 	plan(OP_MIGRATE);
-	assert_closed("staging-passed", "0003: not applied in staging; 0004: not applied in staging",
+	assert_closed("staging-passed",
+		      "0003: not applied in staging; 0004: not applied in staging",
 		      "bascule migrate staging --to 0004");
 	w.request.to = "0002";
 	plan(OP_MIGRATE);
@@ -246,8 +248,9 @@ static void passed__refuses_what_was_rolled_back_or_failed_there(void **state)
 	world_rolled_back(&w, STAGING, "0002");
 	world_failed(&w, STAGING, "0003", "t3");
 	plan(OP_MIGRATE);
-	assert_closed("staging-passed", "0002: rolled back in staging; 0003: failed in staging",
-		      "bascule accept staging 0003 --reason 'why' && bascule migrate staging --to 0003");
+	assert_closed(
+		"staging-passed", "0002: rolled back in staging; 0003: failed in staging",
+		"bascule accept staging 0003 --reason 'why' && bascule migrate staging --to 0003");
 }
 
 static void passed__refuses_a_migrate_by_way_of__baseline_here(void **state)
@@ -255,12 +258,14 @@ static void passed__refuses_a_migrate_by_way_of__baseline_here(void **state)
 	(void)state;
 	world_fill(&w, 2, 2, 1, 1);
 	plan(OP_BASELINE);
-	assert_closed("staging-passed", "0002: not applied in staging", "bascule migrate staging --to 0002");
+	assert_closed("staging-passed", "0002: not applied in staging",
+		      "bascule migrate staging --to 0002");
 	world_baselined(&w, STAGING, "0002", "t2");
 	plan(OP_BASELINE);
 	assert_open("staging-passed", "1 of 1 passed in staging");
-	assert_string_equal(world_gate(&w, "staging-passed")->rule,
-			    "production takes only what staging has in force with the same checksum");
+	assert_string_equal(
+		world_gate(&w, "staging-passed")->rule,
+		"production takes only what staging has in force with the same checksum");
 	edit_file(1, "edited");
 	plan(OP_BASELINE);
 	assert_string_equal(world_gate(&w, "staging-passed")->measured,
@@ -275,9 +280,10 @@ static void passed__refuses_a_migrate_by_way_of__accept_here(void **state)
 	w.request.only = "0002";
 	w.request.reason = "why";
 	plan(OP_ACCEPT);
-	assert_closed("staging-passed", "0002: in force with another checksum in staging",
-		      "bascule accept development 0002 --reason 'why' && bascule accept staging 0002"
-		      " --reason 'why'");
+	assert_closed(
+		"staging-passed", "0002: in force with another checksum in staging",
+		"bascule accept development 0002 --reason 'why' && bascule accept staging 0002"
+		" --reason 'why'");
 	world_accepted(&w, STAGING, "0002", "edited");
 	plan(OP_ACCEPT);
 	assert_open("staging-passed", "1 of 1 passed in staging");
@@ -310,7 +316,8 @@ static void passed__is_closed__when_the_gate_environment_cannot_be_read(void **s
 	err_set(&w.facts.history_err[STAGING], ERR_BUSY, "database of staging is busy");
 	plan(OP_MIGRATE);
 	assert_closed("staging-passed",
-		      "the history of staging cannot be read: database of staging is busy", "bascule check");
+		      "the history of staging cannot be read: database of staging is busy",
+		      "bascule check");
 	w.facts.history_err[STAGING].code = ERR_NOT_FOUND;
 	plan(OP_MIGRATE);
 	assert_string_equal(world_gate(&w, "staging-passed")->satisfy, "bascule create staging");
@@ -336,9 +343,10 @@ static void passed__offers_the_override__when_no_command_gets_there(void **state
 	world_applied(&w, DEV, "0002", "edited");
 	world_applied(&w, STAGING, "0002", "t2")->down_checksum = NULL;
 	plan(OP_MIGRATE);
-	assert_closed("staging-passed", "0002: ran in staging with another checksum",
-		      "bascule migrate production --to 0002 --override staging-passed --reason 'why'"
-		      " --confirm production");
+	assert_closed(
+		"staging-passed", "0002: ran in staging with another checksum",
+		"bascule migrate production --to 0002 --override staging-passed --reason 'why'"
+		" --confirm production");
 }
 
 /* --- changed, missing, failed, late --------------------------------------------------------------- */
@@ -367,9 +375,10 @@ static void changed__opens_where_the_first_gate_is__in_staging(void **state)
 	edit_file(0, "edited");
 	world_accepted(&w, DEV, "0001", "edited");
 	plan(OP_MIGRATE);
-	assert_string_equal(world_gate(&w, "changed")->satisfy,
-			    "bascule accept staging 0001 --reason 'why' && bascule accept production 0001"
-			    " --reason 'why' --confirm production");
+	assert_string_equal(
+		world_gate(&w, "changed")->satisfy,
+		"bascule accept staging 0001 --reason 'why' && bascule accept production 0001"
+		" --reason 'why' --confirm production");
 }
 
 static void missing__is_closed__until_it_is_accepted(void **state)
@@ -399,7 +408,8 @@ static void failed__is_closed__until_the_file_is_mended_or_accepted(void **state
 	assert_open("failed", "no failed attempt");
 	world_failed(&w, PROD, "0003", "t3");
 	plan(OP_MIGRATE);
-	assert_closed("failed", "0003: failed, and its file is the same since: no such table: orders",
+	assert_closed("failed",
+		      "0003: failed, and its file is the same since: no such table: orders",
 		      "bascule accept production 0003 --reason 'why' --confirm production");
 	edit_file(2, "mended");
 	plan(OP_MIGRATE);
@@ -438,16 +448,18 @@ static void late__is_closed__when_a_later_one_is_applied(void **state)
 	assert_open("late", "none is older than an applied one");
 	world_rolled_back(&w, PROD, "0002");
 	plan(OP_MIGRATE);
-	assert_closed("late", "0002: 0003, which is later, is applied",
-		      "bascule migrate production --to 0004 --override late --reason 'why' --confirm"
-		      " production");
+	assert_closed(
+		"late", "0002: 0003, which is later, is applied",
+		"bascule migrate production --to 0004 --override late --reason 'why' --confirm"
+		" production");
 	override("late");
 	plan(OP_MIGRATE);
 	assert_false(world_gate(&w, "late")->open);
 	assert_true(world_gate(&w, "late")->overridden);
 	assert_null(plan_closed_gate(w.plan));
-	assert_string_equal(w.plan->command,
-			    "bascule migrate production --to 0004 --override late --reason 'it'\\''s urgent'");
+	assert_string_equal(
+		w.plan->command,
+		"bascule migrate production --to 0004 --override late --reason 'it'\\''s urgent'");
 }
 
 /* --- reversible ----------------------------------------------------------------------------------- */
@@ -505,7 +517,8 @@ static void override__is_a_usage_error__for_a_gate_that_is_not_there(void **stat
 	assert_int_equal(world_plan(&w, OP_MIGRATE), -1);
 	assert_int_equal(w.e.code, ERR_USAGE);
 	assert_string_equal(w.e.msg, "no gate stagin-passed here");
-	assert_string_equal(w.e.detail, "migrate of production can be overridden: staging-passed, changed,"
+	assert_string_equal(w.e.detail,
+			    "migrate of production can be overridden: staging-passed, changed,"
 			    " missing, failed, late");
 }
 
@@ -551,7 +564,8 @@ static void refusal__has_rule_value_and_command(void **state)
 	assert_int_equal(plan_refuse(w.plan, &e), -1);
 	assert_int_equal(e.code, ERR_GATE);
 	assert_string_equal(e.msg, "cannot migrate production: gate staging-passed is closed");
-	assert_string_equal(e.detail, "0003: not applied in staging (rule: production takes only what staging"
+	assert_string_equal(e.detail,
+			    "0003: not applied in staging (rule: production takes only what staging"
 			    " has run with the same checksum); 1 more closed");
 	assert_string_equal(e.hint, world_gate(&w, "staging-passed")->satisfy);
 }
@@ -562,7 +576,8 @@ static void measure(void)
 {
 	struct err e;
 
-	assert_int_equal(gates_measure(w.plan, w.facts.history[PROD], w.facts.history[STAGING], &e), 0);
+	assert_int_equal(gates_measure(w.plan, w.facts.history[PROD], w.facts.history[STAGING], &e),
+			 0);
 }
 
 static void measure__finds_the_same__when_nothing_moved(void **state)
@@ -620,10 +635,12 @@ static void measure__finds__the_planned_one_applied_otherwise(void **state)
 	plan(OP_MIGRATE);
 	world_applied(&w, PROD, "0003", "another text");
 	measure();
-	assert_string_equal(world_gate(&w, "same-history")->measured, "0003: applied meanwhile by bob");
+	assert_string_equal(world_gate(&w, "same-history")->measured,
+			    "0003: applied meanwhile by bob");
 	world_rolled_back(&w, PROD, "0003");
 	measure();
-	assert_string_equal(world_gate(&w, "same-history")->measured, "0003: rolled back meanwhile by bob");
+	assert_string_equal(world_gate(&w, "same-history")->measured,
+			    "0003: rolled back meanwhile by bob");
 }
 
 static void measure__of_a_rollback__follows_the_generation(void **state)

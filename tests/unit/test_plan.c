@@ -245,8 +245,11 @@ static void migrate__notes_who_holds_the_lock(void **state)
 {
 	(void)state;
 	world_fill(&w, 2, 2, 2, 1);
-	*w.facts.holder = (struct lock_holder){ .who = "alice", .host = "laptop", .run = "118-9f3c2a",
-						.since_utc_ms = 1795269660000, .held = true };
+	*w.facts.holder = (struct lock_holder){ .who = "alice",
+						.host = "laptop",
+						.run = "118-9f3c2a",
+						.since_utc_ms = 1795269660000,
+						.held = true };
 	assert_int_equal(world_plan(&w, OP_MIGRATE), 0);
 	assert_true(world_has_note(&w, "the lock of production is held by alice@laptop since"));
 	assert_true(world_has_note(&w, "run 118-9f3c2a"));
@@ -269,7 +272,8 @@ static void rollback__goes_back__in_the_reverse_of_the_applied_order(void **stat
 	assert_string_equal(w.plan->command, "bascule rollback production last 2");
 	assert_string_equal(w.plan->step[2].backup, "before-rollback");
 	assert_true(step_of("0002")->no_return);
-	assert_string_equal(step_of("0002")->undo, "apply it again (data the down removed stays lost)");
+	assert_string_equal(step_of("0002")->undo,
+			    "apply it again (data the down removed stays lost)");
 }
 
 static void rollback__uses_the_stored_down__and_says_when_the_file_differs(void **state)
@@ -386,7 +390,8 @@ static void accept__wants_a_reason__and_something_to_accept(void **state)
 	w.request.only = "0002";
 	assert_int_equal(world_plan(&w, OP_ACCEPT), -1);
 	assert_int_equal(w.e.code, ERR_USAGE);
-	assert_string_equal(w.e.hint, "bascule accept production 0002 --reason 'why' --confirm production");
+	assert_string_equal(w.e.hint,
+			    "bascule accept production 0002 --reason 'why' --confirm production");
 	w.request.reason = "why";
 	assert_int_equal(world_plan(&w, OP_ACCEPT), 0);
 	assert_int_equal(w.plan->n_change, 0);

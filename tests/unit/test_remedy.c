@@ -308,7 +308,8 @@ static void remedy__overrides__when_too_much_is_in_the_way(void **state)
 		edit_file(i, "edited");
 	world_file(&w, "0010", "new", "t10");
 	assert_int_equal(world_plan(&w, OP_MIGRATE), 0);
-	assert_non_null(strstr(world_gate(&w, "staging-passed")->satisfy, "--override staging-passed"));
+	assert_non_null(
+		strstr(world_gate(&w, "staging-passed")->satisfy, "--override staging-passed"));
 }
 
 static void remedy__of_baseline_and_accept__opens_them(void **state)
@@ -347,8 +348,8 @@ static void disturb(uint32_t *seed)
 
 		switch (next_random(seed) % 4) {
 		case 0:
-			snprintf(w.facts.source->list[next_random(seed) % files].checksum, CHECKSUM_SIZE,
-				 "s1:edited%u", (unsigned)i);
+			snprintf(w.facts.source->list[next_random(seed) % files].checksum,
+				 CHECKSUM_SIZE, "s1:edited%u", (unsigned)i);
 			break;
 		case 1:
 			if (a && a->applied)
@@ -372,7 +373,8 @@ static void remedy__can_be_followed__in_any_mixture(void **state)
 
 	(void)state;
 	for (int round = 0; round < 1000; round++) {
-		int dev = 1 + (int)(next_random(&seed) % 6), staging = (int)(next_random(&seed) % 6);
+		int dev = 1 + (int)(next_random(&seed) % 6),
+		    staging = (int)(next_random(&seed) % 6);
 
 		world_clear(&w);
 		world_init(&w);

@@ -315,9 +315,41 @@ out:
 
 /* ---- restoring ---- */
 
+static int count_restores(void *arg, const struct history_event *ev, struct err *e)
+{
+	struct history_event *want = arg;
+
+	(void)e;
+	if (ev->kind == EVENT_RESTORED && strcmp(ev->id, want->id) == 0 &&
+	    ev->generation >= want->generation)
+		want->generation = ev->generation + 1;
+	return 0;
+}
+
+/* Writes the restored event into the scratch database. One backup may be restored many times, each
+ * with a generation of its own. */
+static int record_restore(struct db *scratch, const struct backup *b,
+			  const struct history_event *recorded, struct err *e)
+{
+	struct history_event ev = *recorded;
+
+	ev.kind = EVENT_RESTORED;
+	ev.id = b->id;
+	ev.generation = 1;
+	ev.statement = b->history_seq + 1;
+	if (ledger_ensure(scratch, e) != 0 || ledger_events(scratch, count_restores, &ev, e) != 0 ||
+	    db_begin(scratch, e) != 0)
+		return -1;
+	if (ledger_add(scratch, &ev, SV(""), SV(""), NULL, e) != 0 || db_commit(scratch, e) != 0) {
+		db_rollback(scratch);
+		return -1;
+	}
+	return 0;
+}
+
 /* The backup's data with today's ledger, in a file beside the live database. */
 static int make_scratch(const char *scratch, const struct dsn *dsn, const struct backup *b,
-			struct cancel *c, struct err *e)
+			const struct history_event *recorded, struct cancel *c, struct err *e)
 {
 	char *data = path_join(b->path, BACKUP_DATA_NAME);
 	struct db *db = NULL;
@@ -325,18 +357,21 @@ static int make_scratch(const char *scratch, const struct dsn *dsn, const struct
 
 	if (fs_copy(data, scratch, 0600, e) != 0 ||
 	    open_copy(b->engine, scratch, 0, c, &db, e) != 0 ||
-	    ledger_merge_from(db, dsn->path, e) != 0 || db_verify(db, e) != 0)
+	    ledger_merge_from(db, dsn->path, e) != 0)
 		goto out;
-	rc = 0;
+	if (recorded != NULL && record_restore(db, b, recorded, e) != 0)
+		goto out;
+	rc = db_verify(db, e);
 out:
 	db_close(db);
 	mem_free(data);
 	return rc;
 }
 
-int backup_restore(struct db *db, const struct dsn *dsn, const struct backup *b,
-		   int (*fence)(void *arg, struct err *e), void *arg, struct cancel *c,
-		   struct err *e)
+int backup_restore_recorded(struct db *db, const struct dsn *dsn, const struct backup *b,
+			    const struct history_event *recorded,
+			    int (*fence)(void *arg, struct err *e), void *arg, struct cancel *c,
+			    struct err *e)
 {
 	struct strbuf scratch;
 	int rc = -1;
@@ -353,7 +388,7 @@ int backup_restore(struct db *db, const struct dsn *dsn, const struct backup *b,
 	strbuf_adds(&scratch, SCRATCH_SUFFIX);
 	/* What a killed restore left; the environment's lock keeps a living one away. */
 	remove_database(strbuf_str(&scratch));
-	if (make_scratch(strbuf_str(&scratch), dsn, b, c, e) != 0 ||
+	if (make_scratch(strbuf_str(&scratch), dsn, b, recorded, c, e) != 0 ||
 	    db_copy_from(db, strbuf_str(&scratch), fence, arg, e) != 0) {
 		if (e->code != ERR_FENCED && e->code != ERR_CANCELLED)
 			err_wrap(e, "cannot restore backup %s: the database is as it was", b->id);
@@ -364,4 +399,11 @@ out:
 	remove_database(strbuf_str(&scratch));
 	strbuf_clear(&scratch);
 	return rc;
+}
+
+int backup_restore(struct db *db, const struct dsn *dsn, const struct backup *b,
+		   int (*fence)(void *arg, struct err *e), void *arg, struct cancel *c,
+		   struct err *e)
+{
+	return backup_restore_recorded(db, dsn, b, NULL, fence, arg, c, e);
 }

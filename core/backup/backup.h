@@ -13,6 +13,7 @@
 #define BACKUP_BACKUP_H
 
 #include "core/db/db.h"
+#include "core/ledger/event.h"
 
 struct backup {
 	char id[48];
@@ -55,7 +56,16 @@ int backup_find(const char *root, const char *environment, const char *id, struc
 		struct err *e) MUST_CHECK;
 /* Replaces the database of db by the backup, keeping today's ledger: a scratch file beside the
  * database gets the copy, then the ledger is merged into it, then it goes in in one transaction of
- * the engine under fence. The backup is verified first. */
+ * the engine under fence. The backup is verified first.
+ *
+ * recorded (may be NULL): the `restored` event with ns, run, epoch, who and host; kind, id,
+ * generation and statement are filled here. It is written into the scratch file, so that data and
+ * event go in together: there is no instant at which the data is the backup's and the history is not. */
+int backup_restore_recorded(struct db *db, const struct dsn *dsn, const struct backup *b,
+			    const struct history_event *recorded,
+			    int (*fence)(void *arg, struct err *e), void *arg, struct cancel *c,
+			    struct err *e) MUST_CHECK;
+/* The same without an event: the caller must write it before anybody reads the history. */
 int backup_restore(struct db *db, const struct dsn *dsn, const struct backup *b,
 		   int (*fence)(void *arg, struct err *e), void *arg, struct cancel *c,
 		   struct err *e) MUST_CHECK;

@@ -271,27 +271,10 @@ out:
 	return rc;
 }
 
-static int count_restores(void *arg, const struct history_event *ev, struct err *e)
-{
-	struct history_event *want = arg;
-
-	(void)e;
-	if (ev->kind == EVENT_RESTORED && same_text(ev->id, want->id) &&
-	    ev->generation >= want->generation)
-		want->generation = ev->generation + 1;
-	return 0;
-}
-
 int apply_record(struct apply_job *job, struct err *e)
 {
 	if (db_begin(job->db, e) != 0)
 		return -1;
-	/* The same backup may be restored many times; each is an event of its own. */
-	if (job->event.kind == EVENT_RESTORED &&
-	    ledger_events(job->db, count_restores, &job->event, e) != 0) {
-		db_rollback(job->db);
-		return -1;
-	}
 	if (fence(job, e) != 0 || add_event(job, job->event.took_ms, e) != 0 ||
 	    db_commit(job->db, e) != 0) {
 		db_rollback(job->db);

@@ -51,8 +51,8 @@ struct apply_result {
  * filled. ERR_EXISTS: this generation is already in the history. */
 int apply_run(struct apply_job *job, struct apply_result *out, struct err *e) MUST_CHECK;
 
-/* Records an event without running anything (baseline, accept, restored), under the fence, in one
- * transaction. restored: statement is the backup's history_seq + 1; the generation is counted here. */
+/* Records an event without running anything (baseline, accept), under the fence, in one
+ * transaction. */
 int apply_record(struct apply_job *job, struct err *e) MUST_CHECK;
 
 #endif

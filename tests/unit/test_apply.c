@@ -401,7 +401,6 @@ static void run__ends__when_cancelled(void **state)
 static void record__writes_an_event__and_runs_nothing(void **state)
 {
 	struct apply_job job = job_of(EVENT_BASELINED, "009", 1, "CREATE TABLE u (a)");
-	struct apply_job restored = job_of(EVENT_RESTORED, "20261121T140732Z-1", 1, "");
 
 	(void)state;
 	assert_int_equal(apply_record(&job, &e), 0);
@@ -410,12 +409,6 @@ static void record__writes_an_event__and_runs_nothing(void **state)
 	assert_int_equal(apply_record(&job, &e), -1);
 	assert_int_equal(e.code, ERR_EXISTS);
 	assert_false(db_in_transaction(db));
-	/* One backup may be restored more than once. */
-	restored.event.ns = "";
-	restored.event.statement = 1;
-	assert_int_equal(apply_record(&restored, &e), 0);
-	assert_int_equal(apply_record(&restored, &e), 0);
-	assert_int_equal(events("restored"), 2);
 }
 
 int main(void)

@@ -328,11 +328,17 @@ static bool scratch_exists(void)
 	return fs_exists(arena_printf(&a, "%s.bascule-restore", dsn.path));
 }
 
+static int restore(const struct history_event *recorded, int (*fence)(void *, struct err *))
+{
+	int fenced = 0;
+
+	return backup_restore_recorded(db, &dsn, &b, recorded, fence, &fenced, NULL, &e);
+}
+
 static void restore__brings_back_the_data__and_keeps_todays_ledger(void **state)
 {
-	struct history_event restored = { .id = b.id, .kind = EVENT_RESTORED, .generation = 1 };
+	struct history_event restored = { .ns = "", .who = "alice", .host = "laptop", .run = "3" };
 	struct history *h = NULL;
-	int fenced = 0;
 	int64_t seq;
 
 	(void)state;
@@ -342,34 +348,68 @@ static void restore__brings_back_the_data__and_keeps_todays_ledger(void **state)
 	add_event("2");
 	assert_int_equal(
 		db_script(db, "DELETE FROM t; DROP TABLE empty; CREATE TABLE later (z)", &e), 0);
-	if (backup_restore(db, &dsn, &b, allow, &fenced, NULL, &e) != 0)
+	if (restore(&restored, allow) != 0)
 		fail_msg("%s: %s", e.msg, e.detail);
-	assert_int_equal(fenced, 1);
 	assert_false(scratch_exists());
 	assert_int_equal(sqlite_int(db, "SELECT count(*) FROM t"), 3);
 	assert_int_equal(sqlite_int(db, "SELECT count(*) FROM empty"), 0);
 	assert_int_equal(sqlite_int(db, "SELECT count(*) FROM later"), -1);
-	/* Both events are there; the restored one says which is in force. */
-	assert_int_equal(sqlite_int(db, "SELECT count(*) FROM bascule_history"), 2);
-	restored.statement = b.history_seq + 1;
-	assert_int_equal(db_begin(db, &e), 0);
-	assert_int_equal(ledger_add(db, &restored, SV(""), SV(""), NULL, &e), 0);
-	assert_int_equal(db_commit(db, &e), 0);
+	/* All events are there; the restored one says which is in force. */
 	assert_int_equal(history_read(db, true, &h, &e), 0);
 	assert_true(history_find(h, "main", "1")->applied);
 	assert_false(history_find(h, "main", "2")->applied);
 	assert_int_equal(h->n_event, 3);
+	assert_int_equal(h->event[2].kind, EVENT_RESTORED);
+	assert_string_equal(h->event[2].id, b.id);
+	assert_string_equal(h->event[2].who, "alice");
+	history_free(h);
+}
+
+static void restore__works__again_and_again(void **state)
+{
+	struct history_event restored = { .ns = "" };
+	struct history *h = NULL;
+
+	(void)state;
+	add_event("1");
+	take("1");
+	for (int i = 0; i < 3; i++)
+		if (restore(&restored, allow) != 0)
+			fail_msg("%s: %s", e.msg, e.detail);
+	assert_int_equal(history_read(db, true, &h, &e), 0);
+	assert_int_equal(h->n_event, 4);
+	assert_int_equal(h->n_applied, 1);
+	history_free(h);
+}
+
+/* The backup is of a time before the first migration: there was no ledger yet. */
+static void restore__makes_a_ledger__when_the_backup_has_none(void **state)
+{
+	struct history_event restored = { .ns = "" };
+	struct history *h = NULL;
+
+	(void)state;
+	take("1");
+	assert_int_equal(b.history_seq, 0);
+	assert_int_equal(restore(&restored, allow), 0);
+	add_event("1");
+	assert_int_equal(restore(&restored, allow), 0);
+	assert_int_equal(history_read(db, false, &h, &e), 0);
+	assert_int_equal(h->n_applied, 0);
 	history_free(h);
 }
 
 static void restore__changes_nothing__when_fenced_or_damaged(void **state)
 {
+	struct history_event restored = { .ns = "" };
+
 	(void)state;
 	take("1");
 	assert_int_equal(db_script(db, "DELETE FROM t", &e), 0);
-	assert_int_equal(backup_restore(db, &dsn, &b, forbid, NULL, NULL, &e), -1);
+	assert_int_equal(restore(&restored, forbid), -1);
 	assert_int_equal(e.code, ERR_FENCED);
 	assert_false(scratch_exists());
+	assert_int_equal(sqlite_int(db, "SELECT count(*) FROM bascule_history"), -1);
 	assert_int_equal(sqlite_int(db, "SELECT count(*) FROM t"), 0);
 	overwrite("data.sqlite", 100, "\x42", 1);
 	assert_int_equal(backup_restore(db, &dsn, &b, forbid, NULL, NULL, &e), -1);
@@ -421,6 +461,8 @@ int main(void)
 		T(verify__notices__row_counts_that_differ),
 		T(manifest__of_a_newer_format__is_refused),
 		T(restore__brings_back_the_data__and_keeps_todays_ledger),
+		T(restore__works__again_and_again),
+		T(restore__makes_a_ledger__when_the_backup_has_none),
 		T(restore__changes_nothing__when_fenced_or_damaged),
 		T(restore__replaces_a_scratch_file__of_a_killed_one),
 		T(take__copies_the_whole__of_a_wal_database),

@@ -12,10 +12,24 @@
 
 #include "core/base/cancel.h"
 #include "core/ledger/lock.h"
+#include "core/release/plan_make.h"
 #include "core/release/run.h"
 
 #include <stdint.h>
 #include <string.h>
+
+static void say_unreadable(const struct env *env, struct err *e)
+{
+	struct strbuf command;
+
+	err_wrap(e, "cannot read the history of %s", env->name);
+	if (e->code != ERR_NOT_FOUND)
+		return;
+	strbuf_init(&command, sizeof(e->hint) - 1);
+	command_create(&command, env);
+	err_hint(e, "%s", strbuf_str(&command));
+	strbuf_clear(&command);
+}
 
 /* Opens one environment read-only and reads its history, and its lock when holder is not NULL. */
 static int read_env(const struct env *env, struct cancel *c, struct history **out,
@@ -39,7 +53,7 @@ out:
 	history_free(h);
 	db_close(db);
 	if (rc < 0 && e->code != ERR_CANCELLED)
-		err_wrap(e, "cannot read the history of %s", env->name);
+		say_unreadable(env, e);
 	return rc;
 }
 

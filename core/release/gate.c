@@ -47,7 +47,7 @@ static const struct gate_rule rules[] = {
 	{ GATE_LATE, ON(OP_MIGRATE), true, false, "migrations go into %s in numeric order",
 	  gate_late_open, NULL },
 	{ GATE_REVERSIBLE, ON(OP_ROLLBACK), false, false,
-	  "only a down that does something rolls back", gate_reversible_open,
+	  "only a down rolls back (a restore also loses what was written since)", gate_reversible_open,
 	  gate_reversible_satisfy },
 	{ GATE_SAME_HISTORY, ON_ALL & ~ON(OP_RESTORE), false, false,
 	  "the history of %s is the one the plan was made on", gate_same_history_open,

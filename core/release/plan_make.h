@@ -104,6 +104,8 @@ bool applied_failed(const struct applied *a, const char *checksum);
 
 /* --confirm NAME or --yes, as the environment asks for. */
 void command_confirm(struct strbuf *out, const struct env *env);
+/* Makes the missing database of env. */
+void command_create(struct strbuf *out, const struct env *env);
 /* The command line of the plan itself, without confirmation. */
 void command_plan(struct strbuf *out, const struct plan_make *m);
 /* accept in env, after the same in the environments it is gated by where they need it. */

@@ -43,6 +43,13 @@ void command_confirm(struct strbuf *out, const struct env *env)
 	}
 }
 
+void command_create(struct strbuf *out, const struct env *env)
+{
+	strbuf_adds(out, "bascule create");
+	add_word(out, env->name);
+	command_confirm(out, env);
+}
+
 static void add_override(struct strbuf *out, const char *gate, const char *reason)
 {
 	strbuf_adds(out, " --override");
@@ -408,9 +415,10 @@ void remedy_passed(struct strbuf *out, const struct plan_make *m)
 	if (!h) {
 		const struct err *why = &m->facts->history_err[env_index(m->project, m->gate_env)];
 
-		strbuf_adds(out, why->code == ERR_NOT_FOUND ? "bascule create" : "bascule check");
 		if (why->code == ERR_NOT_FOUND)
-			add_word(out, m->gate_env->name);
+			command_create(out, m->gate_env);
+		else
+			strbuf_adds(out, "bascule check");
 		return;
 	}
 	strbuf_init(&chain, REMEDY_MAX);

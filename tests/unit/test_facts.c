@@ -71,6 +71,7 @@ static void facts__are_an_error__when_the_target_cannot_be_read(void **state)
 	assert_int_equal(read_facts("production", false, &f, &e), -1);
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 	assert_string_equal(e.msg, "cannot read the history of production");
+	assert_string_equal(e.hint, "bascule create production");
 	assert_int_equal(read_facts("nowhere", false, &f, &e), -1);
 	assert_int_equal(e.code, ERR_USAGE);
 	w.project->env[0].has_db = false;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/interrupt.h"
 #include "cli/request.h"
 #include "cli/watch.h"
 #include "core/base/clock.h"
@@ -162,8 +163,37 @@ static int check_lock(const struct change *ch, int64_t wait_ms, struct err *e)
 		   (long long)h->pid, h->run[0] != '\0' ? ", run " : "", h->run,
 		   clock_iso(h->since_utc_ms, since), clock_ago(clock_utc_ms() - h->beat_utc_ms, beat));
 	if (h->stale && h->run[0] != '\0')
-		return err_hint(e, "bascule takeover %s", h->run);
-	return err_hint(e, "%s --wait", ch->plan->command);
+		return err_hint(e, "bascule takeover %s --confirm %s", h->run, ch->env->name);
+	return err_hint(e, "%s%s%s --wait", ch->plan->command,
+			wants_name(ch->plan) ? " --confirm " : ch->plan->confirm == CONFIRM_YES ? " --yes" : "",
+			wants_name(ch->plan) ? ch->env->name : "");
+}
+
+/* --wait: the plan is made once the other operator is done, from what he left. The rest of the time is
+ * the runner's, should somebody else be faster. */
+static int wait_for_lock(struct cli *c, int64_t *wait_ms, struct err *e)
+{
+	int64_t deadline = *wait_ms < 0 ? WAIT_FOREVER : clock_mono_ms() + *wait_ms;
+	struct lock_holder h;
+	const struct env *env;
+	struct interrupt it;
+	int rc;
+
+	if (*wait_ms == 0)
+		return 0;
+	if (cli_env(c, cli_word(c, 0), &env, e) != 0 ||
+	    lock_read(&env->dsn, NULL, env->lock_stale_ms, &h, e) != 0)
+		return -1;
+	if (!h.held)
+		return 0;
+	print_note("waiting for the lock of %s, held by %s on %s (run %s)", env->name, h.who, h.host, h.run);
+	if (interrupt_start(&it, 0, e) != 0)
+		return -1;
+	rc = lock_wait(&env->dsn, deadline, &it.fired, e);
+	interrupt_stop(&it);
+	if (rc == 0 && *wait_ms > 0)
+		*wait_ms = deadline > clock_mono_ms() ? deadline - clock_mono_ms() : 1;
+	return rc;
 }
 
 /* --- Running --------------------------------------------------------------------------------- */
@@ -238,7 +268,12 @@ static int change_run(struct cli *c, enum operation op, struct err *e)
 	int64_t wait_ms;
 	int rc = -1;
 
-	if (cli_wait_ms(c, &wait_ms, e) != 0 || change_prepare(&ch, c, op, 0, e) != 0)
+	if (cli_wait_ms(c, &wait_ms, e) != 0)
+		return -1;
+	if (!(c->args.given & (OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_SQL))) &&
+	    wait_for_lock(c, &wait_ms, e) != 0)
+		return -1;
+	if (change_prepare(&ch, c, op, 0, e) != 0)
 		goto out;
 	if (args_has(&c->args, OPT_DRY_RUN))
 		rc = print_plan(&ch, e);

@@ -213,6 +213,7 @@ static void check_env(struct check *k, const struct env *env)
 		check_add(k, CHECK_FAIL, env->name, "", "%s is on a network file system (%s)",
 			  env->dsn.path, kind);
 	if (db_open(&env->dsn, DB_READ_ONLY, &opt, NULL, &db, &e) != 0 || db_info(db, &info, &e) != 0) {
+		cli_hint_missing(env, &e);
 		add_err(k, CHECK_FAIL, env->name, &e);
 		db_close(db);
 		return;

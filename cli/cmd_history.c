@@ -100,6 +100,8 @@ int cmd_history(struct cli *c, struct err *e)
 		goto out;
 	rc = args_has(&c->args, OPT_JSON) ? history_json(env, h, e) : history_lines(env, h, e);
 out:
+	if (rc != 0)
+		cli_hint_missing(env, e);
 	history_free(h);
 	db_close(db);
 	return rc;

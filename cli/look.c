@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "core/backup/backup.h"
 #include "core/base/clock.h"
 #include "core/migrate/source.h"
@@ -64,6 +65,7 @@ static void *read_env(void *arg)
 	if (j->flags & LOOK_DETAILS)
 		read_details(j, db);
 out:
+	cli_hint_missing(j->env, &s->err);
 	db_close(db);
 	return NULL;
 }

@@ -253,11 +253,12 @@ check-now: test-programs
 		$(SANITIZED))
 
 # Under the sanitizers: what runs in one process. Scripts drive the debug build.
-sanitized-of = $(call tests-of,unit contract golden,$(1)) $(call replays-of,$(1))
+sanitized-of = $(filter-out %.sh,$(call tests-of,unit contract golden,$(1))) $(call replays-of,$(1))
 SANITIZED = $(call sanitized-of,asan) $(call sanitized-of,tsan)
 
 ## check-fast: unit, contract and golden tests of the debug build, in seconds
-check-fast: $(filter $(B)/tests/unit/% $(B)/tests/contract/% $(B)/tests/golden/%,$(TEST_BIN))
+check-fast: $(B)/bascule \
+	$(filter $(B)/tests/unit/% $(B)/tests/contract/% $(B)/tests/golden/%,$(TEST_BIN))
 	$(call run-tests,$(call tests-of,unit contract golden,$(MODE)))
 
 ## check-unit: one kind of test; also check-contract check-golden check-console check-torture

@@ -122,7 +122,7 @@ int run_lock_folder(const char *dir, int *fd, struct err *e)
 static int freezer_publish(struct freezer *f, char id[RUN_ID_SIZE], struct err *e)
 {
 	char digits[RUN_ID_DIGITS + 1], name[RUN_ID_SIZE];
-	int64_t highest;
+	int64_t highest = 0; /* gcc -O2 cannot see that highest_number sets it */
 	char *path = NULL;
 	int fd = -1, ret = -1;
 

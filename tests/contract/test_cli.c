@@ -80,11 +80,13 @@ static void refusals__get_their_status__without_touching_anything(void **state)
 {
 	static const struct usage_case cases[] = {
 		{ "bascule migrate staging --yes", 3, "gate changed is closed" },
-		{ "bascule migrate production --confirm production", 3, "gate staging-passed is closed" },
+		{ "bascule migrate production --confirm production", 3,
+		  "gate staging-passed is closed" },
 		{ "bascule rollback development last 5", 3, "gate reversible is closed" },
 		{ "bascule rollback production last 1", 3, "confirmed by its name" },
 		{ "bascule rollback production last 1 --yes", 3, "confirmed by its name" },
-		{ "bascule rollback production last 1 --confirm prod", 3, "another environment: prod" },
+		{ "bascule rollback production last 1 --confirm prod", 3,
+		  "another environment: prod" },
 		{ "bascule rollback staging last 1", 3, "--yes" },
 		{ "bascule --read-only migrate development", 3, "--read-only refuses" },
 		{ "bascule resume 1", 3, "it has ended: done" },
@@ -116,12 +118,30 @@ static void refusals__get_their_status__without_touching_anything(void **state)
 static void reading__gets_0__and_prints(void **state)
 {
 	static const char *const lines[] = {
-		"bascule status", "bascule status staging --plain", "bascule matrix", "bascule matrix --differs",
-		"bascule history staging", "bascule plan migrate development", "bascule runs", "bascule runs staging",
-		"bascule watch 1", "bascule backups", "bascule backups production", "bascule check", "bascule keys",
-		"bascule themes", "bascule version", "bascule --version", "bascule help", "bascule --help",
-		"bascule help migrate", "bascule migrate --help", "bascule completion bash", "bascule",
-		"bascule plan migrate development --sql", "bascule rollback development last 1 --sql",
+		"bascule status",
+		"bascule status staging --plain",
+		"bascule matrix",
+		"bascule matrix --differs",
+		"bascule history staging",
+		"bascule plan migrate development",
+		"bascule runs",
+		"bascule runs staging",
+		"bascule watch 1",
+		"bascule backups",
+		"bascule backups production",
+		"bascule check",
+		"bascule keys",
+		"bascule themes",
+		"bascule version",
+		"bascule --version",
+		"bascule help",
+		"bascule --help",
+		"bascule help migrate",
+		"bascule migrate --help",
+		"bascule completion bash",
+		"bascule",
+		"bascule plan migrate development --sql",
+		"bascule rollback development last 1 --sql",
 		"bascule completion words env",
 	};
 	struct shop s;
@@ -154,35 +174,72 @@ static void check_paths(struct shop *s, const char *line, const char *const *pat
 
 static void json__has_the_promised_members__in_every_document(void **state)
 {
-	static const char *const status[] = {
-		"project", "environments.2.name", "environments.0.protected", "environments.0.database.engine",
-		"environments.0.database.version", "environments.0.database.reachable",
-		"environments.0.database.error", "environments.0.migrations.applied",
-		"environments.0.migrations.pending", "environments.0.migrations.failed",
-		"environments.0.migrations.changed", "environments.0.migrations.missing",
-		"environments.0.migrations.late", "environments.0.migrations.heads.0",
-		"environments.0.migrations.schema_version", "environments.0.schema.fingerprint",
-		"environments.0.schema.drift", "environments.0.services", "environments.0.health",
-		"environments.2.backup.id", "environments.2.backup.at", "environments.2.backup.verified",
-		"environments.2.backup.proven", "environments.0.lock", "environments.0.run", NULL };
-	static const char *const matrix[] = {
-		"environments.0", "rows.11.id", "rows.0.title", "rows.0.reversible", "rows.0.checksum",
-		"rows.0.cells.development.state", "rows.0.cells.production.at", "rows.0.cells.staging.by",
-		"rows.0.cells.staging.ms", "rows.11.cells.production.checksum", NULL };
-	static const char *const plan[] = {
-		"operation", "environment", "gates.0.name", "gates.0.open", "gates.0.rule", "gates.0.measured",
-		"gates.0.satisfy", "steps.0.n", "steps.0.name", "steps.0.what", "steps.0.undo",
-		"steps.0.point_of_no_return", "steps.0.commands", NULL };
-	static const char *const runs[] = {
-		"runs.4.id", "runs.0.operation", "runs.0.environment", "runs.0.state", "runs.0.step", "runs.0.of",
-		"runs.0.by", "runs.0.from", "runs.0.started", NULL };
-	static const char *const backups[] = {
-		"backups.0.id", "backups.0.environment", "backups.0.at", "backups.0.trigger", "backups.0.bytes",
-		"backups.0.sha256", "backups.0.verified", "backups.0.proven", "backups.0.schema_version",
-		"backups.0.path", NULL };
-	static const char *const history[] = { "environment", "events.0.event", "events.0.id", "events.0.at",
-					       "events.0.by", "events.0.ms", "events.0.checksum", NULL };
-	static const char *const check[] = { "checks.0.state", "checks.0.what", "checks.0.found", NULL };
+	static const char *const status[] = { "project",
+					      "environments.2.name",
+					      "environments.0.protected",
+					      "environments.0.database.engine",
+					      "environments.0.database.version",
+					      "environments.0.database.reachable",
+					      "environments.0.database.error",
+					      "environments.0.migrations.applied",
+					      "environments.0.migrations.pending",
+					      "environments.0.migrations.failed",
+					      "environments.0.migrations.changed",
+					      "environments.0.migrations.missing",
+					      "environments.0.migrations.late",
+					      "environments.0.migrations.heads.0",
+					      "environments.0.migrations.schema_version",
+					      "environments.0.schema.fingerprint",
+					      "environments.0.schema.drift",
+					      "environments.0.services",
+					      "environments.0.health",
+					      "environments.2.backup.id",
+					      "environments.2.backup.at",
+					      "environments.2.backup.verified",
+					      "environments.2.backup.proven",
+					      "environments.0.lock",
+					      "environments.0.run",
+					      NULL };
+	static const char *const matrix[] = { "environments.0",
+					      "rows.11.id",
+					      "rows.0.title",
+					      "rows.0.reversible",
+					      "rows.0.checksum",
+					      "rows.0.cells.development.state",
+					      "rows.0.cells.production.at",
+					      "rows.0.cells.staging.by",
+					      "rows.0.cells.staging.ms",
+					      "rows.11.cells.production.checksum",
+					      NULL };
+	static const char *const plan[] = { "operation",        "environment",
+					    "gates.0.name",     "gates.0.open",
+					    "gates.0.rule",     "gates.0.measured",
+					    "gates.0.satisfy",  "steps.0.n",
+					    "steps.0.name",     "steps.0.what",
+					    "steps.0.undo",     "steps.0.point_of_no_return",
+					    "steps.0.commands", NULL };
+	static const char *const runs[] = { "runs.4.id",          "runs.0.operation",
+					    "runs.0.environment", "runs.0.state",
+					    "runs.0.step",        "runs.0.of",
+					    "runs.0.by",          "runs.0.from",
+					    "runs.0.started",     NULL };
+	static const char *const backups[] = { "backups.0.id",
+					       "backups.0.environment",
+					       "backups.0.at",
+					       "backups.0.trigger",
+					       "backups.0.bytes",
+					       "backups.0.sha256",
+					       "backups.0.verified",
+					       "backups.0.proven",
+					       "backups.0.schema_version",
+					       "backups.0.path",
+					       NULL };
+	static const char *const history[] = { "environment",       "events.0.event",
+					       "events.0.id",       "events.0.at",
+					       "events.0.by",       "events.0.ms",
+					       "events.0.checksum", NULL };
+	static const char *const check[] = { "checks.0.state", "checks.0.what", "checks.0.found",
+					     NULL };
 	static const char *const keys[] = { "keys.0.action", "keys.0.keys", NULL };
 	struct shop s;
 
@@ -205,10 +262,14 @@ static void matrix__tells_the_demo__as_it_was_made(void **state)
 	static const struct {
 		const char *path, *value;
 	} cells[] = {
-		{ "rows.0.id", "0001" }, { "rows.7.cells.staging.state", "changed" },
-		{ "rows.7.cells.development.state", "applied" }, { "rows.7.cells.production.state", "pending" },
-		{ "rows.5.cells.production.state", "applied" }, { "rows.9.cells.development.state", "applied" },
-		{ "rows.10.cells.development.state", "pending" }, { "rows.8.cells.staging.state", "pending" },
+		{ "rows.0.id", "0001" },
+		{ "rows.7.cells.staging.state", "changed" },
+		{ "rows.7.cells.development.state", "applied" },
+		{ "rows.7.cells.production.state", "pending" },
+		{ "rows.5.cells.production.state", "applied" },
+		{ "rows.9.cells.development.state", "applied" },
+		{ "rows.10.cells.development.state", "pending" },
+		{ "rows.8.cells.staging.state", "pending" },
 	};
 	struct shop s;
 	json_t *j;
@@ -237,7 +298,8 @@ static void progress__is_one_object_a_line__with_json(void **state)
 	(void)state;
 	shop_open(&s);
 	shop_expect(&s, 0, "bascule migrate development --json");
-	for (line = strtok_r(s.child.out, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+	for (line = strtok_r(s.child.out, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
 		json_decref(j);
 		j = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
 		assert_non_null(j);
@@ -279,9 +341,12 @@ static void development__goes_up_and_down__without_a_question(void **state)
 static void looking__changes_nothing__dry_run_sql_and_plan(void **state)
 {
 	static const char *const lines[] = {
-		"bascule migrate development --dry-run", "bascule migrate development --sql",
-		"bascule rollback development last 1 --dry-run", "bascule plan migrate development",
-		"bascule baseline development --dry-run", "bascule plan accept staging 0008 --reason x",
+		"bascule migrate development --dry-run",
+		"bascule migrate development --sql",
+		"bascule rollback development last 1 --dry-run",
+		"bascule plan migrate development",
+		"bascule baseline development --dry-run",
+		"bascule plan accept staging 0008 --reason x",
 	};
 	char *before, *after;
 	struct shop s;
@@ -308,8 +373,9 @@ static void sql__is_what_the_files_hold__byte_by_byte(void **state)
 
 	(void)state;
 	shop_open(&s);
-	shop_expect(&s, 0, "bascule migrate development --to 0011 --sql | sed 1d > sql && "
-			   "printf '\\n' | cat migrations/up/0011_audit.sql - | cmp - sql");
+	shop_expect(&s, 0,
+		    "bascule migrate development --to 0011 --sql | sed 1d > sql && "
+		    "printf '\\n' | cat migrations/up/0011_audit.sql - | cmp - sql");
 	shop_expect(&s, 0, "bascule rollback development last 1 --sql");
 	shop_out_has(&s, "DROP TRIGGER order_items_take_stock");
 	shop_close(&s);
@@ -325,7 +391,8 @@ static void diff__shows_was_and_now__of_a_changed_migration(void **state)
 	shop_err_has(&s, "was and now: bascule plan accept staging 0008 --reason why");
 	shop_expect(&s, 0, "bascule plan accept staging 0008 --reason why");
 	shop_out_has(&s, "-    percent_off INTEGER NOT NULL,\n");
-	shop_out_has(&s, "+    percent_off INTEGER NOT NULL CHECK (percent_off BETWEEN 1 AND 90),\n");
+	shop_out_has(&s,
+		     "+    percent_off INTEGER NOT NULL CHECK (percent_off BETWEEN 1 AND 90),\n");
 	shop_close(&s);
 }
 
@@ -370,7 +437,8 @@ static void new__makes_the_next_pair__that_migrate_takes(void **state)
 	shop_expect(&s, 0, "bascule new 'add loyalty points'");
 	shop_out_has(&s, "up/0013_add_loyalty_points.sql");
 	shop_out_has(&s, "down/0013_add_loyalty_points.sql");
-	shop_expect(&s, 0, "echo 'CREATE TABLE points(n);' > migrations/up/0013_add_loyalty_points.sql");
+	shop_expect(&s, 0,
+		    "echo 'CREATE TABLE points(n);' > migrations/up/0013_add_loyalty_points.sql");
 	shop_expect(&s, 0, "bascule migrate development");
 	shop_out_has(&s, "apply 0013");
 	shop_close(&s);
@@ -409,8 +477,10 @@ static void hints__change_the_refusal__run_as_printed(void **state)
 		{ "true", "bascule rollback development last 2", 3 },
 		{ "true", "bascule migrate production --to 0007", 3 },
 		{ "true", "bascule baseline production --confirm production", 3 },
-		{ "rm migrations/up/0004* migrations/down/0004*", "bascule migrate development", 3 },
-		{ "echo 'CREATE TABLE late(n);' > migrations/up/0002.5_late.sql", "bascule migrate development", 3 },
+		{ "rm migrations/up/0004* migrations/down/0004*", "bascule migrate development",
+		  3 },
+		{ "echo 'CREATE TABLE late(n);' > migrations/up/0002.5_late.sql",
+		  "bascule migrate development", 3 },
 		{ "echo 'NONSENSE' > migrations/up/0011_audit.sql; bascule migrate development",
 		  "bascule migrate development", 3 },
 		{ "rm data/staging.sqlite", "bascule migrate staging --yes", 1 },
@@ -450,11 +520,16 @@ static void requires__holds__on_every_way_around(void **state)
 		{ "bascule baseline production --confirm production", 3 },
 		{ "bascule baseline production --to 0008 --confirm production", 3 },
 		{ "bascule migrate production --confirm production --override staging-passed", 2 },
-		{ "bascule migrate production --confirm production --override changed --reason x", 3 },
+		{ "bascule migrate production --confirm production --override changed --reason x",
+		  3 },
 		/* believing staging's word does not make it have run there */
-		{ "bascule accept staging 0008 --reason x --yes >/dev/null && bascule migrate production "
-		  "--to 0008 --confirm production", 3 },
-		{ "bascule baseline staging --yes >/dev/null && bascule migrate production --confirm production", 3 },
+		{ "bascule accept staging 0008 --reason x --yes >/dev/null && bascule migrate "
+		  "production "
+		  "--to 0008 --confirm production",
+		  3 },
+		{ "bascule baseline staging --yes >/dev/null && bascule migrate production "
+		  "--confirm production",
+		  3 },
 	};
 	struct shop s;
 	size_t i;
@@ -475,17 +550,21 @@ static void override__passes_a_gate__and_is_recorded(void **state)
 
 	(void)state;
 	shop_open(&s);
-	shop_expect(&s, 0, "bascule migrate production --to 0008 --override staging-passed "
-			   "--reason 'ticket 7' --confirm production");
+	shop_expect(&s, 0,
+		    "bascule migrate production --to 0008 --override staging-passed "
+		    "--reason 'ticket 7' --confirm production");
 	shop_expect(&s, 0, "grep -rl 'ticket 7' .state/bascule/runs/*/journal.ndjson");
 	shop_close(&s);
 }
 
 /* --- Two operators ------------------------------------------------------------------------------ */
 
-#define SLOW "CREATE TABLE slow AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n " \
+#define SLOW \
+	"CREATE TABLE slow AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n " \
 	"WHERE i < 15000000) SELECT count(*) AS c FROM n;"
-#define RUNNING "for i in $(seq 200); do bascule status development --json | grep -q '\"holder\"' && break; " \
+#define RUNNING \
+	"for i in $(seq 200); do bascule status development --json | grep -q '\"holder\"' && " \
+	"break; " \
 	"sleep 0.05; done; "
 
 static void second_operator__is_told_who__and_may_wait(void **state)
@@ -494,10 +573,13 @@ static void second_operator__is_told_who__and_may_wait(void **state)
 
 	(void)state;
 	shop_open(&s);
-	shop_expect(&s, 0, "echo '" SLOW "' > migrations/up/0013_slow.sql; bascule migrate development --to 0012");
+	shop_expect(&s, 0,
+		    "echo '" SLOW
+		    "' > migrations/up/0013_slow.sql; bascule migrate development --to 0012");
 	/* The interrupt ends the watching; the run goes on and holds the lock. */
-	shop_expect(&s, 0, "bascule migrate development > first 2>&1 & pid=$!; " RUNNING
-			   "kill -INT $pid; wait $pid && cat first");
+	shop_expect(&s, 0,
+		    "bascule migrate development > first 2>&1 & pid=$!; " RUNNING
+		    "kill -INT $pid; wait $pid && cat first");
 	shop_out_has(&s, "goes on: bascule watch");
 	shop_expect(&s, 6, "bascule rollback development last 1");
 	shop_err_has(&s, "held by ");
@@ -517,9 +599,12 @@ static void no_detach__aborts__at_an_interrupt(void **state)
 
 	(void)state;
 	shop_open(&s);
-	shop_expect(&s, 0, "echo '" SLOW "' > migrations/up/0013_slow.sql; bascule migrate development --to 0012");
-	shop_expect(&s, 4, "bascule migrate development --no-detach & pid=$!; " RUNNING
-			   "kill -TERM $pid; wait $pid");
+	shop_expect(&s, 0,
+		    "echo '" SLOW
+		    "' > migrations/up/0013_slow.sql; bascule migrate development --to 0012");
+	shop_expect(&s, 4,
+		    "bascule migrate development --no-detach & pid=$!; " RUNNING
+		    "kill -TERM $pid; wait $pid");
 	shop_expect(&s, 0, "bascule runs development | head -n 1");
 	shop_out_has(&s, "aborted");
 	shop_expect(&s, 0, "bascule status development --json");
@@ -557,14 +642,20 @@ static void completion__is_shell__that_shells_accept(void **state)
 	(void)state;
 	shop_open(&s);
 	shop_expect(&s, 0, "bascule completion bash | bash -n");
-	shop_expect(&s, 0, "bascule completion bash > c && bash -c '. ./c; COMP_WORDS=(bascule migrate st); "
-			   "COMP_CWORD=2; _bascule; echo ${COMPREPLY[0]}'");
+	shop_expect(
+		&s, 0,
+		"bascule completion bash > c && bash -c '. ./c; COMP_WORDS=(bascule migrate st); "
+		"COMP_CWORD=2; _bascule; echo ${COMPREPLY[0]}'");
 	assert_string_equal(s.child.out, "staging\n");
-	shop_expect(&s, 0, "bash -c '. ./c; COMP_WORDS=(bascule rollback staging l); COMP_CWORD=3; _bascule; "
-			   "echo ${COMPREPLY[0]}'");
+	shop_expect(
+		&s, 0,
+		"bash -c '. ./c; COMP_WORDS=(bascule rollback staging l); COMP_CWORD=3; _bascule; "
+		"echo ${COMPREPLY[0]}'");
 	assert_string_equal(s.child.out, "last\n");
-	shop_expect(&s, 0, "bash -c '. ./c; COMP_WORDS=(bascule history staging --js); COMP_CWORD=3; _bascule; "
-			   "echo ${COMPREPLY[0]}'");
+	shop_expect(&s, 0,
+		    "bash -c '. ./c; COMP_WORDS=(bascule history staging --js); COMP_CWORD=3; "
+		    "_bascule; "
+		    "echo ${COMPREPLY[0]}'");
 	assert_string_equal(s.child.out, "--json\n");
 	shop_expect(&s, 0, "bascule completion zsh && bascule completion fish");
 	shop_close(&s);
@@ -576,8 +667,10 @@ static void docs__are_printed__for_every_part(void **state)
 
 	(void)state;
 	shop_open(&s);
-	shop_expect(&s, 0, "for p in keys options commands config exit; do bascule --print-docs $p | grep -q '^.It' "
-			   "|| exit 1; done");
+	shop_expect(&s, 0,
+		    "for p in keys options commands config exit; do bascule --print-docs $p | grep "
+		    "-q '^.It' "
+		    "|| exit 1; done");
 	shop_close(&s);
 }
 

@@ -10,6 +10,10 @@
  * the engine is bounded by lock_timeout_ms (ERR_BUSY). Errors of the engine are ERR_DB with the
  * engine's code in sys and its words in detail; a damaged database is ERR_CORRUPT; a missing one
  * ERR_NOT_FOUND; full disk, read-only and permission are ERR_SYSTEM with sys ENOSPC, EROFS, EACCES.
+ *
+ * A database that is a file (DB_LOCAL_FILE) must not be opened by other means in this process while
+ * a connection to it is open: no fs_read, fs_copy or digest_file of it. Closing any descriptor of the
+ * file drops every lock the process holds on it. stat(2) is harmless.
  */
 #ifndef DB_DB_H
 #define DB_DB_H
@@ -91,7 +95,8 @@ int db_int(struct db *db, const char *sql, const struct db_value *param, size_t 
 int db_has_table(struct db *db, const char *name, bool *out, struct err *e) MUST_CHECK;
 /* Several statements of ours at once, no parameters, no rows (making the ledger). */
 int db_script(struct db *db, const char *sql, struct err *e) MUST_CHECK;
-/* One statement out of a migration. Rows are dropped. *changed (may be NULL) gets the number of
+/* One statement out of a migration. Rows are dropped. Outside of db_migration_begin … commit it may
+ * begin and end transactions, and what it sets in the session stays. *changed (may be NULL) gets the number of
  * rows it changed. Not cached. The guard below applies. */
 int db_foreign(struct db *db, struct sv sql, int64_t *changed, struct err *e) MUST_CHECK;
 

@@ -262,29 +262,43 @@ static void holder_judge(struct lock_holder *h, int64_t stale_ms)
 		h->stale = h->run[0] != '\0';
 }
 
+/* The row, when there is a ledger. A holder that is changing many pages locks even readers out: then
+ * what it says of itself in the sidecar has to do. */
+static int row_look(struct db *db, bool optional, struct lock_holder *row, bool *known,
+		    struct err *e)
+{
+	int format = 0;
+
+	*known = false;
+	memset(row, 0, sizeof(*row));
+	if (db == NULL)
+		return 0;
+	if (ledger_format(db, &format, e) == 0 && (format == 0 || row_read(db, row, e) == 0)) {
+		*known = format > 0;
+		return 0;
+	}
+	return optional && e->code == ERR_BUSY ? 0 : -1;
+}
+
 static int holder_read(const char *path, struct db *db, int64_t stale_ms, struct lock_holder *out,
 		       struct err *e)
 {
 	struct lock_holder h, row;
-	bool parsed;
-	int format = 0;
+	bool parsed, known;
 
 	memset(&h, 0, sizeof(h));
-	memset(&row, 0, sizeof(row));
 	if (sidecar_read(path, &h, &parsed, e) != 0)
 		return -1;
-	if (db != NULL && ledger_format(db, &format, e) != 0)
-		return -1;
-	if (format > 0 && row_read(db, &row, e) != 0)
+	if (row_look(db, h.held && parsed, &row, &known, e) != 0)
 		return -1;
 	/* The text is what the holder of the kernel lock says of itself. Nobody holding it, the row
 	 * is what counts: the text of a dead holder may be older than the last release. */
-	if (format > 0 && (!h.held || !parsed)) {
+	if (known && (!h.held || !parsed)) {
 		row.held = h.held;
 		row.beat_utc_ms = h.beat_utc_ms;
 		h = row;
 	}
-	if (format > 0 && row.epoch > h.epoch)
+	if (known && row.epoch > h.epoch)
 		h.epoch = row.epoch;
 	holder_judge(&h, stale_ms);
 	*out = h;

@@ -46,11 +46,14 @@ struct lock_request {
 
 struct lock; /* one held lock; used by the runner's main thread, beaten by its control thread */
 
-/* Who holds the environment of this dsn, from the sidecar and, when db is not NULL, the row. */
+/* Who holds the environment of this dsn, from the sidecar and, when db is not NULL, the row. While
+ * the holder locks the database even against readers, from the sidecar alone. */
 int lock_read(const struct dsn *dsn, struct db *db, int64_t stale_ms, struct lock_holder *out,
 	      struct err *e) MUST_CHECK;
 /* Takes the lock; needs ledger_ensure before. Held by somebody: ERR_LOCKED with who, from where,
- * since when in detail, and *holder (may be NULL) filled. Never blocks. */
+ * since when in detail, and *holder (may be NULL) filled. A dead holder is no obstacle: then, on
+ * success, *holder says what the row named before (run "" after a release), so that the caller sees
+ * an interrupted run. Waits for nobody but a writer of the database (lock_timeout_ms). */
 int lock_take(const struct dsn *dsn, struct db *db, const struct lock_request *req,
 	      struct lock **out, struct lock_holder *holder, struct err *e) MUST_CHECK;
 /* Waits until the lock looks free (or deadline: ERR_LOCKED); lock_take may lose the race again. */
@@ -71,7 +74,7 @@ int lock_lease(const struct lock *l, struct err *e) MUST_CHECK;
 int lock_fence(const struct lock *l, struct db *db, struct err *e) MUST_CHECK;
 /* For db_copy_from, where no statement can run: is the sidecar still ours? Call under the write lock. */
 int lock_fence_file(const struct lock *l, struct err *e) MUST_CHECK;
-/* Clears the row's holder (epoch stays), frees the kernel lock, frees l. db may be NULL: only the
+/* No transaction may be open. Clears the row's holder (epoch stays), frees the kernel lock, frees l. db may be NULL: only the
  * kernel lock. NULL is fine. */
 void lock_release(struct lock *l, struct db *db);
 /* Clears the row of a dead holder without a runner of ours (abort of an interrupted run): takes and

@@ -1,33 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The fenced lock, between processes: this program starts itself as "holder", which does what it
- * is told on stdin, one command per line, and answers with one line each: "ok" or the error.
- */
+/* The fenced lock, alone and between processes. */
 #include "core/ledger/lock.h"
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/ledger/ledger.h"
+#include "tests/support/lock_other.h"
 #include "tests/support/tmp.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-extern char **environ;
 
 #define STALE_MS 300 /* of locks that are to become stale in a test */
 
@@ -40,92 +33,10 @@ static void pause_ms(int64_t ms)
 	(void)!wait_fds(NULL, 0, clock_mono_ms() + ms, NULL, &ignored);
 }
 
-/* --- The other process ------------------------------------------------------------------------- */
-
 static struct dsn dsn_at(const char *path)
 {
 	return (struct dsn){ .engine = "sqlite", .path = path, .shown = path };
 }
-
-/* What every change of an environment does: fence first. */
-static int fenced_write(struct db *db, struct lock *l)
-{
-	if (db_begin(db, &e) != 0)
-		return -1;
-	if (lock_fence(l, db, &e) == 0 &&
-	    db_exec(db, "INSERT INTO t VALUES (1)", NULL, 0, NULL, NULL, &e) == 0 &&
-	    db_commit(db, &e) == 0)
-		return 0;
-	db_rollback(db);
-	return -1;
-}
-
-static int obey(const struct dsn *dsn, struct db *db, struct lock **l, const char *command)
-{
-	char word[32] = "", run[32] = "";
-	int number = 0;
-	struct lock_request req = { .who = "bob", .host = "far", .run = run };
-
-	sscanf(command, "%31s %d %31s", word, &number, run);
-	req.stale_ms = number;
-	if (strcmp(word, "take") == 0)
-		return lock_take(dsn, db, &req, l, NULL, &e);
-	if (strcmp(word, "takeover") == 0)
-		return lock_takeover(dsn, db, &req, l, NULL, &e);
-	if (strcmp(word, "beat") == 0)
-		return lock_beat(*l, &e);
-	if (strcmp(word, "lease") == 0)
-		return lock_lease(*l, &e);
-	if (strcmp(word, "write") == 0)
-		return fenced_write(db, *l);
-	if (strcmp(word, "begin") == 0)
-		return db_begin(db, &e);
-	if (strcmp(word, "release") == 0) {
-		lock_release(*l, db);
-		*l = NULL;
-		return 0;
-	}
-	return err_set(&e, ERR_USAGE, "what is %s", word);
-}
-
-static int holder(const char *path)
-{
-	struct dsn dsn = dsn_at(path);
-	struct db_options opt = { .lock_timeout_ms = 20000 };
-	struct lock *l = NULL;
-	struct db *db = NULL;
-	char line[128];
-
-	if (db_open(&dsn, 0, &opt, NULL, &db, &e) != 0)
-		return 1;
-	while (fgets(line, sizeof(line), stdin) != NULL) {
-		int delay = 0;
-
-		/* "later 100 release": answers first, so that the other side can begin to wait. */
-		if (sscanf(line, "later %d", &delay) == 1) {
-			puts("ok");
-			fflush(stdout);
-			pause_ms(delay);
-			if (strstr(line, "die") != NULL)
-				raise(SIGKILL);
-			(void)obey(&dsn, db, &l, strrchr(line, ' ') + 1);
-			continue;
-		}
-		if (obey(&dsn, db, &l, line) == 0)
-			puts("ok");
-		else
-			printf("%s\n", err_code_name(e.code));
-		fflush(stdout);
-	}
-	return 0;
-}
-
-/* --- Ours -------------------------------------------------------------------------------------- */
-
-struct other {
-	pid_t pid;
-	int to, from;
-};
 
 #define OTHERS_MAX 8
 
@@ -133,7 +44,7 @@ static char *dir;
 static char *path, *sidecar;
 static struct dsn dsn;
 static struct db *db;
-static struct other others[OTHERS_MAX];
+static struct lock_other others[OTHERS_MAX];
 static size_t n_others;
 static const struct lock_request ann = { .who = "ann", .host = "near", .run = "r9" };
 static const struct lock_request ann_soon = {
@@ -154,71 +65,12 @@ static void fails(int result, enum err_code code)
 			 e.msg, e.detail);
 }
 
-static struct other *other_start(void)
+static struct lock_other *other_start(void)
 {
-	struct other *o = &others[n_others++];
-	char exe[] = "/proc/self/exe", role[] = "holder";
-	char *argv[] = { exe, role, path, NULL };
-	posix_spawn_file_actions_t actions;
-	int to[2], from[2];
+	struct lock_other *o = &others[n_others++];
 
-	assert_int_equal(pipe2(to, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(from, O_CLOEXEC), 0);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, to[0], 0);
-	posix_spawn_file_actions_adddup2(&actions, from[1], 1);
-	assert_int_equal(posix_spawn(&o->pid, exe, &actions, NULL, argv, environ), 0);
-	posix_spawn_file_actions_destroy(&actions);
-	close(to[0]);
-	close(from[1]);
-	o->to = to[1];
-	o->from = from[0];
+	lock_other_start(o, path);
 	return o;
-}
-
-static void tell(struct other *o, const char *command)
-{
-	assert_int_equal(write(o->to, command, strlen(command)), strlen(command));
-	assert_int_equal(write(o->to, "\n", 1), 1);
-}
-
-/* One line of its answer, or "" when none comes. */
-static const char *answer(struct other *o, char line[64])
-{
-	size_t n = 0;
-
-	while (n < 63) {
-		struct pollfd pfd = { .fd = o->from, .events = POLLIN };
-		char c;
-
-		if (wait_fds(&pfd, 1, clock_mono_ms() + 30000, NULL, &e) != 1 ||
-		    read(o->from, &c, 1) != 1 || c == '\n')
-			break;
-		line[n++] = c;
-	}
-	line[n] = '\0';
-	return line;
-}
-
-static void says(struct other *o, const char *command, const char *expected)
-{
-	char line[64];
-
-	tell(o, command);
-	answer(o, line);
-	if (strcmp(line, expected) != 0)
-		fail_msg("%s: expected %s, got %s", command, expected, line);
-}
-
-static void other_end(struct other *o, int signal_number)
-{
-	if (o->pid <= 0)
-		return;
-	kill(o->pid, signal_number);
-	waitpid(o->pid, NULL, 0);
-	close(o->to);
-	close(o->from);
-	o->pid = 0;
 }
 
 static int setup(void **state)
@@ -242,7 +94,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < n_others; i++)
-		other_end(&others[i], SIGKILL);
+		lock_other_end(&others[i], SIGKILL);
 	db_close(db);
 	db = NULL;
 	mem_free(path);
@@ -279,16 +131,6 @@ static void fence_says(const struct lock *l, int result)
 	assert_int_equal(got, result);
 	if (result != 0)
 		assert_int_equal(e.code, ERR_FENCED);
-}
-
-/* A process stopped by a signal shows it a moment later. */
-static void stop_and_wait(struct other *o)
-{
-	int status = 0;
-
-	assert_int_equal(kill(o->pid, SIGSTOP), 0);
-	assert_int_equal(waitpid(o->pid, &status, WUNTRACED), o->pid);
-	assert_true(WIFSTOPPED(status));
 }
 
 /* As if the last beat had been ten minutes ago. */
@@ -335,13 +177,13 @@ static void take__counts_epochs_up__each_time(void **state)
 
 static void take__is_refused__while_another_process_holds_it(void **state)
 {
-	struct other *bob = other_start();
+	struct lock_other *bob = other_start();
 	struct lock_holder h;
 	struct lock *l = NULL;
 	char pid[32];
 
 	(void)state;
-	says(bob, "take 0 r1", "ok");
+	lock_other_says(bob, "take 0 r1", "ok");
 	fails(lock_take(&dsn, db, &ann, &l, &h, &e), ERR_LOCKED);
 	assert_null(l);
 	assert_non_null(strstr(e.msg, "bob holds it"));
@@ -354,11 +196,11 @@ static void take__is_refused__while_another_process_holds_it(void **state)
 	assert_int_equal(h.pid, bob->pid);
 	assert_string_equal(h.run, "r1");
 	assert_int_equal(h.epoch, 1);
-	says(bob, "release", "ok");
+	lock_other_says(bob, "release", "ok");
 	must(lock_take(&dsn, db, &ann, &l, &h, &e));
 	assert_int_equal(lock_epoch(l), 2);
 	assert_string_equal(h.run, "");
-	says(bob, "take 0 r1", "locked");
+	lock_other_says(bob, "take 0 r1", "locked");
 	lock_release(l, db);
 }
 
@@ -385,9 +227,9 @@ static void take__has_one_winner__of_many(void **state)
 		int winner = -1;
 
 		for (int i = 0; i < 5; i++)
-			tell(&others[i], "take 0 r1");
+			lock_other_tell(&others[i], "take 0 r1");
 		for (int i = 0; i < 5; i++) {
-			answer(&others[i], line);
+			lock_other_answer(&others[i], line);
 			if (strcmp(line, "ok") == 0) {
 				assert_int_equal(winner, -1);
 				winner = i;
@@ -397,8 +239,8 @@ static void take__has_one_winner__of_many(void **state)
 		}
 		assert_true(winner >= 0);
 		assert_int_equal(look().epoch, round);
-		says(&others[winner], "write", "ok");
-		says(&others[winner], "release", "ok");
+		lock_other_says(&others[winner], "write", "ok");
+		lock_other_says(&others[winner], "release", "ok");
 	}
 	assert_int_equal(ROWS(), 10);
 }
@@ -444,26 +286,26 @@ static void sidecar__is_refused__when_it_is_a_link(void **state)
 static void lock__is_not_inherited__by_children(void **state)
 {
 	struct lock *l = NULL;
-	struct other *bob;
+	struct lock_other *bob;
 
 	(void)state;
 	must(lock_take(&dsn, db, &ann, &l, NULL, &e));
 	bob = other_start();
 	lock_release(l, db);
-	says(bob, "take 0 r1", "ok");
+	lock_other_says(bob, "take 0 r1", "ok");
 }
 
 /* --- Holders that are gone --------------------------------------------------------------------- */
 
 static void sigkill__frees_the_lock__and_the_row_still_names_the_run(void **state)
 {
-	struct other *bob = other_start();
+	struct lock_other *bob = other_start();
 	struct lock_holder h;
 	struct lock *l = NULL;
 
 	(void)state;
-	says(bob, "take 0 r1", "ok");
-	other_end(bob, SIGKILL);
+	lock_other_says(bob, "take 0 r1", "ok");
+	lock_other_end(bob, SIGKILL);
 	h = look();
 	assert_false(h.held || h.alive || h.rebooted);
 	assert_true(h.stale);
@@ -516,12 +358,12 @@ static void process__is_not_taken_for_another__with_the_same_number(void **state
 
 static void clear_dead__empties_the_row__of_that_run_only(void **state)
 {
-	struct other *bob = other_start();
+	struct lock_other *bob = other_start();
 
 	(void)state;
-	says(bob, "take 0 r1", "ok");
+	lock_other_says(bob, "take 0 r1", "ok");
 	fails(lock_clear_dead(&dsn, db, "r1", "ann", "near", &e), ERR_LOCKED);
-	other_end(bob, SIGKILL);
+	lock_other_end(bob, SIGKILL);
 	fails(lock_clear_dead(&dsn, db, "r2", "ann", "near", &e), ERR_LOCKED);
 	assert_string_equal(look().run, "r1");
 	must(lock_clear_dead(&dsn, db, "r1", "ann", "near", &e));
@@ -535,34 +377,34 @@ static void clear_dead__empties_the_row__of_that_run_only(void **state)
 
 static void takeover__is_refused__while_the_holder_beats(void **state)
 {
-	struct other *bob = other_start();
+	struct lock_other *bob = other_start();
 	struct lock *l = NULL;
 
 	(void)state;
-	says(bob, "take 0 r1", "ok");
+	lock_other_says(bob, "take 0 r1", "ok");
 	fails(lock_takeover(&dsn, db, &ann, &l, NULL, &e), ERR_LOCKED);
 	grow_old();
 	assert_true(look().stale);
-	says(bob, "beat", "ok");
+	lock_other_says(bob, "beat", "ok");
 	assert_false(look().stale);
 	fails(lock_takeover(&dsn, db, &ann, &l, NULL, &e), ERR_LOCKED);
 	assert_null(l);
-	says(bob, "lease", "ok");
-	says(bob, "write", "ok");
+	lock_other_says(bob, "lease", "ok");
+	lock_other_says(bob, "write", "ok");
 }
 
 /* The promise of the whole thing: stopped for longer than its lease, taken over, continued, the
  * old holder can write nothing any more, and disturbs nobody. */
 static void sigstop__then_takeover__fences_the_old_holder(void **state)
 {
-	struct other *bob = other_start();
+	struct lock_other *bob = other_start();
 	struct lock_holder h, old;
 	struct lock *l = NULL;
 
 	(void)state;
-	says(bob, "take 300 r1", "ok");
-	says(bob, "write", "ok");
-	stop_and_wait(bob);
+	lock_other_says(bob, "take 300 r1", "ok");
+	lock_other_says(bob, "write", "ok");
+	lock_other_stop(bob);
 	fails(lock_takeover(&dsn, db, &ann, &l, NULL, &e), ERR_LOCKED);
 	pause_ms(STALE_MS + 50); /* its own lease ends */
 	grow_old();
@@ -576,11 +418,11 @@ static void sigstop__then_takeover__fences_the_old_holder(void **state)
 	assert_int_equal(old.epoch, 1);
 	assert_int_equal(lock_epoch(l), 2);
 	kill(bob->pid, SIGCONT);
-	says(bob, "write", "fenced");
-	says(bob, "beat", "fenced");
-	says(bob, "lease", "fenced");
+	lock_other_says(bob, "write", "fenced");
+	lock_other_says(bob, "beat", "fenced");
+	lock_other_says(bob, "lease", "fenced");
 	assert_int_equal(ROWS(), 1);
-	says(bob, "release", "ok");
+	lock_other_says(bob, "release", "ok");
 	/* Its release was not ours. */
 	h = look();
 	assert_true(h.held);
@@ -588,9 +430,9 @@ static void sigstop__then_takeover__fences_the_old_holder(void **state)
 	assert_int_equal(number("SELECT epoch FROM bascule_lock WHERE run = 'r9'"), 2);
 	fence_says(l, 0);
 	must(lock_beat(l, &e));
-	says(bob, "take 0 r2", "locked");
+	lock_other_says(bob, "take 0 r2", "locked");
 	lock_release(l, db);
-	says(bob, "take 0 r2", "ok");
+	lock_other_says(bob, "take 0 r2", "ok");
 	mem_free(sidecar);
 	sidecar = tmp_path(dir, "shop.db.bascule-lock.new");
 	assert_false(fs_exists(sidecar));
@@ -598,19 +440,19 @@ static void sigstop__then_takeover__fences_the_old_holder(void **state)
 
 static void takeover__is_busy__while_the_holder_is_inside_a_transaction(void **state)
 {
-	struct other *bob = other_start();
+	struct lock_other *bob = other_start();
 	struct lock *l = NULL;
 	char hint[64];
 
 	(void)state;
-	says(bob, "take 0 r1", "ok");
-	says(bob, "begin", "ok");
-	stop_and_wait(bob);
+	lock_other_says(bob, "take 0 r1", "ok");
+	lock_other_says(bob, "begin", "ok");
+	lock_other_stop(bob);
 	grow_old();
 	fails(lock_takeover(&dsn, db, &ann, &l, NULL, &e), ERR_BUSY);
 	snprintf(hint, sizeof(hint), "kill -KILL %d", (int)bob->pid);
 	assert_string_equal(e.hint, hint);
-	other_end(bob, SIGKILL);
+	lock_other_end(bob, SIGKILL);
 	must(lock_takeover(&dsn, db, &ann, &l, NULL, &e));
 	assert_int_equal(lock_epoch(l), 2);
 	lock_release(l, db);
@@ -618,20 +460,20 @@ static void takeover__is_busy__while_the_holder_is_inside_a_transaction(void **s
 
 static void takeover__has_one_winner__of_many(void **state)
 {
-	struct other *bob = other_start();
+	struct lock_other *bob = other_start();
 	char line[64];
 	int winners = 0;
 
 	(void)state;
-	says(bob, "take 0 r1", "ok");
-	stop_and_wait(bob);
+	lock_other_says(bob, "take 0 r1", "ok");
+	lock_other_stop(bob);
 	grow_old();
 	for (int i = 0; i < 5; i++)
 		other_start();
 	for (int i = 1; i <= 5; i++)
-		tell(&others[i], "takeover 0 r2");
+		lock_other_tell(&others[i], "takeover 0 r2");
 	for (int i = 1; i <= 5; i++) {
-		answer(&others[i], line);
+		lock_other_answer(&others[i], line);
 		if (strcmp(line, "ok") == 0)
 			winners++;
 		else
@@ -640,23 +482,23 @@ static void takeover__has_one_winner__of_many(void **state)
 	assert_int_equal(winners, 1);
 	assert_int_equal(look().epoch, 2);
 	kill(bob->pid, SIGCONT);
-	says(bob, "write", "fenced");
+	lock_other_says(bob, "write", "fenced");
 }
 
 /* A restore puts an old row in place: the number alone would let a holder of that day through. */
 static void fence__holds__when_the_row_is_of_an_old_day(void **state)
 {
-	struct other *bob = other_start();
+	struct lock_other *bob = other_start();
 	struct lock *l = NULL;
 
 	(void)state;
-	says(bob, "take 0 r1", "ok");
-	stop_and_wait(bob);
+	lock_other_says(bob, "take 0 r1", "ok");
+	lock_other_stop(bob);
 	grow_old();
 	must(lock_takeover(&dsn, db, &ann, &l, NULL, &e));
 	must(db_script(db, "UPDATE bascule_lock SET epoch = 1", &e));
 	kill(bob->pid, SIGCONT);
-	says(bob, "write", "fenced");
+	lock_other_says(bob, "write", "fenced");
 	assert_int_equal(ROWS(), 0);
 	fence_says(l, -1); /* the new holder has to put its row back first */
 	lock_release(l, db);
@@ -734,6 +576,29 @@ static void read__falls_back_to_the_row__when_the_text_is_garbage(void **state)
 	lock_release(l, db);
 }
 
+static void read__does_without_the_row__when_readers_are_locked_out(void **state)
+{
+	struct db_options opt = { .lock_timeout_ms = 300 };
+	struct lock *l = NULL;
+	struct lock_holder h;
+	struct db *other = NULL;
+
+	(void)state;
+	must(lock_take(&dsn, db, &ann, &l, NULL, &e));
+	must(db_open(&dsn, 0, &opt, NULL, &other, &e));
+	must(db_script(other, "BEGIN EXCLUSIVE", &e));
+	h = look();
+	assert_true(h.held && h.alive);
+	assert_string_equal(h.run, "r9");
+	assert_int_equal(h.epoch, 1);
+	/* A holder that cannot move is in the way of a takeover, and the hint says how to go on. */
+	grow_old();
+	fails(lock_takeover(&dsn, db, &ann, &l, NULL, &e), ERR_BUSY);
+	assert_non_null(strstr(e.hint, "kill -KILL"));
+	db_close(other);
+	lock_release(l, db);
+}
+
 static void read__says_nobody__before_there_is_a_ledger(void **state)
 {
 	char *fresh = tmp_path(dir, "fresh.db");
@@ -762,11 +627,11 @@ static void wait__returns_at_once__when_it_is_free(void **state)
 
 static void wait__gives_up__at_the_deadline(void **state)
 {
-	struct other *bob = other_start();
+	struct lock_other *bob = other_start();
 	int64_t start = clock_mono_ms();
 
 	(void)state;
-	says(bob, "take 0 r1", "ok");
+	lock_other_says(bob, "take 0 r1", "ok");
 	fails(lock_wait(&dsn, start + 200, NULL, &e), ERR_LOCKED);
 	assert_non_null(strstr(e.detail, "bob"));
 	assert_true(clock_mono_ms() - start >= 200);
@@ -779,26 +644,26 @@ static void wait__wakes__when_the_holder_ends(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		struct other *bob = other_start();
+		struct lock_other *bob = other_start();
 		int64_t start;
 
-		says(bob, "take 0 r1", "ok");
-		says(bob, ends[i], "ok");
+		lock_other_says(bob, "take 0 r1", "ok");
+		lock_other_says(bob, ends[i], "ok");
 		start = clock_mono_ms();
 		must(lock_wait(&dsn, start + 20000, NULL, &e));
 		assert_true(clock_mono_ms() - start < 800);
-		other_end(bob, SIGKILL);
+		lock_other_end(bob, SIGKILL);
 	}
 }
 
 static void wait__ends__under_a_cancel(void **state)
 {
-	struct other *bob = other_start();
+	struct lock_other *bob = other_start();
 	struct cancel c;
 
 	(void)state;
 	must(cancel_init(&c, &e));
-	says(bob, "take 0 r1", "ok");
+	lock_other_says(bob, "take 0 r1", "ok");
 	cancel_fire(&c);
 	fails(lock_wait(&dsn, WAIT_FOREVER, &c, &e), ERR_CANCELLED);
 	cancel_clear(&c);
@@ -830,6 +695,7 @@ int main(int argc, char **argv)
 		CASE(beat__is_seen__by_others),
 		CASE(beat__is_fenced__when_the_file_is_gone),
 		CASE(read__falls_back_to_the_row__when_the_text_is_garbage),
+		CASE(read__does_without_the_row__when_readers_are_locked_out),
 		CASE(read__says_nobody__before_there_is_a_ledger),
 		CASE(wait__returns_at_once__when_it_is_free),
 		CASE(wait__gives_up__at_the_deadline),
@@ -837,8 +703,8 @@ int main(int argc, char **argv)
 		CASE(wait__ends__under_a_cancel),
 	};
 
-	if (argc == 3 && strcmp(argv[1], "holder") == 0)
-		return holder(argv[2]);
+	if (argc == 3 && strcmp(argv[1], LOCK_OTHER_ROLE) == 0)
+		return lock_other_main(argv[2]);
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,9 @@
  *
  * Three things wake the follower: the journal grew (inotify on the run's folder), the runner's
  * process is gone (a pidfd), the cancel. There is no polling of files. Reading again costs time in
- * proportion to the journal, so it is done at most every FOLLOW_GAP_MS while a run writes fast.
+ * proportion to the journal, so while a run writes fast it is done at most every FOLLOW_GAP_MS, and
+ * with pauses FOLLOW_REST times as long as the last reading took: watching never takes more than a
+ * small part of the processor that the run may need.
  *
  * The last state is told only once the runner's process is gone (for END_LIMIT_MS at most): the lock
  * goes with it, and whoever waits here most likely wants the environment next.
@@ -20,6 +22,7 @@
 #include "core/release/run_folder.h"
 
 #define FOLLOW_GAP_MS 40
+#define FOLLOW_REST 9
 #define END_LIMIT_MS 10000
 
 struct follower {
@@ -60,17 +63,21 @@ static void follower_watch_runner(struct follower *f, const struct run *r)
 }
 
 /* Waits for something to happen, then lets the journal grow a little before it is read again. */
-static int follower_wait(struct follower *f, int64_t last_read_ms, struct err *e)
+static int follower_wait(struct follower *f, int64_t started_ms, struct err *e)
 {
 	struct pollfd fd[2] = {
 		{ .fd = f->notify_fd, .events = POLLIN },
 		{ .fd = f->runner_fd, .events = POLLIN },
 	};
 	char events[4096];
+	int64_t now = clock_mono_ms();
+	int64_t rest = now + FOLLOW_REST * (now - started_ms);
 
+	if (rest < started_ms + FOLLOW_GAP_MS)
+		rest = started_ms + FOLLOW_GAP_MS;
 	if (wait_fds(fd, 2, WAIT_FOREVER, f->cancel, e) < 0)
 		return -1;
-	if (!fd[1].revents && wait_fds(&fd[1], 1, last_read_ms + FOLLOW_GAP_MS, f->cancel, e) < 0)
+	if (!fd[1].revents && wait_fds(&fd[1], 1, rest, f->cancel, e) < 0)
 		return -1;
 	while (read(f->notify_fd, events, sizeof(events)) > 0)
 		;

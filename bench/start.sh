@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Start of the console on the demo, from exec to the last byte of its first complete frame, against tig on
+# 2,000 commits and against the smallest ncurses program; and the memory it holds.
+. "$(dirname "$0")/support.bash"
+
+RUNS=${RUNS:-30}
+
+commits() {
+	local i
+	for i in $(seq 1 2000); do
+		printf 'commit refs/heads/main\ncommitter A <a@example.invalid> %d +0000\n' $((1700000000 + i * 3600))
+		printf 'data 9\nchange %02d\nM 100644 inline f%d\ndata 5\n%04d\n\n' $((i % 100)) $((i % 40)) "$i"
+	done
+}
+
+demo
+git init -q -b main "$WORK/repo"
+commits | git -C "$WORK/repo" fast-import --quiet
+git -C "$WORK/repo" reset -q --hard
+export XDG_STATE_HOME=$WORK/demo/.state
+
+"$BIN/pty_meter" start "$RUNS" -- "$WORK/demo" "$BASCULE" -- "$WORK/repo" tig -- / "$BIN/floor" >"$WORK/out"
+{ read -r b bmin bmax bkb; read -r t tmin tmax _; read -r f fmin fmax _; } <"$WORK/out"
+echo "start: exec to the last byte of the first complete frame, ms, $RUNS interleaved starts on 120x36"
+echo "  bascule, demo            median $b  ($bmin to $bmax)  peak memory $((bkb / 1024)).$((bkb % 1024 * 10 / 1024)) MB"
+echo "  tig, 2000 commits        median $t  ($tmin to $tmax)"
+echo "  smallest ncurses program median $f  ($fmin to $fmax)"
+echo "  ratio to tig $(ratio "$b" "$t") (target 0.50), to the smallest program $(ratio "$b" "$f") (target 4.00)"

@@ -221,14 +221,17 @@ out:
 /* What the cells cannot say goes to stderr, so that the result stays a result. */
 static void print_troubles(const struct matrix_print *m)
 {
+	const struct source_problem *problem;
 	size_t i;
 
 	for (i = 0; i < m->snap->n_env; i++)
 		if (m->snap->env[i].has_db && !m->snap->env[i].reachable)
 			print_note("%s is unknown: %s: %s", m->p->env[i].name, m->snap->env[i].err.msg,
 				   m->snap->env[i].err.detail);
-	for (i = 0; m->snap->source != NULL && i < m->snap->source->n_problem; i++)
-		print_note("%s", m->snap->source->problem[i].msg);
+	for (i = 0; m->snap->source != NULL && i < m->snap->source->n_problem; i++) {
+		problem = &m->snap->source->problem[i];
+		print_note("%s%s%s", problem->path, problem->path[0] != '\0' ? ": " : "", problem->msg);
+	}
 }
 
 static bool matrix_differs(const struct matrix_print *m)

@@ -48,7 +48,9 @@ static bool nothing_found(const struct findings *f)
 
 bool applied_changed(const struct applied *a, const struct migration *file)
 {
-	return a && a->applied && file && !str_same(a->checksum, file->checksum);
+	/* A file that could not be read is an error of the source, not a change. */
+	return a && a->applied && file && file->checksum[0] &&
+	       !str_same(a->checksum, file->checksum);
 }
 
 bool applied_missing(const struct applied *a, const struct migration *file)

@@ -19,6 +19,8 @@
 #define REMEDY_MAX 480
 /* More obstacles of one kind than this in another environment are overridden, not listed. */
 #define REMEDY_ACCEPTS 3
+/* Nor is it advice to take more than these back in another environment, with the data in them. */
+#define REMEDY_ROLLBACKS 10
 
 static void begin_command(struct strbuf *out)
 {
@@ -225,10 +227,11 @@ static void find_obstacles(const struct plan_make *m, const struct history *h,
 	}
 }
 
-/* How many of the newest must be rolled back so that id is not in force; 0 when that cannot be. */
+/* How many of the newest must be rolled back so that id is not in force; 0 when that cannot be
+ * or is too much to ask. */
 static size_t rollback_count(const struct applied **newest, size_t n, const struct applied *a)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && i < REMEDY_ROLLBACKS; i++) {
 		if (!newest[i]->down_checksum || !*newest[i]->down_checksum)
 			return 0;
 		if (newest[i] == a)

@@ -368,6 +368,17 @@ static void changed__is_closed__when_a_file_is_not_what_was_applied(void **state
 	assert_open("changed", "2 applied, each as its file is now");
 }
 
+static void changed__is_not_said__of_a_file_that_could_not_be_read(void **state)
+{
+	(void)state;
+	world_fill(&w, 3, 3, 3, 2);
+	w.facts.source->list[0].checksum[0] = '\0';
+	w.facts.source->n_error = 1;
+	plan(OP_MIGRATE);
+	assert_true(world_gate(&w, "changed")->open);
+	assert_false(world_gate(&w, "source")->open);
+}
+
 static void changed__opens_where_the_first_gate_is__in_staging(void **state)
 {
 	(void)state;
@@ -710,6 +721,7 @@ int main(void)
 		CASE(passed__names_a_few__and_counts_the_rest),
 		CASE(passed__offers_the_override__when_no_command_gets_there),
 		CASE(changed__is_closed__when_a_file_is_not_what_was_applied),
+		CASE(changed__is_not_said__of_a_file_that_could_not_be_read),
 		CASE(changed__opens_where_the_first_gate_is__in_staging),
 		CASE(missing__is_closed__until_it_is_accepted),
 		CASE(failed__is_closed__until_the_file_is_mended_or_accepted),

@@ -136,6 +136,14 @@ for file in config/examples/*.ini; do
 	[ "$status" = 0 ] || diag "$err"
 done
 
+# --- Themes ---------------------------------------------------------------------------------------
+
+roles=$(sed -n '/^\.Sh ROLES/,/^\.El/s/^\.It Li //p' man/bascule-theme.5 | sed 's/ , /\n/g' | sort)
+for file in themes/*.theme; do
+	is "$(sed -n '/^\[roles\]/,$s/^\([a-z0-9-]*\) = .*/\1/p' "$file" | sort)" "$roles" \
+		"$file has the roles of bascule-theme(5)"
+done
+
 # --- Exit statuses --------------------------------------------------------------------------------
 
 page=$(page_text man/bascule.1 | sed -n '/^EXIT STATUS/,/^EXAMPLES/p')

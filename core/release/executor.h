@@ -24,6 +24,7 @@ struct copy_queue {
 	} * line;
 	size_t n, cap;
 	bool run_known; /* the ledger has the run itself */
+	bool offered;   /* written in a transaction that is not committed yet */
 };
 
 struct executor {
@@ -67,7 +68,7 @@ json_t *record_error(const struct err *e);
 void record_queue_old(struct executor *x);
 /* Puts the queue into the ledger, inside the caller's transaction. An apply_job.with. */
 int record_copy_with(void *x, struct db *db, struct err *e) MUST_CHECK;
-/* The transaction that record_copy_with was part of is committed: the queue is empty. */
+/* The transaction that record_copy_with was part of, if it was, is committed. */
 void record_copied(struct executor *x);
 /* The whole queue in a transaction of its own, under the fence. */
 int record_copy(struct executor *x, struct err *e) MUST_CHECK;

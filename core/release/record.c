@@ -126,11 +126,18 @@ int record_copy_with(void *arg, struct db *db, struct err *e)
 
 	if (!x->queue.run_known && put_run(x, db, RUN_RUNNING, e))
 		return -1;
-	return put_lines(x, db, e);
+	if (put_lines(x, db, e))
+		return -1;
+	x->queue.offered = true;
+	return 0;
 }
 
 void record_copied(struct executor *x)
 {
+	/* A script that runs without a transaction has none to take the lines along. */
+	if (!x->queue.offered)
+		return;
+	x->queue.offered = false;
 	x->queue.n = 0;
 	strbuf_reset(&x->queue.text);
 	x->queue.run_known = true;
@@ -138,6 +145,7 @@ void record_copied(struct executor *x)
 
 int record_copy(struct executor *x, struct err *e)
 {
+	x->queue.offered = false;
 	if (db_begin(x->db, e))
 		return -1;
 	if (lock_fence(x->lock, x->db, e) || record_copy_with(x, x->db, e) || db_commit(x->db, e)) {
@@ -174,6 +182,7 @@ static int ended_with_copy(struct executor *x, const struct outcome *o, bool *wr
 	if (record_line(x, "ended", 0, ended_fields(o, 0), true, e) ||
 	    put_run(x, x->db, o->state, e) || put_lines(x, x->db, e) || db_commit(x->db, e))
 		goto undo;
+	x->queue.offered = true;
 	record_copied(x);
 	return 0;
 undo:

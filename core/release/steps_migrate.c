@@ -95,14 +95,13 @@ static int run_script_of(struct executor *x, const struct step *s, enum event_ki
 		.arg = x,
 	};
 	event_of_step(x, s, kind, generation, &job.event);
+	x->queue.offered = false;
 	ret = apply_run(&job, &result, e);
 	if (ret) {
 		say_failure(x, s, &result);
 		goto out;
 	}
-	/* Without a transaction there was none for the lines to ride in. */
-	if (!s->no_transaction)
-		record_copied(x);
+	record_copied(x);
 	executor_say(x, "%zu statement%s", result.n_statement, result.n_statement == 1 ? "" : "s");
 out:
 	strbuf_clear(&up);

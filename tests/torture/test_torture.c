@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The real program, killed and failed at every point it has.
+ * time-limit: 1200
+ *
+ * A point is the nth passage of a seam (faults.h) in the runner, or in the command that starts it. A
+ * clean run counts the points first. Then, for each point, in a fresh workspace:
+ * 1. `bascule migrate dev` with the fault at that point
+ * 2. look: every migration is either applied and recorded or neither; every journal's chain is sound
+ * 3. do what an operator does: `resume` what is interrupted or never started; where the fault was a
+ *    step that failed, follow the refusal's hint and migrate again
+ * 4. look again: the database is what the clean run made it, the lock is free
+ *
+ * Kills at journal writes are all done every time, before and behind each write. Failing calls are
+ * sampled evenly (SAMPLE points a seam), all of them with TORTURE=full. The test prints how many
+ * points there were and how many were hit, and fails when a point was not hit.
+ */
+#include "tests/torture/faults.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/db/db.h"
+#include "core/ledger/lock.h"
+#include "core/migrate/history.h"
+#include "core/release/run.h"
+#include "tests/support/tmp.h"
+#include "tests/support/workspace.h"
+
+#define SAMPLE 12
+#define MIGRATIONS 4 /* 0001 to 0003, and 0004, which fails in the scenario `undo` */
+
+static const char *const seam_names[] = SEAM_NAMES;
+
+/* What is run, and where it must end. */
+struct scenario {
+	const char *name;
+	bool last_fails; /* 0004 cannot be applied; the policy takes everything back */
+	int exit_code;   /* of a clean run */
+	int in_force;    /* migrations afterwards */
+};
+
+static const struct scenario forward = { "migrate", false, 0, MIGRATIONS };
+static const struct scenario undo = { "undo", true, 5, 0 };
+
+struct point {
+	const struct scenario *s;
+	const char *role; /* "runner" or "parent" */
+	enum seam seam;
+	uint64_t at;     /* 0: nothing fails, only count */
+	const char *act; /* FAULTS_DO */
+	bool sticky;
+};
+
+struct box {
+	char *dir, *page_path;
+	struct context ctx;
+	struct arena arena;
+	struct dsn dsn;
+	struct faults_page *page;
+};
+
+/* --- A workspace ---------------------------------------------------------------------------- */
+
+static void box_page(struct box *b)
+{
+	int fd;
+
+	tmp_write_bytes(b->dir, "faults.page", (const char[sizeof(struct faults_page)]){ 0 },
+			sizeof(struct faults_page));
+	fd = open(b->page_path, O_RDWR);
+	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	assert_true(b->page != MAP_FAILED);
+}
+
+static void box_migrations(struct box *b, const struct scenario *s)
+{
+	for (int i = 1; i <= MIGRATIONS; i++) {
+		bool bad = s->last_fails && i == MIGRATIONS;
+		char name[64], text[256];
+
+		snprintf(name, sizeof(name), "sql/up/%04d_t.sql", i);
+		snprintf(text, sizeof(text),
+			 "CREATE TABLE t%d (x);\nINSERT INTO t%d VALUES (1);\n%s", i, i,
+			 bad ? "INSERT INTO nowhere VALUES (1);\n" : "");
+		tmp_write(b->dir, name, text);
+		snprintf(name, sizeof(name), "sql/down/%04d_t.sql", i);
+		snprintf(text, sizeof(text), "DROP TABLE t%d;\n", i);
+		tmp_write(b->dir, name, text);
+	}
+}
+
+static void box_init(struct box *b, const struct scenario *s)
+{
+	struct db *db;
+	struct err e;
+
+	memset(b, 0, sizeof(*b));
+	b->dir = tmp_make();
+	b->page_path = tmp_path(b->dir, "faults.page");
+	box_page(b);
+	arena_init(&b->arena);
+	tmp_write(b->dir, "bascule.ini",
+		  "[project]\nname = shop\nmigrations = sql\npipeline = dev\nstate_files = yes\n\n"
+		  "[environment dev]\ndatabase = sqlite:dev.db\nprotected = no\n"
+		  "backup = before-migrate\non_failure = rollback\nundo_migrations = always\n");
+	box_migrations(b, s);
+	assert_ok(dsn_parse(&b->arena, "sqlite:dev.db", b->dir, &b->dsn, &e), &e);
+	assert_ok(db_open(&b->dsn, DB_CREATE, NULL, NULL, &db, &e), &e);
+	db_close(db);
+	b->ctx.state_dir = arena_printf(&b->arena, "%s/state/bascule", b->dir);
+	b->ctx.runs_dir = arena_printf(&b->arena, "%s/runs", b->ctx.state_dir);
+	setenv("XDG_STATE_HOME", arena_printf(&b->arena, "%s/state", b->dir), 1);
+}
+
+static void box_clear(struct box *b)
+{
+	munmap(b->page, sizeof(*b->page));
+	mem_free(b->page_path);
+	arena_clear(&b->arena);
+	tmp_remove(b->dir);
+}
+
+/* bascule WORD…, to its end. The words are one text, split at blanks. */
+static int bascule(struct box *b, const char *words, char **said)
+{
+	char *argv[16] = { getenv("BASCULE") };
+	char *text = mem_strdup(words), *at = text;
+	struct tmp_child child;
+	int n = 1;
+
+	while (n < 15 && (argv[n] = strsep(&at, " ")) != NULL)
+		n++;
+	argv[n] = NULL;
+	tmp_run(&child, b->dir, argv);
+	if (said) {
+		*said = mem_alloc(strlen(child.out) + strlen(child.err) + 1);
+		memcpy(*said, child.out, strlen(child.out));
+		memcpy(*said + strlen(child.out), child.err, strlen(child.err) + 1);
+	}
+	tmp_child_clear(&child);
+	mem_free(text);
+	return child.status;
+}
+
+static void faults_on(const struct box *b, const struct point *p)
+{
+	char at[24];
+
+	snprintf(at, sizeof(at), "%llu", (unsigned long long)p->at);
+	setenv("LD_PRELOAD",
+	       arena_printf((struct arena *)&b->arena, "%s/tests/torture/faults.so",
+			    getenv("BASCULE_BUILD")),
+	       1);
+	setenv("FAULTS_PAGE", b->page_path, 1);
+	setenv("FAULTS_ROLE", p->role, 1);
+	if (p->at == 0)
+		return;
+	setenv("FAULTS_SEAM", seam_names[p->seam], 1);
+	setenv("FAULTS_AT", at, 1);
+	setenv("FAULTS_DO", p->act, 1);
+	if (p->sticky)
+		setenv("FAULTS_STICKY", "1", 1);
+}
+
+static void faults_off(void)
+{
+	static const char *const names[] = { "LD_PRELOAD",   "FAULTS_PAGE", "FAULTS_ROLE",
+					     "FAULTS_SEAM",  "FAULTS_AT",   "FAULTS_DO",
+					     "FAULTS_STICKY" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unsetenv(names[i]);
+}
+
+/* --- Looking -------------------------------------------------------------------------------- */
+
+/* Says which point it was before it fails. */
+static const struct point *at_point;
+static char *last_said;
+
+#define CHECK(cond, ...) \
+	do { \
+		if (!(cond)) { \
+			print_error("%s: %s %s at %llu, %s%s\n%s\n", at_point->s->name, \
+				    at_point->role, seam_names[at_point->seam], \
+				    (unsigned long long)at_point->at, at_point->act, \
+				    at_point->sticky ? " from there on" : "", \
+				    last_said ? last_said : ""); \
+			fail_msg(__VA_ARGS__); \
+		} \
+	} while (0)
+
+static int has_table(void *arg, const char *table, int64_t rows, struct err *e)
+{
+	int *seen = arg;
+
+	(void)e;
+	if (table[0] == 't' && table[1] >= '1' && table[1] <= '0' + MIGRATIONS)
+		seen[table[1] - '0'] = rows == 1 ? 1 : -1;
+	return 0;
+}
+
+/* Each migration is whole, and the history says the same. Returns how many are in force. */
+static int look_at_database(struct box *b)
+{
+	int table[MIGRATIONS + 1] = { 0 };
+	struct history *h;
+	struct db *db;
+	struct err e;
+	int n = 0;
+
+	assert_ok(db_open(&b->dsn, DB_READ_ONLY, NULL, NULL, &db, &e), &e);
+	assert_ok(db_verify(db, &e), &e);
+	assert_ok(db_tables(db, has_table, table, &e), &e);
+	assert_ok(history_read(db, false, &h, &e), &e);
+	for (int i = 1; i <= MIGRATIONS; i++) {
+		const struct applied *a;
+		char id[8];
+
+		snprintf(id, sizeof(id), "%04d", i);
+		a = history_find(h, "main", id);
+		CHECK(table[i] >= 0, "%s is half applied", id);
+		CHECK((table[i] == 1) == (a && a->applied), "%s: table %d, history %s", id,
+		      table[i], a && a->applied ? "applied" : "not applied");
+		n += table[i];
+	}
+	history_free(h);
+	db_close(db);
+	return n;
+}
+
+/* The newest run, or NULL when there is none. Every journal must be sound. */
+static struct run *look_at_runs(struct box *b)
+{
+	struct run **list, *newest = NULL;
+	size_t n, unreadable;
+	struct err e;
+
+	assert_ok(run_list(&b->ctx, NULL, NULL, &list, &n, &unreadable, &e), &e);
+	CHECK(unreadable == 0, "%zu runs cannot be read", unreadable);
+	for (size_t i = 0; i < n; i++)
+		CHECK(!list[i]->chain.broken, "run %s: line %lld: %s", list[i]->id,
+		      (long long)list[i]->chain.broken_line, list[i]->chain.broken_why);
+	if (n > 0)
+		newest = list[0];
+	for (size_t i = 1; i < n; i++)
+		run_free(list[i]);
+	mem_free(list);
+	return newest;
+}
+
+static int ask(struct box *b, const char *words)
+{
+	mem_free(last_said);
+	last_said = NULL;
+	return bascule(b, words, &last_said);
+}
+
+/* --- What an operator does then ------------------------------------------------------------- */
+
+/* A fault that was a step's failure is in the history; the refusal says how to go on. */
+static void accept_failures(struct box *b)
+{
+	for (int i = 1; i <= MIGRATIONS; i++) {
+		char words[64];
+
+		snprintf(words, sizeof(words), "accept dev %04d --reason torture", i);
+		(void)ask(b, words);
+	}
+}
+
+/* The newest run, once nobody works on it: a command may die and leave its runner at work. */
+static struct run *settled_run(struct box *b)
+{
+	struct run *r = look_at_runs(b);
+	char words[64];
+
+	if (!r || run_state_ended(r->state) || !r->runner_alive)
+		return r;
+	snprintf(words, sizeof(words), "watch %s", r->number);
+	(void)ask(b, words);
+	run_free(r);
+	return look_at_runs(b);
+}
+
+static void mend(struct box *b, const struct scenario *s)
+{
+	struct run *r = settled_run(b);
+	bool over = r && run_state_ended(r->state);
+	char words[64];
+	int got;
+
+	look_at_database(b);
+	if (r && !over) {
+		snprintf(words, sizeof(words), "resume %s", r->number);
+		got = ask(b, words);
+		if (got != s->exit_code) {
+			/* Its first runner had not written a line yet when we looked, and is at work. */
+			struct run *again = settled_run(b);
+
+			got = again->exit_code;
+			run_free(again);
+		}
+		CHECK(got == s->exit_code, "`%s` of a run that was %s: exit %d", words,
+		      run_state_name(r->state), got);
+	} else if (!r || (!s->last_fails && r->state != RUN_DONE)) {
+		got = ask(b, "migrate dev");
+		if (got == 3) {
+			accept_failures(b);
+			got = ask(b, "migrate dev");
+		}
+		CHECK(got == s->exit_code, "migrating again: exit %d", got);
+	} else if (s->last_fails && r->state != RUN_ROLLED_BACK) {
+		/* It ended before it came to 0004, or could not take everything back. */
+		accept_failures(b);
+		got = ask(b, "migrate dev");
+		CHECK(got == s->exit_code || got == 1, "migrating again: exit %d", got);
+		if (look_at_database(b) > 0) {
+			snprintf(words, sizeof(words), "rollback dev last %d", look_at_database(b));
+			got = ask(b, words);
+			CHECK(got == 0, "rolling back: exit %d", got);
+		}
+	}
+	run_free(r);
+}
+
+static void look_at_the_end(struct box *b, const struct scenario *s)
+{
+	struct err e;
+
+	CHECK(look_at_database(b) == s->in_force, "%d in force at the end", look_at_database(b));
+	run_free(look_at_runs(b));
+	/* A runner whose command died gives it back a moment after its last line. */
+	CHECK(lock_wait(&b->dsn, clock_mono_ms() + 10000, NULL, &e) == 0, "the lock is still held");
+}
+
+/* One point, start to end. True when the fault struck. */
+static bool strike(const struct point *p)
+{
+	struct box b;
+	bool hit;
+
+	at_point = p;
+	box_init(&b, p->s);
+	faults_on(&b, p);
+	(void)ask(&b, "migrate dev");
+	faults_off();
+	hit = b.page->hits > 0;
+	mend(&b, p->s);
+	look_at_the_end(&b, p->s);
+	box_clear(&b);
+	mem_free(last_said);
+	last_said = NULL;
+	return hit;
+}
+
+/* --- Counting and striking ------------------------------------------------------------------ */
+
+static void count_points(const struct scenario *s, const char *role, struct faults_page *out)
+{
+	const struct point p = { .s = s, .role = role, .act = "nothing" };
+	struct box b;
+	int got;
+
+	at_point = &p;
+	box_init(&b, s);
+	faults_on(&b, &p);
+	got = ask(&b, "migrate dev");
+	faults_off();
+	CHECK(got == s->exit_code, "a clean run: exit %d", got);
+	look_at_the_end(&b, s);
+	*out = *b.page;
+	box_clear(&b);
+}
+
+static bool torture_full(void)
+{
+	const char *how = getenv("TORTURE");
+
+	return how && !strcmp(how, "full");
+}
+
+static void strike_all(const struct scenario *s, const char *role, enum seam seam, const char *act,
+		       bool sticky, bool sample)
+{
+	struct faults_page page;
+	uint64_t points, n, hit = 0;
+
+	count_points(s, role, &page);
+	/* A command that watches passes its seams as often as the run's journal happens to wake it:
+	 * what can be counted, and what freezes the run, is before it starts the runner. */
+	points = strcmp(role, "parent") ? page.count[seam] : page.at_spawn[seam];
+	n = sample && !torture_full() && points > SAMPLE ? SAMPLE : points;
+	assert_true(n > 0);
+	for (uint64_t i = 0; i < n; i++) {
+		/* Evenly over all of them, the first and the last among them. */
+		const struct point p = {
+			.s = s,
+			.role = role,
+			.seam = seam,
+			.act = act,
+			.sticky = sticky,
+			.at = n > 1 ? 1 + i * (points - 1) / (n - 1) : 1,
+		};
+
+		hit += strike(&p);
+	}
+	print_message("# points: %s, %s, %s, %s%s: %llu of %llu hit%s\n", s->name, role,
+		      seam_names[seam], act, sticky ? " from there on" : "",
+		      (unsigned long long)hit, (unsigned long long)points,
+		      n < points ? " (a sample; TORTURE=full hits all)" : "");
+	if (hit < n)
+		fail_msg("%llu points were not reached", (unsigned long long)(n - hit));
+}
+
+/* --- Cases ---------------------------------------------------------------------------------- */
+
+static void runner__loses_nothing__when_killed_before_a_journal_write(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_JOURNAL, "kill", false, false);
+}
+
+static void runner__loses_nothing__when_killed_behind_a_journal_write(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_JOURNAL, "kill-after", false, false);
+}
+
+static void undo__is_finished__when_killed_before_a_journal_write(void **state)
+{
+	(void)state;
+	strike_all(&undo, "runner", SEAM_JOURNAL, "kill", false, false);
+}
+
+static void undo__is_finished__when_killed_behind_a_journal_write(void **state)
+{
+	(void)state;
+	strike_all(&undo, "runner", SEAM_JOURNAL, "kill-after", false, true);
+}
+
+static void runner__stops__when_the_disk_under_the_journal_is_full(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_JOURNAL, "28", false, false);
+}
+
+static void runner__stops__when_the_disk_under_the_journal_stays_full(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_JOURNAL, "28", true, true);
+}
+
+static void runner__leaves_before_or_after__when_open_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_OPEN, "24", false, true);
+}
+
+static void runner__leaves_before_or_after__when_write_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_WRITE, "28", false, true);
+}
+
+static void runner__leaves_before_or_after__when_every_write_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_WRITE, "28", true, true);
+}
+
+static void runner__leaves_before_or_after__when_fsync_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_FSYNC, "5", false, true);
+}
+
+static void runner__leaves_before_or_after__when_killed_at_fsync(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_FSYNC, "kill", false, true);
+}
+
+static void runner__leaves_before_or_after__when_rename_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_RENAME, "28", false, true);
+}
+
+static void runner__leaves_before_or_after__when_the_database_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_DB, "13", false, true);
+}
+
+static void runner__leaves_before_or_after__when_killed_at_the_database(void **state)
+{
+	(void)state;
+	strike_all(&forward, "runner", SEAM_DB, "kill", false, true);
+}
+
+static void undo__leaves_before_or_after__when_the_database_fails(void **state)
+{
+	(void)state;
+	strike_all(&undo, "runner", SEAM_DB, "13", false, true);
+}
+
+static void command__freezes_a_whole_run_or_none__when_open_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "parent", SEAM_OPEN, "24", false, true);
+}
+
+static void command__freezes_a_whole_run_or_none__when_write_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "parent", SEAM_WRITE, "28", false, true);
+}
+
+static void command__freezes_a_whole_run_or_none__when_fsync_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "parent", SEAM_FSYNC, "5", false, true);
+}
+
+static void command__freezes_a_whole_run_or_none__when_rename_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "parent", SEAM_RENAME, "28", false, false);
+}
+
+static void command__freezes_a_whole_run_or_none__when_killed_at_rename(void **state)
+{
+	(void)state;
+	strike_all(&forward, "parent", SEAM_RENAME, "kill", false, false);
+}
+
+static void command__leaves_a_run_to_resume__when_spawn_fails(void **state)
+{
+	(void)state;
+	strike_all(&forward, "parent", SEAM_SPAWN, "11", false, false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(runner__loses_nothing__when_killed_before_a_journal_write),
+		cmocka_unit_test(runner__loses_nothing__when_killed_behind_a_journal_write),
+		cmocka_unit_test(undo__is_finished__when_killed_before_a_journal_write),
+		cmocka_unit_test(undo__is_finished__when_killed_behind_a_journal_write),
+		cmocka_unit_test(runner__stops__when_the_disk_under_the_journal_is_full),
+		cmocka_unit_test(runner__stops__when_the_disk_under_the_journal_stays_full),
+		cmocka_unit_test(runner__leaves_before_or_after__when_open_fails),
+		cmocka_unit_test(runner__leaves_before_or_after__when_write_fails),
+		cmocka_unit_test(runner__leaves_before_or_after__when_every_write_fails),
+		cmocka_unit_test(runner__leaves_before_or_after__when_fsync_fails),
+		cmocka_unit_test(runner__leaves_before_or_after__when_killed_at_fsync),
+		cmocka_unit_test(runner__leaves_before_or_after__when_rename_fails),
+		cmocka_unit_test(runner__leaves_before_or_after__when_the_database_fails),
+		cmocka_unit_test(runner__leaves_before_or_after__when_killed_at_the_database),
+		cmocka_unit_test(undo__leaves_before_or_after__when_the_database_fails),
+		cmocka_unit_test(command__freezes_a_whole_run_or_none__when_open_fails),
+		cmocka_unit_test(command__freezes_a_whole_run_or_none__when_write_fails),
+		cmocka_unit_test(command__freezes_a_whole_run_or_none__when_fsync_fails),
+		cmocka_unit_test(command__freezes_a_whole_run_or_none__when_rename_fails),
+		cmocka_unit_test(command__freezes_a_whole_run_or_none__when_killed_at_rename),
+		cmocka_unit_test(command__leaves_a_run_to_resume__when_spawn_fails),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

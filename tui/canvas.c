@@ -31,16 +31,27 @@ static const struct {
 	const char *name;
 	char letter;
 } roles[ROLES] = {
-	[ROLE_TEXT] = { "text", '.' },	     [ROLE_DIM] = { "dim", 'd' },
-	[ROLE_TITLE] = { "title", 't' },     [ROLE_TAB] = { "tab", 'b' },
-	[ROLE_TAB_ON] = { "tab-on", 'B' },   [ROLE_HEAD] = { "head", 'h' },
-	[ROLE_RULE] = { "rule", '-' },	     [ROLE_OK] = { "ok", 'o' },
-	[ROLE_PENDING] = { "pending", 'p' }, [ROLE_WARN] = { "warn", 'w' },
-	[ROLE_FAIL] = { "fail", 'F' },	     [ROLE_PROD] = { "protected", '#' },
-	[ROLE_SELECT] = { "select", 's' },   [ROLE_MARK] = { "mark", '+' },
-	[ROLE_MATCH] = { "match", 'm' },     [ROLE_ARMED] = { "armed", 'A' },
-	[ROLE_KEY] = { "key", 'k' },	     [ROLE_INPUT] = { "input", 'i' },
-	[ROLE_ADD] = { "add", 'a' },	     [ROLE_DEL] = { "del", 'x' },
+	[ROLE_TEXT] = { "text", '.' },
+	[ROLE_DIM] = { "dim", 'd' },
+	[ROLE_TITLE] = { "title", 't' },
+	[ROLE_TAB] = { "tab", 'b' },
+	[ROLE_TAB_ON] = { "tab-on", 'B' },
+	[ROLE_HEAD] = { "head", 'h' },
+	[ROLE_RULE] = { "rule", '-' },
+	[ROLE_OK] = { "ok", 'o' },
+	[ROLE_PENDING] = { "pending", 'p' },
+	[ROLE_WARN] = { "warn", 'w' },
+	[ROLE_FAIL] = { "fail", 'F' },
+	[ROLE_PROD] = { "protected", '#' },
+	[ROLE_PROD_BAR] = { "protected-bar", '=' },
+	[ROLE_SELECT] = { "select", 's' },
+	[ROLE_MARK] = { "mark", '+' },
+	[ROLE_MATCH] = { "match", 'm' },
+	[ROLE_ARMED] = { "armed", 'A' },
+	[ROLE_KEY] = { "key", 'k' },
+	[ROLE_INPUT] = { "input", 'i' },
+	[ROLE_ADD] = { "add", 'a' },
+	[ROLE_DEL] = { "del", 'x' },
 };
 
 const char *role_name(enum role r)
@@ -259,7 +270,8 @@ int canvas_put(struct canvas *c, int row, int col, int cols, enum role role, str
 		text.p += skip;
 		text.n -= skip;
 	}
-	if (plain_run(text, (size_t)f.cols + 1) < (text.n < (size_t)f.cols + 1 ? text.n : (size_t)f.cols + 1))
+	if (plain_run(text, (size_t)f.cols + 1) <
+	    (text.n < (size_t)f.cols + 1 ? text.n : (size_t)f.cols + 1))
 		return put_foreign(c, &f, role, text);
 	cut = text.n > (size_t)f.cols;
 	n = cut ? f.cols - 1 : (int)text.n;
@@ -302,7 +314,8 @@ int canvas_put_right(struct canvas *c, int row, int col, int cols, enum role rol
 }
 
 /* cols times the same one-column glyph, already known to be harmless. */
-static void put_glyph(struct canvas *c, int row, int col, int cols, enum role role, const char *glyph)
+static void put_glyph(struct canvas *c, int row, int col, int cols, enum role role,
+		      const char *glyph)
 {
 	struct field f = { .row = row, .col = col, .cols = cols };
 

@@ -28,7 +28,8 @@ enum role {
 	ROLE_PENDING,
 	ROLE_WARN,     /* CHANGED, late */
 	ROLE_FAIL,     /* FAILED, closed gates */
-	ROLE_PROD,     /* the bar and mark of a protected environment */
+	ROLE_PROD,     /* the mark and name of a protected environment */
+	ROLE_PROD_BAR, /* its solid bar */
 	ROLE_SELECT,   /* the row the cursor is on */
 	ROLE_MARK,     /* marked rows */
 	ROLE_MATCH,    /* what find found */

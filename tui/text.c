@@ -292,3 +292,24 @@ int text_err(struct canvas *c, struct rect r, const struct err *e)
 	rect_cut(&rest, text_wrap(c, rest, ROLE_DIM, sv_of(e->hint)));
 	return r.rows - rest.rows;
 }
+
+int text_gate_draw(struct canvas *c, struct rect r, int line, const struct gate *g)
+{
+	struct text_line l;
+	struct strbuf b;
+	struct rect below = { r.row + line + 1, r.col + 7, r.rows - line - 1, r.cols - 7 };
+	int used = 1;
+
+	if (line >= r.rows)
+		return 0;
+	l = text_line_at(c, r, line);
+	text_addf(&l, text_gate_role(g), "  %s ", text_gate(g));
+	text_addf(&l, ROLE_TEXT, "%s: %s", g->name, g->measured);
+	if (g->open || below.rows < 1)
+		return used;
+	strbuf_init(&b, 2048);
+	strbuf_addf(&b, "try: %s", g->satisfy);
+	used += text_wrap(c, below, ROLE_KEY, strbuf_sv(&b));
+	strbuf_clear(&b);
+	return used;
+}

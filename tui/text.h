@@ -56,6 +56,9 @@ void text_skip_to(struct text_line *l, int col); /* column of the canvas */
 
 /* Text broken at blanks into the columns of r, at most its rows. Returns rows used. */
 int text_wrap(struct canvas *c, struct rect r, enum role role, struct sv text);
+/* A gate at line (from 0) of r: its word, name and measured value; below it, when it is closed, the command that
+ * opens it, whole: a command that is cut cannot be run. Returns rows used. */
+int text_gate_draw(struct canvas *c, struct rect r, int line, const struct gate *g);
 /* The three parts of an error. Returns rows used. */
 int text_err(struct canvas *c, struct rect r, const struct err *e);
 

@@ -160,7 +160,8 @@ static void draw_head(const struct tui *t, const struct audit_state *s, struct c
 			  text_mark(&p->env[i]), p->env[i].name);
 		if ((int)i == s->env)
 			canvas_paint(c, r.row, col, l.col - col,
-				     p->env[i].is_protected ? ROLE_PROD : ROLE_SELECT, true);
+				     p->env[i].is_protected ? ROLE_PROD_BAR : ROLE_SELECT,
+				     !p->env[i].is_protected);
 		text_add(&l, ROLE_TEXT, " ");
 	}
 }

@@ -245,7 +245,7 @@ static void draw_heads(const struct tui *t, const struct envs_state *s, struct c
 			canvas_fill(c, r.row, col, k->cols - 1, ROLE_PROD, ' ');
 		used = canvas_put(c, r.row, col, k->cols - 1, role, strbuf_sv(&name));
 		if (env->is_protected)
-			canvas_paint(c, r.row, col, k->cols - 1, ROLE_PROD, true);
+			canvas_paint(c, r.row, col, k->cols - 1, ROLE_PROD_BAR, false);
 		else if (k->env[i] == s->env)
 			canvas_paint(c, r.row, col, used, ROLE_SELECT, true);
 	}
@@ -271,7 +271,7 @@ static void draw_value(const struct model *m, const struct fact *fact, int env_i
 		fact->tell(&f, &value);
 	if (env->is_protected) {
 		canvas_puts(c, row, col, 1, ROLE_PROD, " ");
-		canvas_paint(c, row, col, 1, ROLE_PROD, true);
+		canvas_paint(c, row, col, 1, ROLE_PROD_BAR, false);
 		canvas_puts(c, row, col + 1, 1, ROLE_PROD, TEXT_PROTECTED);
 	}
 	canvas_put(c, row, col + (env->is_protected ? 2 : 1), cols - (env->is_protected ? 3 : 2),
@@ -323,16 +323,9 @@ static void draw_gates(const struct tui *t, const struct envs_state *s, struct c
 			  p->n_gate, p->n_gate);
 	/* Closed gates first: they are why anybody looks here. */
 	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < p->n_gate && line < r.rows; i++) {
-			const struct gate *g = &p->gate[i];
-
-			if (g->open != (pass == 1))
-				continue;
-			l = text_line_at(c, r, line++);
-			text_addf(&l, text_gate_role(g), "  %s ", text_gate(g));
-			text_addf(&l, ROLE_TEXT, "%s: %s", g->name, g->measured);
-			if (!g->open)
-				text_addf(&l, ROLE_DIM, "   try: %s", g->satisfy);
+		for (size_t i = 0; i < p->n_gate; i++) {
+			if (p->gate[i].open == (pass == 1))
+				line += text_gate_draw(c, r, line, &p->gate[i]);
 		}
 	}
 }

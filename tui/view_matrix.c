@@ -252,7 +252,7 @@ static void draw_heads(const struct tui *t, const struct matrix_state *s, struct
 		canvas_put(c, r.row, col, y->envs.cols - 1,
 			   env->is_protected ? ROLE_PROD : ROLE_HEAD, strbuf_sv(&name));
 		if (env->is_protected)
-			canvas_paint(c, r.row, col, y->envs.cols - 1, ROLE_PROD, true);
+			canvas_paint(c, r.row, col, y->envs.cols - 1, ROLE_PROD_BAR, false);
 		else if (y->envs.env[i] == s->env)
 			canvas_paint(c, r.row, col, y->envs.cols - 1, ROLE_SELECT, true);
 	}

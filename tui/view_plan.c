@@ -102,7 +102,7 @@ static void plan_opened(struct tui *t, void *state)
 
 static enum role env_role(const struct plan *p)
 {
-	return p->is_protected ? ROLE_PROD : ROLE_HEAD;
+	return p->is_protected ? ROLE_PROD_BAR : ROLE_HEAD;
 }
 
 static void draw_what(struct text_line *l, const struct plan *p)
@@ -240,27 +240,12 @@ static void draw_steps(const struct tui *t, struct plan_state *s, struct canvas 
 
 static int gates_rows(const struct plan *p)
 {
-	size_t closed = 0;
+	int n = 1 + (int)p->n_gate;
 
+	/* A closed one says how to open it, which may take two rows. */
 	for (size_t i = 0; i < p->n_gate; i++)
-		closed += !p->gate[i].open;
-	return (int)(1 + p->n_gate + closed) > GATES_ROWS_MAX ? GATES_ROWS_MAX
-							      : (int)(1 + p->n_gate + closed);
-}
-
-static void draw_gate(const struct gate *g, struct canvas *c, struct rect r, int *line)
-{
-	struct text_line l;
-
-	if (*line >= r.rows)
-		return;
-	l = text_line_at(c, r, (*line)++);
-	text_addf(&l, text_gate_role(g), "  %s ", text_gate(g));
-	text_addf(&l, ROLE_TEXT, "%s: %s", g->name, g->measured);
-	if (g->open || *line >= r.rows)
-		return;
-	l = text_line_at(c, r, (*line)++);
-	text_addf(&l, ROLE_KEY, "       try: %s", g->satisfy);
+		n += p->gate[i].open ? 0 : 2;
+	return n > GATES_ROWS_MAX ? GATES_ROWS_MAX : n;
 }
 
 static void draw_gates(const struct plan *p, struct canvas *c, struct rect r)
@@ -278,7 +263,7 @@ static void draw_gates(const struct plan *p, struct canvas *c, struct rect r)
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < p->n_gate; i++) {
 			if (p->gate[i].open == (pass == 1))
-				draw_gate(&p->gate[i], c, r, &line);
+				line += text_gate_draw(c, r, line, &p->gate[i]);
 		}
 	}
 }
@@ -361,9 +346,8 @@ static void words(const struct plan *p, const struct run *x, struct view_words *
 	strbuf_addf(&w->crumb, "%s%s > ", p->is_protected ? TEXT_PROTECTED : "", p->environment);
 	if (!x) {
 		strbuf_addf(&w->crumb, "plan");
-		strbuf_addf(&w->facts,
-			    "%zu steps, %zu change the database",
-			    p->n_step, p->n_change);
+		strbuf_addf(&w->facts, "%zu steps, %zu change the database", p->n_step,
+			    p->n_change);
 		return;
 	}
 	strbuf_addf(&w->crumb, "run %s", x->number);

@@ -20,8 +20,10 @@ void snapshot_free(struct snapshot *s)
 	if (!s)
 		return;
 	matrix_free(s->matrix); /* points into source and histories */
-	for (size_t i = 0; i < s->n_env; i++)
+	for (size_t i = 0; i < s->n_env; i++) {
 		history_free(s->env[i].history);
+		plan_free(s->env[i].next);
+	}
 	mem_free(s->env);
 	if (s->shared)
 		shared_source_drop(s->shared);

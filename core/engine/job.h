@@ -83,6 +83,8 @@ void source_stamp_free(struct source_stamp *s);
 /* jobs_snapshot.c: starts the parts of one refresh. engine_snapshot_done is called behind the last. */
 void snapshot_begin(struct engine *g, uint64_t request);
 void engine_snapshot_done(struct engine *g);
+/* snapshot_next.c: fills env[].next. The snapshot must be complete but for that. */
+void snapshot_next(const struct engine *g, struct snapshot *snap);
 
 /* jobs_read.c, jobs_run.c: bodies; arg as made by engine.c. */
 struct plan_job {

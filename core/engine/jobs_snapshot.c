@@ -56,7 +56,8 @@ static void read_backup(struct job *job, const struct env *env, struct env_snaps
 	backup_list_free(list, n);
 }
 
-static int read_database(struct job *job, const struct env *env, struct env_snapshot *out, struct err *e)
+static int read_database(struct job *job, const struct env *env, struct env_snapshot *out,
+			 struct err *e)
 {
 	struct db_options opt = { .lock_timeout_ms = env->lock_timeout_ms };
 	struct db *db = NULL;
@@ -115,6 +116,7 @@ static void refresh_finish(struct refresh *r)
 		struct event *ev = event_new(EV_SNAPSHOT, r->request);
 
 		build_matrix(g, r->snap);
+		snapshot_next(g, r->snap);
 		ev->u.snapshot = r->snap;
 		event_post(&g->queue, ev);
 	}

@@ -58,7 +58,6 @@ endif
 
 LIB_SRC := $(sort $(wildcard core/*/*.c config/*.c tui/*.c) \
 	$(filter-out cli/main.c,$(wildcard cli/*.c)))
-HEADERS := $(sort $(wildcard core/*/*.h config/*.h tui/*.h cli/*.h tests/*/*.h))
 THEMES := $(sort $(wildcard themes/*.theme))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/themes_builtin.o
 
@@ -68,13 +67,12 @@ TEST_DIRS := unit contract golden console torture
 TEST_C := $(sort $(foreach d,$(TEST_DIRS),$(wildcard tests/$d/test_*.c)))
 SUPPORT_SRC := $(sort $(wildcard tests/support/*.c) $(filter-out $(TEST_C), \
 	$(foreach d,$(filter-out torture,$(TEST_DIRS)),$(wildcard tests/$d/*.c))))
-TEST_SH := $(sort $(wildcard tests/console/*.sh tests/torture/*.sh))
 FUZZ_C := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 # What is left in tests/torture is the library that makes calls fail, preloaded into the program.
 FAULTS_C := $(sort $(filter-out $(TEST_C),$(wildcard tests/torture/*.c)))
 BENCH_C := $(sort $(wildcard bench/*.c))
-FORMATTED := $(sort $(wildcard core/*/*.[ch] config/*.[ch] tui/*.[ch] cli/*.[ch] tests/*/*.[ch] \
-	bench/*.[ch]))
+FORMATTED := $(sort $(wildcard core/*/*.[ch] config/*.[ch] tui/*.[ch] cli/*.[ch] bench/*.[ch] \
+	tests/*/*.[ch]))
 
 # --- Libraries ----------------------------------------------------------------------------------
 
@@ -123,14 +121,23 @@ say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2))
 .PHONY: all
 all: $(B)/bascule
 
-$(B)/bascule: $(B)/cli/main.o $(B)/libbascule.a
+# Programs and archives are put in place whole, so that another make in this folder, or a test that
+# runs meanwhile, never sees half of one. link LIBRARIES; archives are made anew each time: one that
+# is only added to keeps the objects of deleted files.
+define link
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
-
-# Made anew each time: an archive that is only added to keeps the objects of deleted files.
-$(B)/libbascule.a: $(LIB_OBJ)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@.$$$$ $^ $(1) $(ALL_LDLIBS) && mv -f $@.$$$$ $@
+endef
+define archive
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+	$(Q)mkdir -p $(@D) && $(AR) rcs $@.$$$$ $^ && mv -f $@.$$$$ $@
+endef
+
+$(B)/bascule: $(B)/cli/main.o $(B)/libbascule.a
+	$(call link)
+
+$(B)/libbascule.a: $(LIB_OBJ)
+	$(archive)
 
 $(B)/%.o: %.c $(B)/.flags | $(B)/version.h $(B)/paths.h
 	$(call say,CC,$<)
@@ -182,30 +189,23 @@ REPLAY_BIN := $(FUZZ_C:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
 FUZZ_BIN := $(FUZZ_C:%.c=$(B)/%)
 BENCH_BIN := $(BENCH_C:%.c=$(B)/%)
 
-define link-test
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(ALL_LDLIBS)
-endef
-
 $(B)/tests/support.a: $(SUPPORT_OBJ)
-	$(call say,AR,$@)
-	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $(SUPPORT_OBJ)
+	$(archive)
 
 $(TEST_BIN): $(B)/%: $(B)/%.o $(B)/tests/support.a $(B)/libbascule.a
-	$(link-test)
+	$(call link,$(TEST_LDLIBS))
 
 $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libbascule.a
-	$(link-test)
+	$(call link,$(TEST_LDLIBS))
 
 # A fuzz target is linked twice: with libFuzzer to search (make fuzz), and with a main that feeds
 # it the stored corpus (make check).
 $(REPLAY_BIN): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o \
 	$(B)/libbascule.a
-	$(link-test)
+	$(call link,$(TEST_LDLIBS))
 
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/libbascule.a
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LDLIBS)
+	$(call link,-fsanitize=fuzzer)
 
 # One command from source to library: it is position-independent, which nothing else here is.
 $(B)/tests/torture/faults.so: $(FAULTS_C) $(B)/.flags
@@ -219,9 +219,9 @@ test-programs: $(B)/bascule $(TEST_BIN) $(REPLAY_BIN) $(FAULTS_SO)
 
 # --- Tests --------------------------------------------------------------------------------------
 
-# Programs and scripts of the given folders in the given variant, those with $(T) in their path.
-tests-of = $(foreach d,$(1),$(patsubst %.c,build/$(strip $(2))/%,$(wildcard tests/$d/test_*.c)) \
-	$(wildcard tests/$d/*.sh))
+# programs-of FOLDERS, VARIANT; tests-of adds the scripts, which drive the variant in $BUILD.
+programs-of = $(patsubst %.c,build/$(strip $(2))/%,$(foreach d,$(1),$(wildcard tests/$d/test_*.c)))
+tests-of = $(call programs-of,$(1),$(2)) $(foreach d,$(1),$(wildcard tests/$d/*.sh))
 replays-of = $(patsubst tests/fuzz/fuzz_%.c,build/$(strip $(1))/tests/fuzz/replay_%,$(FUZZ_C))
 only = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$t),$t)),$(1))
 run-tests = $(Q)BUILD=$(B) tools/run-tests -j $(JOBS) $(call only,$(1))
@@ -276,9 +276,9 @@ check-fuzz: $(REPLAY_BIN)
 check-asan check-tsan: check-%:
 	$(again) MODE=$* CC=clang test-programs
 	$(Q)BUILD=build/$* tools/run-tests -j $(JOBS) \
-		$(call only,$(call sanitized-of,$*) $(call tests-of,console,$*))
+		$(call only,$(call sanitized-of,$*) $(wildcard tests/contract/*.sh tests/console/*.sh))
 
-## torture: kill and fail the runner at every point (the same as check-torture)
+## torture: kill and fail the runner at sampled points; TORTURE=full for every point
 torture: check-torture
 
 ## golden: rewrite the expected screens; read the diff before committing it

@@ -218,11 +218,11 @@ static void child_spawn_detached__is_on_its_own__in_every_way(void **state)
 	struct stat st;
 
 	(void)state;
-	run_detached(dir, "pwd; readlink /proc/self/fd/0; ls /proc/$$/fd | tr '\\n' ' '; echo; "
+	run_detached(dir, "pwd; readlink /proc/self/fd/0; ls /proc/$$/fd; "
 			  "set -- $(cat /proc/$$/stat); [ $1 = $6 ] && echo session; echo err >&2");
 	close(leaked);
 	text = tmp_read(dir, "log");
-	assert_string_equal(text, "/\n/dev/null\n0 1 2 \nsession\nerr\n");
+	assert_string_equal(text, "/\n/dev/null\n0\n1\n2\nsession\nerr\n");
 	assert_int_equal(stat(log, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	free(text);

@@ -516,6 +516,19 @@ static void pragma__runs_before_the_transaction__when_hoisted(void **state)
 	assert_int_equal(count(db, "PRAGMA cache_size"), cache);
 }
 
+static void foreign_keys__are_as_before__when_they_were_on(void **state)
+{
+	(void)state;
+	must(db_script(db, "PRAGMA foreign_keys = ON", &e));
+	must(db_migration_begin(db, NULL, 0, &e));
+	assert_int_equal(count(db, "PRAGMA foreign_keys"), 0);
+	must(db_migration_commit(db, &e));
+	assert_int_equal(count(db, "PRAGMA foreign_keys"), 1);
+	must(db_migration_begin(db, NULL, 0, &e));
+	db_migration_rollback(db);
+	assert_int_equal(count(db, "PRAGMA foreign_keys"), 1);
+}
+
 static void pragma__is_undone_with_the_transaction__when_it_writes(void **state)
 {
 	const struct sv hoist[] = { SV("PRAGMA user_version = 9") };
@@ -778,6 +791,7 @@ int main(int argc, char **argv)
 		CASE(file_limit__is_a_system_error__and_nothing_is_half_done),
 		CASE(pragma__is_refused_inside__unless_harmless),
 		CASE(pragma__runs_before_the_transaction__when_hoisted),
+		CASE(foreign_keys__are_as_before__when_they_were_on),
 		CASE(pragma__is_undone_with_the_transaction__when_it_writes),
 		CASE(pragma__is_refused_before__when_dangerous),
 		CASE(journal_mode__may_be_changed__by_a_hoisted_pragma),

@@ -504,6 +504,30 @@ static void fence__holds__when_the_row_is_of_an_old_day(void **state)
 	lock_release(l, db);
 }
 
+/* A taker that was slow between locking the file and writing the row holds a file without a name. */
+static void take__is_refused__when_the_file_was_exchanged_meanwhile(void **state)
+{
+	struct lock_other *bob = other_start();
+	char *fresh = tmp_path(dir, "fresh");
+	int64_t deadline_ms = clock_mono_ms() + 20000;
+	char line[64];
+
+	(void)state;
+	must(db_begin(db, &e));
+	lock_other_tell(bob, "take 0 r1"); /* gets the kernel lock, waits for our transaction */
+	while (!look().held && clock_mono_ms() < deadline_ms)
+		pause_ms(5);
+	assert_true(look().held);
+	tmp_write(dir, "fresh", "");
+	assert_int_equal(rename(fresh, sidecar), 0);
+	db_rollback(db);
+	assert_string_equal(lock_other_answer(bob, line), "locked");
+	assert_int_equal(look().epoch, 0);
+	assert_false(look().held);
+	lock_other_says(bob, "take 0 r1", "ok");
+	mem_free(fresh);
+}
+
 /* --- Beats and leases -------------------------------------------------------------------------- */
 
 static void lease__ends__without_beats_and_stays_over(void **state)
@@ -691,6 +715,7 @@ int main(int argc, char **argv)
 		CASE(takeover__is_busy__while_the_holder_is_inside_a_transaction),
 		CASE(takeover__has_one_winner__of_many),
 		CASE(fence__holds__when_the_row_is_of_an_old_day),
+		CASE(take__is_refused__when_the_file_was_exchanged_meanwhile),
 		CASE(lease__ends__without_beats_and_stays_over),
 		CASE(beat__is_seen__by_others),
 		CASE(beat__is_fenced__when_the_file_is_gone),

@@ -12,14 +12,22 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/interrupt.h"
 #include "core/base/clock.h"
+#include "core/base/fs.h"
 #include "core/base/json.h"
+#include "core/base/utf8.h"
 #include "core/release/run.h"
+
+#define RUNNER_LOG_MAX ((size_t)64 << 10)
 
 struct watch {
 	struct cli *c;
+	pid_t runner;           /* started by us; 0 when it was there before */
+	int64_t started_utc_ms; /* when watching began */
 	bool json;
 	enum step_state *told; /* per step; NULL before the first look */
 	size_t n_told;
@@ -82,6 +90,36 @@ static void print_run_error(const struct run *r)
 	print_err(&e);
 }
 
+/* What a runner of ours said before it ended without a word in the journal: why it did not get the
+ * lock, say. Its stderr is a file of the run; only what is younger than our start is its own. */
+static void print_last_words(const struct watch *w, const struct run *r)
+{
+	char *path = path_join(r->dir, "runner.log");
+	const char *said = NULL, *at;
+	struct strbuf log, out;
+	struct err ignored;
+	struct stat st;
+
+	strbuf_init(&log, RUNNER_LOG_MAX);
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	if (w->runner <= 0 || stat(path, &st) != 0 ||
+	    (int64_t)st.st_mtim.tv_sec * 1000 < w->started_utc_ms - 1000 ||
+	    fs_read(path, RUNNER_LOG_MAX, &log, &ignored) != 0)
+		goto out;
+	for (at = strbuf_str(&log); (at = strstr(at, "bascule: ")) != NULL; at++)
+		if (at == log.data || at[-1] == '\n')
+			said = at;
+	if (said == NULL)
+		goto out;
+	clean_lines(&out, sv_of(said), false);
+	if (fs_write_all(STDERR_FILENO, out.data, out.len, "stderr", &ignored) != 0)
+		goto out;
+out:
+	strbuf_clear(&out);
+	strbuf_clear(&log);
+	mem_free(path);
+}
+
 static int line_end(struct watch *w, const struct run *r)
 {
 	int64_t end = r->ended_utc_ms > 0 ? r->ended_utc_ms : clock_utc_ms();
@@ -98,10 +136,16 @@ static int line_end(struct watch *w, const struct run *r)
 	print_run_error(r);
 	if (r->state == RUN_PAUSED)
 		print_note("it waits for `bascule retry %s`, `bascule skip %s --reason TEXT` or "
-			   "`bascule abort %s`", r->number, r->number, r->number);
-	if (r->state == RUN_INTERRUPTED)
-		print_note("its runner is gone; go on with `bascule resume %s` or end it with "
-			   "`bascule abort %s`", r->number, r->number);
+			   "`bascule abort %s`",
+			   r->number, r->number, r->number);
+	if (r->state == RUN_INTERRUPTED) {
+		print_last_words(w, r);
+		print_note(
+			"its runner is gone or silent; go on with `bascule resume %s` or, while it "
+			"still holds the lock, `bascule takeover %s`; end it with `bascule abort "
+			"%s`",
+			r->number, r->number, r->number);
+	}
 	return 0;
 }
 
@@ -206,7 +250,8 @@ static int on_run(void *arg, const struct run *r)
 	if (!is_over(r))
 		return 0;
 	w->over = true;
-	w->status = r->exit_code >= 0 && run_state_ended(r->state) ? r->exit_code : exit_of_state(r);
+	w->status = r->exit_code >= 0 && run_state_ended(r->state) ? r->exit_code
+								   : exit_of_state(r);
 	if ((w->json ? json_end : line_end)(w, r) != 0)
 		return 1;
 	return 1;
@@ -234,7 +279,8 @@ static int on_interrupt(struct watch *w, const char *id, struct err *e)
 	int rc;
 
 	if (!args_has(&w->c->args, OPT_NO_DETACH)) {
-		print_note("not watching any more; run %s goes on: bascule watch %s", w->number, w->number);
+		print_note("not watching any more; run %s goes on: bascule watch %s", w->number,
+			   w->number);
 		return EXIT_DONE;
 	}
 	print_note("asking run %s to abort", w->number);
@@ -248,7 +294,10 @@ static int on_interrupt(struct watch *w, const char *id, struct err *e)
 
 int watch_run(struct cli *c, const char *id, pid_t runner, struct err *e)
 {
-	struct watch w = { .c = c, .json = args_has(&c->args, OPT_JSON) };
+	struct watch w = { .c = c,
+			   .runner = runner,
+			   .started_utc_ms = clock_utc_ms(),
+			   .json = args_has(&c->args, OPT_JSON) };
 	struct interrupt it;
 	int rc;
 

@@ -539,7 +539,8 @@ int32_t screen_key(struct screen *s)
 	if (term.resized) {
 		term.resized = 0;
 		take_size();
-		s->paint_all = true;
+		/* Terminals shift, cut and wrap what was on them, each in its own way: paint it all. */
+		screen_redraw(s);
 		return KEYS_RESIZE;
 	}
 	if (term.suspended) {

@@ -195,7 +195,7 @@ static int check_file(const struct dsn *dsn, unsigned flags, struct err *e)
 			return 0;
 		err_sys(e, errno, "cannot open %s", dsn->shown);
 		if (e->code == ERR_NOT_FOUND)
-			err_hint(e, "bascule create makes a missing database");
+			err_hint(e, "bascule create ENV makes it, ENV being the environment's name");
 		return -1;
 	}
 	if ((flags & DB_CREATE) != 0)

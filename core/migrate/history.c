@@ -186,6 +186,9 @@ static void on_accepted(struct builder *b, struct entry *x, const struct history
 		return;
 	a->accepted = true;
 	a->checksum = keep(b, ev->checksum);
+	/* That the file is gone was accepted: what was stored when it ran is still the way back. */
+	if (a->checksum == NULL)
+		return;
 	a->down_checksum = keep(b, ev->down_checksum);
 	a->script_seq = ev->seq;
 }

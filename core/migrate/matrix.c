@@ -137,8 +137,12 @@ static enum cell_state state_of(const struct matrix_column *col, const struct mi
 		return file != NULL || a->applied ? CELL_FAILED : CELL_NONE;
 	if (a == NULL || !a->applied)
 		return file != NULL ? CELL_PENDING : CELL_NONE;
+	/* `accept` of a missing file says that it is meant to be gone; should it come back, that is
+	 * a change. */
 	if (file == NULL)
-		return CELL_MISSING;
+		return a->accepted && a->checksum == NULL ? CELL_APPLIED : CELL_MISSING;
+	if (a->accepted && a->checksum == NULL)
+		return CELL_CHANGED;
 	/* A file that could not be read is a problem of the source, not a change. */
 	if (file->checksum[0] != '\0' && a->checksum != NULL &&
 	    strcmp(file->checksum, a->checksum) != 0)

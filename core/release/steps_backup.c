@@ -115,38 +115,24 @@ static int restore_fence(void *arg, struct err *e)
 	return lock_fence_file(arg, e);
 }
 
-static int restore_record(struct executor *x, const struct backup *b, struct err *e)
+/* Data and event go in together: the event is in the copy before the copy takes the database's
+ * place, so no crash leaves one without the other. */
+static int restore_act(struct executor *x, const struct step *s, struct err *e)
 {
 	const struct history_event ev = {
 		.ns = "",
-		.id = b->id,
-		.kind = EVENT_RESTORED,
-		.statement = b->history_seq + 1,
 		.run = x->run->id,
 		.epoch = lock_epoch(x->lock),
 		.who = x->ctx->who,
 		.host = x->ctx->host,
 	};
-
-	if (db_begin(x->db, e))
-		return -1;
-	if (lock_fence(x->lock, x->db, e) || ledger_add(x->db, &ev, SV(""), SV(""), NULL, e) ||
-	    db_commit(x->db, e)) {
-		db_rollback(x->db);
-		return -1;
-	}
-	return 0;
-}
-
-static int restore_act(struct executor *x, const struct step *s, struct err *e)
-{
 	struct backup b = { 0 };
 	int ret = -1;
 
 	if (backup_at(s->path, &b, e))
 		return -1;
-	if (backup_restore(x->db, &x->plan->env.dsn, &b, restore_fence, x->lock, &x->work, e) ||
-	    restore_record(x, &b, e))
+	if (backup_restore_recorded(x->db, &x->plan->env.dsn, &b, &ev, restore_fence, x->lock,
+				    &x->work, e))
 		goto out;
 	executor_say(x, "%lld bytes of %s", (long long)b.bytes, b.id);
 	ret = 0;

@@ -140,6 +140,20 @@ static void accepted__sets_the_checksum__not_the_order(void **state)
 	assert_int_equal(a->accepted_attempts, 1);
 }
 
+static void accepted__of_a_missing_file__keeps_the_way_back(void **state)
+{
+	const struct applied *a;
+	int64_t first = add(EVENT_APPLIED, "1", 1, "s1:a");
+
+	(void)state;
+	add(EVENT_ACCEPTED, "1", 1, "");
+	a = read_one("1");
+	assert_true(a->applied);
+	assert_true(a->accepted);
+	assert_null(a->checksum);
+	assert_int_equal(a->script_seq, first);
+}
+
 static void failed__keeps_what_is_in_force(void **state)
 {
 	const struct applied *a;
@@ -327,6 +341,7 @@ int main(void)
 		T(applied__is_in_force__until_rolled_back),
 		T(baselined__is_in_force__and_says_so),
 		T(accepted__sets_the_checksum__not_the_order),
+		T(accepted__of_a_missing_file__keeps_the_way_back),
 		T(failed__keeps_what_is_in_force),
 		T(list__is_in_numeric_order__whatever_was_first),
 		T(events__are_kept__when_asked_for),

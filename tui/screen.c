@@ -34,6 +34,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/utf8.h"
+#include "tui/glyphs.h"
 #include "tui/input.h"
 #include "tui/keys.h"
 
@@ -128,21 +129,21 @@ static void handle(int sig, void (*fn)(int), int flags, struct sigaction *old)
 	sigaction(sig, &sa, old);
 }
 
-static void take_notices(void)
-{
-	handle(SIGWINCH, on_notice, SA_RESTART, &term.winch);
-	handle(SIGTSTP, on_notice, SA_RESTART, &term.tstp);
-}
-
-/* A stack overflow must be handled on another stack. */
-static void take_fatal_signals(struct screen *s)
+static void take_signals(struct screen *s)
 {
 	stack_t stack = { .ss_size = ALT_STACK_BYTES };
 
+	handle(SIGWINCH, on_notice, SA_RESTART, &term.winch);
+	handle(SIGTSTP, on_notice, SA_RESTART, &term.tstp);
+	/* A stack overflow must be handled on another stack. */
 	stack.ss_sp = s->alt_stack = mem_alloc(ALT_STACK_BYTES);
 	sigaltstack(&stack, NULL);
-	for (size_t i = 0; i < N_FATAL; i++)
+	for (size_t i = 0; i < N_FATAL; i++) {
 		handle(fatal_signals[i], on_fatal, SA_NODEFER | SA_ONSTACK, &term.fatal[i]);
+		/* Somebody wants it ignored (nohup): then it does not end us. */
+		if (term.fatal[i].sa_handler == SIG_IGN)
+			sigaction(fatal_signals[i], &term.fatal[i], NULL);
+	}
 	if (!term.at_exit)
 		term.at_exit = atexit(restore_terminal) == 0;
 }
@@ -262,10 +263,9 @@ int screen_open(bool no_color, struct screen **out, struct err *e)
 	if (term.wake_fd < 0)
 		return err_sys(e, errno, "cannot make an event descriptor");
 	s = mem_calloc(1, sizeof(*s));
-	take_notices(); /* before curses, which takes only what nobody has */
+	take_signals(s); /* before curses, which takes only what nobody has */
 	if (start_curses(s, e) != 0) {
-		sigaction(SIGWINCH, &term.winch, NULL);
-		sigaction(SIGTSTP, &term.tstp, NULL);
+		give_signals_back(s);
 		close(term.wake_fd);
 		mem_free(s);
 		return -1;
@@ -276,7 +276,6 @@ int screen_open(bool no_color, struct screen **out, struct err *e)
 	canvas_init(&s->shown, 0, 0, false);
 	s->paint_all = true;
 	make_restore_string(s);
-	take_fatal_signals(s);
 	modes_on(s);
 	*out = s;
 	return 0;
@@ -386,7 +385,8 @@ void screen_theme(struct screen *s, const struct theme *t)
 
 /* --- Drawing ---------------------------------------------------------------------------------- */
 
-/* The characters of a cell; false when curses would take another number of columns for it. */
+/* The characters of a cell; false when curses or some terminal would take another number of columns
+ * for it. Marks of that kind are left out. */
 static bool cell_chars(const struct canvas_cell *cell, int width, wchar_t out[CCHARW_MAX + 1])
 {
 	struct sv text = sv_of(cell->text);
@@ -398,12 +398,10 @@ static bool cell_chars(const struct canvas_cell *cell, int width, wchar_t out[CC
 
 		if (len == 0)
 			return false;
-		if (wcwidth((wchar_t)cp) != (n == 0 ? width : 0)) {
-			if (n == 0)
-				return false;
-		} else {
+		if (wcwidth((wchar_t)cp) == (n == 0 ? width : 0) && glyph_is_agreed(cp))
 			out[n++] = (wchar_t)cp;
-		}
+		else if (n == 0)
+			return false;
 		text.p += len;
 		text.n -= len;
 	}
@@ -425,7 +423,7 @@ static int row_cells(const struct screen *s, const struct canvas *c, int row, cc
 		wchar_t chars[CCHARW_MAX + 1];
 
 		if (!cell_chars(cell, width, chars)) {
-			/* Our table and the system's disagree: columns count for more than the character. */
+			/* Its columns count for more than the character. */
 			chars[0] = cell->text[0] == '\0' ? L' ' : L'?';
 			chars[1] = L'\0';
 			width = 1;

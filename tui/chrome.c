@@ -26,8 +26,8 @@ static const struct {
 	enum view_id view;
 	enum action action;
 } tabs[] = {
-	{ VIEW_ENVS, ACT_VIEW_ENVS },	{ VIEW_MATRIX, ACT_VIEW_MIGRATIONS },
-	{ VIEW_PLAN, ACT_VIEW_PLAN },	{ VIEW_AUDIT, ACT_VIEW_AUDIT },
+	{ VIEW_ENVS, ACT_VIEW_ENVS }, { VIEW_MATRIX, ACT_VIEW_MIGRATIONS },
+	{ VIEW_PLAN, ACT_VIEW_PLAN }, { VIEW_AUDIT, ACT_VIEW_AUDIT },
 	{ VIEW_RUNS, ACT_VIEW_RUNS },
 };
 #define N_TABS (sizeof(tabs) / sizeof(tabs[0]))
@@ -69,6 +69,8 @@ struct rect chrome_view_rect(const struct canvas *c)
 
 /* --- Top -------------------------------------------------------------------------------------- */
 
+#define COMPACT_NAME_COLS 16 /* of the title on a narrow screen, so that tabs and ARMED have room */
+
 static bool is_armed(const struct tui *t)
 {
 	return model_armed_left_ms(&t->model, t->model.armed_env) > 0;
@@ -90,15 +92,22 @@ static int put_before(struct canvas *c, int row, int end, enum role role, const 
 	return end - cols;
 }
 
-static void armed_words(const struct tui *t, struct strbuf *out, bool wide)
+/* Which environment is armed is said as long as cols columns have room for it. */
+static void armed_words(const struct tui *t, struct strbuf *out, int cols)
 {
+	const char *name = t->model.project->env[t->model.armed_env].name;
 	char left[16];
 
 	armed_left(t, left);
-	if (wide)
-		strbuf_addf(out, " ARMED %s %s left ", t->model.project->env[t->model.armed_env].name, left);
-	else
-		strbuf_addf(out, " ARMED %s ", left);
+	strbuf_addf(out, " ARMED %s %s left ", name, left);
+	if ((int)utf8_cols(strbuf_sv(out)) <= cols)
+		return;
+	strbuf_reset(out);
+	strbuf_addf(out, " ARMED %s %s ", name, left);
+	if ((int)utf8_cols(strbuf_sv(out)) <= cols)
+		return;
+	strbuf_reset(out);
+	strbuf_addf(out, " ARMED %s ", left);
 }
 
 static void draw_title(const struct tui *t, struct canvas *c)
@@ -118,7 +127,7 @@ static void draw_title(const struct tui *t, struct canvas *c)
 	col = put_before(c, 0, col, ROLE_TITLE, strbuf_str(&b)) - 3;
 	strbuf_reset(&b);
 	if (is_armed(t))
-		armed_words(t, &b, true);
+		armed_words(t, &b, col - c->cols / 3);
 	else
 		strbuf_adds(&b, t->model.read_only ? "RO --read-only" : "RO read-only");
 	put_before(c, 0, col, is_armed(t) ? ROLE_ARMED : ROLE_TITLE, strbuf_str(&b));
@@ -138,26 +147,20 @@ static void draw_tab(const struct tui *t, struct text_line *l, size_t i)
 	text_add(l, on ? ROLE_TAB_ON : ROLE_TAB, is_wide(l->c) ? view->name : view->short_name);
 }
 
-/* "[1 Envs] 2 Migrations  5 Plan ": a column on both sides of each tab is for the brackets. Compact tabs
- * share that column: "[1 Envs] 2 Mig 5 Plan". Returns the column behind the last. */
+/* "[1 Envs] 2 Migrations  5 Plan ": a column on both sides of each tab is for the brackets. Returns the
+ * column behind the last. */
 static int draw_tabs(const struct tui *t, struct canvas *c, int row, int col)
 {
 	struct rect r = { .row = row, .col = col, .rows = 1, .cols = c->cols - col };
 	struct text_line l = text_line_at(c, r, 0);
-	bool was_on = false;
 
 	for (size_t i = 0; i < N_TABS; i++) {
 		bool on = t->shown == tabs[i].view;
 
-		if (i > 0 && (is_wide(c) || was_on))
-			text_add(&l, was_on ? ROLE_TAB_ON : ROLE_TAB, was_on ? "]" : " ");
-		if (is_wide(c) || !was_on)
-			text_add(&l, on ? ROLE_TAB_ON : ROLE_TAB, on ? "[" : " ");
+		text_add(&l, on ? ROLE_TAB_ON : ROLE_TAB, on ? "[" : " ");
 		draw_tab(t, &l, i);
-		was_on = on;
+		text_add(&l, on ? ROLE_TAB_ON : ROLE_TAB, on ? "]" : " ");
 	}
-	if (was_on)
-		text_add(&l, ROLE_TAB_ON, "]");
 	return l.col;
 }
 
@@ -169,11 +172,13 @@ static void draw_compact(const struct tui *t, struct canvas *c)
 	int col = 1;
 
 	canvas_fill(c, 0, 0, c->cols, ROLE_TITLE, ' ');
-	col += canvas_putf(c, 0, col, 24, ROLE_TITLE, "bascule %s", t->model.project->name) + 2;
-	draw_tabs(t, c, 0, col);
+	col += canvas_putf(c, 0, col, COMPACT_NAME_COLS, ROLE_TITLE, "bascule %s",
+			   t->model.project->name) +
+	       1;
+	col = draw_tabs(t, c, 0, col);
 	strbuf_init(&b, 128);
 	if (is_armed(t)) {
-		armed_words(t, &b, false);
+		armed_words(t, &b, c->cols - col);
 	} else {
 		clock_hms(t->model.now_utc_ms, clock);
 		if (!ticking)
@@ -232,11 +237,13 @@ static void draw_news(const struct tui *t, struct canvas *c, int row)
 		canvas_puts(c, row, 1, c->cols - 2, ROLE_DIM,
 			    t->model.read_only ? "read-only: planning is allowed, applying is not"
 			    : is_armed(t)      ? ""
-					       : "read-only: planning is allowed, applying is not until A arms an environment");
+					  : "read-only: planning is allowed, applying is not until "
+					    "A arms an environment");
 		return;
 	}
 	col += canvas_puts(c, row, col, 8, ROLE_DIM, clock_hms(t->model.news_utc_ms, clock)) + 2;
-	canvas_puts(c, row, col, c->cols - col - 1, t->model.news_bad ? ROLE_WARN : ROLE_TEXT, t->model.news);
+	canvas_puts(c, row, col, c->cols - col - 1, t->model.news_bad ? ROLE_WARN : ROLE_TEXT,
+		    t->model.news);
 }
 
 static const char *hint_word(enum action act, enum action *with)
@@ -310,8 +317,8 @@ void chrome_draw_small(struct canvas *c)
 	struct rect r = { .rows = c->rows, .cols = c->cols };
 	char text[96];
 
-	snprintf(text, sizeof(text), "bascule needs %dx%d, has %dx%d", TUI_MIN_COLS, TUI_MIN_ROWS, c->cols,
-		 c->rows);
+	snprintf(text, sizeof(text), "bascule needs %dx%d, has %dx%d", TUI_MIN_COLS, TUI_MIN_ROWS,
+		 c->cols, c->rows);
 	text_wrap(c, r, ROLE_TEXT, sv_of(text));
 }
 

@@ -21,6 +21,7 @@
 
 #define LABEL_COLS 13
 #define COLUMN_MIN_COLS 20
+#define NARROW_COLS 28 /* below, a fact says less */
 
 struct envs_state {
 	int env;  /* selected column, index in the pipeline */
@@ -38,6 +39,7 @@ struct fact_of {
 	const struct env *env;
 	const struct env_snapshot *snap;
 	size_t i;
+	bool narrow; /* the column has room for the first of several words only */
 };
 
 static const struct matrix_count *count_of(const struct fact_of *f)
@@ -76,8 +78,8 @@ static void fact_database(const struct fact_of *f, struct fact_text *out)
 {
 	char size[CLOCK_TEXT_SIZE];
 
-	say(out, ROLE_TEXT, "%s %s  %s", f->snap->info.engine, f->snap->info.version,
-	    text_bytes(f->snap->info.size_bytes, size));
+	say(out, ROLE_TEXT, "%s%s%s  %s", f->snap->info.engine, f->narrow ? "" : " ",
+	    f->narrow ? "" : f->snap->info.version, text_bytes(f->snap->info.size_bytes, size));
 }
 
 static void fact_schema(const struct fact_of *f, struct fact_text *out)
@@ -111,11 +113,13 @@ static void fact_changed_last(const struct fact_of *f, struct fact_text *out)
 static void fact_migrations(const struct fact_of *f, struct fact_text *out)
 {
 	const struct matrix_count *c = count_of(f);
+	int64_t pending;
 
 	if (!c)
 		return;
-	say(out, c->pending + c->late ? ROLE_PENDING : ROLE_OK, "%lld applied  %lld pending",
-	    (long long)c->applied, (long long)(c->pending + c->late + c->failed));
+	pending = c->pending + c->late + c->failed;
+	say(out, pending ? ROLE_PENDING : ROLE_OK, "%lld%s  %lld pending", (long long)c->applied,
+	    f->narrow ? "" : " applied", (long long)pending);
 }
 
 /* The first id of a state in this column, for "CHANGED 0136". */
@@ -160,9 +164,9 @@ static void fact_backup(const struct fact_of *f, struct fact_text *out)
 	char ago[CLOCK_TEXT_SIZE], size[CLOCK_TEXT_SIZE];
 
 	if (f->snap->has_backup)
-		say(out, f->snap->backup_verified ? ROLE_TEXT : ROLE_WARN, "%s  %s  %s",
+		say(out, f->snap->backup_verified ? ROLE_TEXT : ROLE_WARN, "%s  %s%s%s",
 		    clock_ago(f->m->now_utc_ms - f->snap->backup_utc_ms, ago),
-		    text_bytes(f->snap->backup_bytes, size),
+		    f->narrow ? "" : text_bytes(f->snap->backup_bytes, size), f->narrow ? "" : "  ",
 		    f->snap->backup_verified ? "verified" : "NOT verified");
 	else if (f->env->backup == BACKUP_NEVER)
 		say(out, ROLE_DIM, "none wanted");
@@ -200,8 +204,11 @@ static void fact_run(const struct fact_of *f, struct fact_text *out)
 
 static void fact_policy(const struct fact_of *f, struct fact_text *out)
 {
-	say(out, ROLE_DIM, "%s%s%s", f->env->is_protected ? "protected" : "open",
-	    f->env->requires ? ", needs " : "", f->env->requires ? f->env->requires : "");
+	if (f->narrow && f->env->requires)
+		say(out, ROLE_DIM, "needs %s", f->env->requires);
+	else
+		say(out, ROLE_DIM, "%s%s%s", f->env->is_protected ? "protected" : "open",
+		    f->env->requires ? ", needs " : "", f->env->requires ? f->env->requires : "");
 }
 
 struct fact {
@@ -257,7 +264,8 @@ static void draw_value(const struct model *m, const struct fact *fact, int env_i
 		       struct canvas *c, int row, int col, int cols)
 {
 	const struct env *env = &m->project->env[env_index];
-	struct fact_of f = { m, env, m->snap ? &m->snap->env[env_index] : NULL, (size_t)env_index };
+	struct fact_of f = { m, env, m->snap ? &m->snap->env[env_index] : NULL, (size_t)env_index,
+			     cols < NARROW_COLS };
 	struct fact_text value = { .role = ROLE_TEXT };
 
 	strbuf_init(&value.text, 1024);

@@ -23,6 +23,7 @@
 #define ID_COLS_MAX 18
 #define CELL_WIDE_COLS 17
 #define CELL_COLS 10
+#define CELL_COLS_MAX 15
 #define FOLD_FROM_ROWS 30 /* shorter lists are never folded */
 #define FOLD_CONTEXT 4    /* equal rows kept below the oldest that differs */
 
@@ -203,6 +204,12 @@ static struct layout layout_of(const struct matrix_state *s, struct rect r)
 	int name_min = 16;
 	int room = r.cols - 2 - s->id_cols - name_min - DOWN_COLS;
 
+	/* Wide enough for the names, where that leaves room for all. */
+	for (int i = 0; i < n_env && !l.wide; i++) {
+		int need = (int)strlen(s->m->project->env[i].name) + 2;
+		if (need > cell && need <= CELL_COLS_MAX && need * n_env <= room)
+			cell = need;
+	}
 	l.envs = env_columns_fit(n_env, s->env, room < cell ? cell : room, cell);
 	l.envs.cols = cell;
 	l.id_col = r.col + 1;

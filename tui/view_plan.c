@@ -170,12 +170,18 @@ static void draw_expect(const struct step *s, struct canvas *c, int row, int col
 
 static void draw_plan_step(const struct step *s, struct canvas *c, struct rect r, int row)
 {
-	int what = r.cols >= TEXT_WIDE_COLS ? 46 : 38;
+	bool wide = r.cols >= TEXT_WIDE_COLS;
+	int what = wide ? 46 : 42;
+	struct sv back = sv_of(s->undo);
+	const char *colon = strchr(s->undo, ':');
 
+	/* The reason behind the colon needs a wide screen. */
+	if (!wide && colon)
+		back.n = (size_t)(colon - s->undo);
 	canvas_puts(c, row, r.col + 6, what - 1, s->no_return ? ROLE_WARN : ROLE_TEXT, s->what);
 	draw_expect(s, c, row, r.col + 6 + what);
-	canvas_puts(c, row, r.col + 15 + what, r.cols - 15 - what,
-		    s->no_return ? ROLE_WARN : ROLE_DIM, s->undo);
+	canvas_put(c, row, r.col + 15 + what, r.cols - 15 - what,
+		   s->no_return ? ROLE_WARN : ROLE_DIM, back);
 }
 
 static void draw_run_step(const struct run *x, size_t i, const struct model *m, struct canvas *c,
@@ -202,7 +208,7 @@ static void draw_run_step(const struct run *x, size_t i, const struct model *m, 
 static void draw_steps_head(const struct plan_state *s, struct canvas *c, struct rect r)
 {
 	bool run = s->m->watched != NULL;
-	int what = (r.cols >= TEXT_WIDE_COLS ? 46 : 38) - (run ? 2 : 0);
+	int what = r.cols >= TEXT_WIDE_COLS ? (run ? 44 : 46) : (run ? 36 : 42);
 
 	canvas_puts(c, r.row, r.col + 1, 4, ROLE_HEAD, "  #");
 	canvas_puts(c, r.row, r.col + 6, what, ROLE_HEAD, "step");
@@ -293,6 +299,46 @@ static void draw_if_it_fails(const struct run *x, struct canvas *c, struct rect 
 			    "a restore of the backup is never automatic");
 }
 
+/* How many of the steps that change the database have the state. */
+static size_t changes_in(const struct run *x, enum step_state state)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < x->plan->n_step; i++) {
+		enum step_kind kind = x->plan->step[i].kind;
+
+		n += x->step[i].state == state && (kind == STEP_UP || kind == STEP_DOWN ||
+						   kind == STEP_RECORD || kind == STEP_RESTORE);
+	}
+	return n;
+}
+
+/* In what state things are, for a run that has ended. */
+static void draw_ended(const struct run *x, struct canvas *c, struct rect r)
+{
+	const struct plan *p = x->plan;
+	size_t done = changes_in(x, STEP_DONE);
+
+	if (x->state == RUN_DONE)
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_OK,
+			    "%zu of %zu changes made; %s is at %s.", done, p->n_change,
+			    p->environment, p->to_head && p->to_head[0] ? p->to_head : "nothing");
+	else
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
+			    "%zu of %zu changes stand, %zu were undone; nothing is half done.",
+			    done, p->n_change, changes_in(x, STEP_UNDONE));
+	rect_cut(&r, 1);
+	if (r.rows < 1)
+		return;
+	if (x->chain.broken)
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_FAIL,
+			    "The journal is damaged at line %lld: %s",
+			    (long long)x->chain.broken_line, x->chain.broken_why);
+	else
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM,
+			    "Journal: %lld lines, chain sound.", (long long)x->chain.lines);
+}
+
 static void draw_run_foot(const struct run *x, struct canvas *c, struct rect r)
 {
 	struct err e = { .code = ERR_DB };
@@ -301,30 +347,22 @@ static void draw_run_foot(const struct run *x, struct canvas *c, struct rect r)
 		str_copy(e.msg, sizeof(e.msg), x->error_msg);
 		str_copy(e.detail, sizeof(e.detail), x->error_detail);
 		str_copy(e.hint, sizeof(e.hint), x->error_hint);
-		text_err(c, r, &e);
-		return;
+		rect_cut(&r, text_err(c, r, &e));
 	}
-	if (x->state == RUN_INTERRUPTED) {
+	if (r.rows < 1)
+		return;
+	if (x->state == RUN_INTERRUPTED)
 		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
 			    "Its runner is gone. :resume goes on at step %d, :abort ends it here.",
 			    x->current > 0 ? x->current : 1);
-		return;
-	}
-	if (x->state == RUN_PAUSED) {
+	else if (x->state == RUN_PAUSED)
 		canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
 			    ":retry tries the step again, :skip REASON leaves it out, :roll-back "
 			    "undoes, :abort ends.");
-		return;
-	}
-	if (!run_state_ended(x->state))
-		draw_if_it_fails(x, c, r);
-	else if (x->chain.broken)
-		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_FAIL,
-			    "The journal is damaged at line %lld: %s",
-			    (long long)x->chain.broken_line, x->chain.broken_why);
+	else if (run_state_ended(x->state))
+		draw_ended(x, c, r);
 	else
-		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM,
-			    "Journal: %lld lines, chain sound.", (long long)x->chain.lines);
+		draw_if_it_fails(x, c, r);
 }
 
 static void draw_foot(const struct plan_state *s, const struct plan *p, const struct run *x,
@@ -392,7 +430,7 @@ static void plan_draw(const struct tui *t, void *state, struct canvas *c, struct
 	rect_cut(&r, 1);
 	draw_steps_head(s, c, rect_cut(&r, 1));
 	/* Gates never give way; of the list at least a third stays, and it scrolls. */
-	foot = 1 + (x ? 5 : gates_rows(p) + (int)p->n_note);
+	foot = 1 + (x ? (x->error_msg[0] ? 8 : 5) : gates_rows(p) + (int)p->n_note);
 	most = r.rows * 2 / 3;
 	draw_foot(s, p, x, c, rect_cut(&r, -(foot > most ? most : foot)));
 	draw_steps(t, s, c, r);

@@ -321,8 +321,8 @@ static void draw_ended(const struct run *x, struct canvas *c, struct rect r)
 
 	if (x->state == RUN_DONE)
 		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_OK,
-			    "%zu of %zu changes made; %s is at %s.", done, p->n_change,
-			    p->environment, p->to_head && p->to_head[0] ? p->to_head : "nothing");
+			    "%zu of %zu changes made, to %s.", done, p->n_change,
+			    p->to_head && p->to_head[0] ? p->to_head : "nothing");
 	else
 		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
 			    "%zu of %zu changes stand, %zu were undone; nothing is half done.",

@@ -23,7 +23,7 @@ database = sqlite:staging.sqlite
 [environment production]
 database = sqlite:production.sqlite
 INI
-cd "$WORK/p"
+cd "$WORK/p" || exit
 for env in development staging production; do "$BASCULE" create "$env" >/dev/null; done
 "$BASCULE" baseline development --yes >/dev/null
 read -r med p99 max silent < <("$BIN/pty_meter" keys "$KEYS" 5 -- "$WORK/p" "$BASCULE")

@@ -86,7 +86,8 @@ static bool begin_or_mark(struct engine *g, bool *running, bool *again, uint64_t
 }
 
 /* The present one is done: whether another was asked for, and its number. */
-static bool end_or_again(struct engine *g, bool *running, bool *again, uint64_t next, uint64_t *request)
+static bool end_or_again(struct engine *g, bool *running, bool *again, const uint64_t *next,
+			 uint64_t *request)
 {
 	bool more;
 
@@ -94,7 +95,7 @@ static bool end_or_again(struct engine *g, bool *running, bool *again, uint64_t 
 	more = *again;
 	*again = false;
 	*running = more;
-	*request = next;
+	*request = *next;
 	pthread_mutex_unlock(&g->lock);
 	return more;
 }
@@ -112,7 +113,7 @@ void engine_snapshot_done(struct engine *g)
 {
 	uint64_t request;
 
-	if (end_or_again(g, &g->snapshot.running, &g->snapshot.again, g->snapshot.next, &request))
+	if (end_or_again(g, &g->snapshot.running, &g->snapshot.again, &g->snapshot.next, &request))
 		snapshot_begin(g, request);
 }
 
@@ -129,7 +130,7 @@ void engine_runs_done(struct engine *g)
 {
 	uint64_t request;
 
-	if (end_or_again(g, &g->runs.running, &g->runs.again, g->runs.next, &request))
+	if (end_or_again(g, &g->runs.running, &g->runs.again, &g->runs.next, &request))
 		engine_add(g, request, job_runs, NULL);
 }
 

@@ -443,6 +443,7 @@ static void examples__are_accepted__each_of_them(void **state)
 		snprintf(path, sizeof(path), "config/examples/%s.ini", names[i]);
 		if (config_read(path, false, table_env, (void *)vars, &p, &errs, &e) != 0)
 			fail_msg("%s: %s: %s", path, e.msg, e.detail);
+		config_errors_clear(&errs);
 		project_free(p);
 	}
 }

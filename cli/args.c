@@ -8,10 +8,12 @@
 const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_CONFIG] = { "--config", "-c", "FILE", false, true,
 			 "the configuration, instead of the nearest bascule.ini" },
-	[OPT_THEME] = { "--theme", NULL, "NAME", false, true, "theme of the console: a name or a path" },
+	[OPT_THEME] = { "--theme", NULL, "NAME", false, true,
+			"theme of the console: a name or a path" },
 	[OPT_ASCII] = { "--ascii", NULL, NULL, false, true, "draw the console in ASCII" },
 	[OPT_READ_ONLY] = { "--read-only", NULL, NULL, false, true,
-			    "change nothing: the console cannot arm, changing commands are refused" },
+			    "change nothing: the console cannot arm, changing commands are "
+			    "refused" },
 	[OPT_HELP] = { "--help", "-h", NULL, false, true, "say how the command is used" },
 	[OPT_VERSION] = { "--version", NULL, NULL, false, true, "print the version" },
 	[OPT_JSON] = { "--json", NULL, NULL, false, false,
@@ -19,7 +21,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_PLAIN] = { "--plain", NULL, NULL, false, false,
 			"linear text: no colour, no box, no cursor movement" },
 	[OPT_CHECK] = { "--check", NULL, NULL, false, false,
-			"exit with 7 when environments differ or something is not as it should be" },
+			"exit with 7 when environments differ or something is not as it should "
+			"be" },
 	[OPT_DIFFERS] = { "--differs", NULL, NULL, false, false,
 			  "only migrations that are not the same everywhere" },
 	[OPT_TO] = { "--to", NULL, "ID", false, false, "up to and with this migration or version" },

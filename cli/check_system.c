@@ -84,10 +84,12 @@ static void check_logout(struct check *k)
 	read_logind("/etc/systemd/logind.conf", &kills);
 	read_logind_folder("/etc/systemd/logind.conf.d", &kills);
 	if (!kills)
-		check_add(k, CHECK_OK, "logout", "", "a run goes on after its operator has logged out");
+		check_add(k, CHECK_OK, "logout", "",
+			  "a run goes on after its operator has logged out");
 	else
 		check_add(k, CHECK_WARN, "logout", "loginctl enable-linger",
-			  "logind kills the user's processes at logout (KillUserProcesses=yes): a run "
+			  "logind kills the user's processes at logout (KillUserProcesses=yes): a "
+			  "run "
 			  "would be interrupted, and could be resumed");
 }
 

@@ -9,15 +9,15 @@
 
 struct cli {
 	struct args args;
-	struct arena arena;      /* strings of ctx and others that live as long as the program */
+	struct arena arena; /* strings of ctx and others that live as long as the program */
 	struct context ctx;
 	struct project *project; /* NULL for commands that need none */
 	bool terminal_in, terminal_out;
 };
 
 enum command_flag {
-	COMMAND_CONFIG = 1 << 0,   /* wants a configuration, read before it runs */
-	COMMAND_CHANGES = 1 << 1,  /* refused under --read-only */
+	COMMAND_CONFIG = 1 << 0,  /* wants a configuration, read before it runs */
+	COMMAND_CHANGES = 1 << 1, /* refused under --read-only */
 };
 
 struct command {
@@ -25,9 +25,10 @@ struct command {
 	const char *synopsis; /* behind the name: "ENV [--to ID]" */
 	const char *help;     /* one line */
 	unsigned flags;
-	unsigned options;     /* OPT_BIT of those it takes beside the global ones */
+	unsigned options;         /* OPT_BIT of those it takes beside the global ones */
 	int min_words, max_words; /* behind the name */
-	const char *completes; /* what its words are: "env", "run", "plan", "rollback", "shell", … or "" */
+	const char *
+		completes; /* what its words are: "env", "run", "plan", "rollback", "shell", … or "" */
 	/* Returns the exit status, or -1 with e. */
 	int (*run)(struct cli *c, struct err *e);
 };
@@ -45,7 +46,8 @@ int cli_read_config(struct cli *c, struct err *e) MUST_CHECK;
 /* The word behind the command, or NULL. */
 const char *cli_word(const struct cli *c, size_t i);
 /* The environment named by a word; ERR_USAGE with the nearest name. */
-int cli_env(const struct cli *c, const char *name, const struct env **out, struct err *e) MUST_CHECK;
+int cli_env(const struct cli *c, const char *name, const struct env **out,
+	    struct err *e) MUST_CHECK;
 /* When e says that the database of env is not there: the command that makes it, as hint. */
 void cli_hint_missing(const struct env *env, struct err *e);
 /* --wait as run_spawn wants it: 0 without, -1 without a time. */

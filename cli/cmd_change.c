@@ -89,8 +89,8 @@ static int refuse_unconfirmed(const struct change *ch, struct err *e)
 	strbuf_init(&word, 256);
 	path_quote(&word, p->environment);
 	if (wants_name(p)) {
-		err_detail(e, "%s%s is confirmed by its name", p->is_protected ? "the protected environment " : "",
-			   p->environment);
+		err_detail(e, "%s%s is confirmed by its name",
+			   p->is_protected ? "the protected environment " : "", p->environment);
 		err_hint(e, "%s --confirm %s", p->command, strbuf_str(&word));
 	} else {
 		err_detail(e, "changes to %s are confirmed", p->environment);
@@ -111,7 +111,8 @@ static int ask(const struct change *ch, struct err *e)
 	strbuf_init(&out, STRBUF_NO_LIMIT);
 	rc = add_plan(ch, &out, e);
 	if (rc == 0) {
-		strbuf_addf(&out, wants_name(p) ? "\ntype %s to start it: " : "\nstart it on %s? [y/N] ",
+		strbuf_addf(&out,
+			    wants_name(p) ? "\ntype %s to start it: " : "\nstart it on %s? [y/N] ",
 			    p->environment);
 		rc = fs_write_all(STDERR_FILENO, out.data, out.len, "stderr", e);
 	}
@@ -119,8 +120,8 @@ static int ask(const struct change *ch, struct err *e)
 	if (rc != 0)
 		return -1;
 	ok = read_line(line, sizeof(line)) &&
-	     (wants_name(p) ? strcmp(line, p->environment) == 0 :
-	      strcmp(line, "y") == 0 || strcmp(line, "yes") == 0);
+	     (wants_name(p) ? strcmp(line, p->environment) == 0
+			    : strcmp(line, "y") == 0 || strcmp(line, "yes") == 0);
 	if (ok)
 		return 0;
 	err_set(e, ERR_CANCELLED, "not confirmed: nothing was changed");
@@ -159,13 +160,16 @@ static int check_lock(const struct change *ch, int64_t wait_ms, struct err *e)
 	if (h == NULL || !h->held || wait_ms != 0)
 		return 0;
 	err_set(e, ERR_LOCKED, "cannot lock %s", ch->env->name);
-	err_detail(e, "held by %s on %s (pid %lld%s%s) since %s, last sign of life %s", h->who, h->host,
-		   (long long)h->pid, h->run[0] != '\0' ? ", run " : "", h->run,
-		   clock_iso(h->since_utc_ms, since), clock_ago(clock_utc_ms() - h->beat_utc_ms, beat));
+	err_detail(e, "held by %s on %s (pid %lld%s%s) since %s, last sign of life %s", h->who,
+		   h->host, (long long)h->pid, h->run[0] != '\0' ? ", run " : "", h->run,
+		   clock_iso(h->since_utc_ms, since),
+		   clock_ago(clock_utc_ms() - h->beat_utc_ms, beat));
 	if (h->stale && h->run[0] != '\0')
 		return err_hint(e, "bascule takeover %s --confirm %s", h->run, ch->env->name);
 	return err_hint(e, "%s%s%s --wait", ch->plan->command,
-			wants_name(ch->plan) ? " --confirm " : ch->plan->confirm == CONFIRM_YES ? " --yes" : "",
+			wants_name(ch->plan)               ? " --confirm "
+			: ch->plan->confirm == CONFIRM_YES ? " --yes"
+							   : "",
 			wants_name(ch->plan) ? ch->env->name : "");
 }
 
@@ -186,7 +190,8 @@ static int wait_for_lock(struct cli *c, int64_t *wait_ms, struct err *e)
 		return -1;
 	if (!h.held)
 		return 0;
-	print_note("waiting for the lock of %s, held by %s on %s (run %s)", env->name, h.who, h.host, h.run);
+	print_note("waiting for the lock of %s, held by %s on %s (run %s)", env->name, h.who,
+		   h.host, h.run);
 	if (interrupt_start(&it, 0, e) != 0)
 		return -1;
 	rc = lock_wait(&env->dsn, deadline, &it.fired, e);
@@ -239,7 +244,8 @@ static int refuse(const struct change *ch, struct err *e)
 
 	plan_refuse(ch->plan, e);
 	if (a != NULL)
-		print_note("was and now: bascule plan accept %s %s --reason why", ch->env->name, a->id);
+		print_note("was and now: bascule plan accept %s %s --reason why", ch->env->name,
+			   a->id);
 	return -1;
 }
 

@@ -63,7 +63,8 @@ void check_add(struct check *k, enum check_state state, const char *name, const 
 
 static void add_err(struct check *k, enum check_state state, const char *name, const struct err *e)
 {
-	check_add(k, state, name, e->hint, "%s%s%s", e->msg, e->detail[0] != '\0' ? ": " : "", e->detail);
+	check_add(k, state, name, e->hint, "%s%s%s", e->msg, e->detail[0] != '\0' ? ": " : "",
+		  e->detail);
 }
 
 /* The nearest folder above path that exists. */
@@ -86,16 +87,18 @@ static void check_folder(struct check *k, const char *name, const char *path)
 	int64_t free_bytes;
 
 	if (access(dir, W_OK | X_OK) != 0) {
-		check_add(k, CHECK_FAIL, name, "", "%s: nothing can be written in %s: %s", path, dir,
-			  err_errno_name(errno));
+		check_add(k, CHECK_FAIL, name, "", "%s: nothing can be written in %s: %s", path,
+			  dir, err_errno_name(errno));
 	} else if (statvfs(dir, &fs) != 0) {
 		check_add(k, CHECK_WARN, name, "", "%s: its file system does not answer: %s", path,
 			  err_errno_name(errno));
 	} else {
 		free_bytes = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
-		check_add(k, free_bytes < FREE_FAIL_BYTES ? CHECK_FAIL :
-			  free_bytes < FREE_WARN_BYTES ? CHECK_WARN : CHECK_OK, name, "",
-			  "%s, %lld MB free", path, (long long)(free_bytes >> 20));
+		check_add(k,
+			  free_bytes < FREE_FAIL_BYTES   ? CHECK_FAIL
+			  : free_bytes < FREE_WARN_BYTES ? CHECK_WARN
+							 : CHECK_OK,
+			  name, "", "%s, %lld MB free", path, (long long)(free_bytes >> 20));
 	}
 	mem_free(dir);
 }
@@ -114,8 +117,8 @@ static void check_script(struct check *k, const struct source *source, const str
 	arena_init(&a);
 	strbuf_init(&text, SOURCE_FILE_MAX);
 	if (source_script(source, m, down, &text, &e) != 0 ||
-	    script_prepare(&a, engine, path_base(down ? m->down_path : m->up_path), strbuf_sv(&text),
-			   m->no_transaction && !down, &script, &e) != 0)
+	    script_prepare(&a, engine, path_base(down ? m->down_path : m->up_path),
+			   strbuf_sv(&text), m->no_transaction && !down, &script, &e) != 0)
 		add_err(k, CHECK_FAIL, m->id, &e);
 	strbuf_clear(&text);
 	arena_clear(&a);
@@ -166,8 +169,9 @@ static void check_lock(struct check *k, const struct env *env, struct db *db)
 	else if (!h.held)
 		check_add(k, CHECK_OK, env->name, "", "lock is free");
 	else
-		check_add(k, CHECK_WARN, env->name, "", "lock is held by %s on %s (pid %lld, run %s) since %s%s",
-			  h.who, h.host, (long long)h.pid, h.run, clock_iso(h.since_utc_ms, since),
+		check_add(k, CHECK_WARN, env->name, "",
+			  "lock is held by %s on %s (pid %lld, run %s) since %s%s", h.who, h.host,
+			  (long long)h.pid, h.run, clock_iso(h.since_utc_ms, since),
 			  h.stale ? ", silent" : "");
 }
 
@@ -181,8 +185,8 @@ static void check_ledger(struct check *k, const struct env *env, struct db *db)
 	else if (format == 0)
 		check_add(k, CHECK_OK, env->name, "", "no ledger yet: the first change makes it");
 	else if (format > LEDGER_FORMAT)
-		check_add(k, CHECK_FAIL, env->name, "", "ledger format %d is newer than %d: read only",
-			  format, LEDGER_FORMAT);
+		check_add(k, CHECK_FAIL, env->name, "",
+			  "ledger format %d is newer than %d: read only", format, LEDGER_FORMAT);
 	else
 		check_add(k, CHECK_OK, env->name, "", "ledger format %d", format);
 }
@@ -212,15 +216,16 @@ static void check_env(struct check *k, const struct env *env)
 	if (fs_is_network(env->dsn.path, kind))
 		check_add(k, CHECK_FAIL, env->name, "", "%s is on a network file system (%s)",
 			  env->dsn.path, kind);
-	if (db_open(&env->dsn, DB_READ_ONLY, &opt, NULL, &db, &e) != 0 || db_info(db, &info, &e) != 0) {
+	if (db_open(&env->dsn, DB_READ_ONLY, &opt, NULL, &db, &e) != 0 ||
+	    db_info(db, &info, &e) != 0) {
 		cli_hint_missing(env, &e);
 		add_err(k, CHECK_FAIL, env->name, &e);
 		db_close(db);
 		return;
 	}
-	check_add(k, CHECK_OK, env->name, "", "%s, inode %lld, %lld bytes, %s %s, %s", env->dsn.path,
-		  (long long)info.inode, (long long)info.size_bytes, info.engine, info.version,
-		  info.durability);
+	check_add(k, CHECK_OK, env->name, "", "%s, inode %lld, %lld bytes, %s %s, %s",
+		  env->dsn.path, (long long)info.inode, (long long)info.size_bytes, info.engine,
+		  info.version, info.durability);
 	check_writable(k, env);
 	check_ledger(k, env, db);
 	check_lock(k, env, db);
@@ -244,17 +249,19 @@ static void check_runs(struct check *k)
 		if (run_state_ended(r->state))
 			continue;
 		open++;
-		snprintf(hint, sizeof(hint), "bascule %s %s",
-			 r->runner_alive ? "watch" : "resume", r->number);
-		check_add(k, CHECK_WARN, "runs", hint, "run %s on %s is %s at step %d of %zu", r->number,
-			  r->plan->environment, run_state_name(r->state), r->current, r->plan->n_step);
+		snprintf(hint, sizeof(hint), "bascule %s %s", r->runner_alive ? "watch" : "resume",
+			 r->number);
+		check_add(k, CHECK_WARN, "runs", hint, "run %s on %s is %s at step %d of %zu",
+			  r->number, r->plan->environment, run_state_name(r->state), r->current,
+			  r->plan->n_step);
 		if (r->chain.broken)
-			check_add(k, CHECK_FAIL, "runs", "", "the journal of run %s is damaged in line %lld: %s",
-				  r->number, (long long)r->chain.broken_line, r->chain.broken_why);
+			check_add(k, CHECK_FAIL, "runs", "",
+				  "the journal of run %s is damaged in line %lld: %s", r->number,
+				  (long long)r->chain.broken_line, r->chain.broken_why);
 	}
 	if (unreadable > 0)
-		check_add(k, CHECK_WARN, "runs", "", "%zu folders in %s cannot be read as runs", unreadable,
-			  k->c->ctx.runs_dir);
+		check_add(k, CHECK_WARN, "runs", "", "%zu folders in %s cannot be read as runs",
+			  unreadable, k->c->ctx.runs_dir);
 	if (open == 0)
 		check_add(k, CHECK_OK, "runs", "", "%zu, all ended", n);
 	run_list_free(list, n);
@@ -269,8 +276,8 @@ int cmd_check(struct cli *c, struct err *e)
 	int rc;
 
 	strbuf_init(&k.out, STRBUF_NO_LIMIT);
-	check_add(&k, CHECK_OK, "configuration", "", "%s, project %s, %zu environments", p->config_path,
-		  p->name, p->n_env);
+	check_add(&k, CHECK_OK, "configuration", "", "%s, project %s, %zu environments",
+		  p->config_path, p->name, p->n_env);
 	check_add(&k, CHECK_OK, "operator", "", "%s on %s", c->ctx.who, c->ctx.host);
 	check_folder(&k, "state", c->ctx.state_dir);
 	check_folder(&k, "backups", c->ctx.backups_dir);

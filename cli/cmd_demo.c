@@ -72,7 +72,8 @@ static int write_files(const struct demo *d, struct err *e)
 	size_t i;
 
 	if (make_dir(d, "data", e) != 0 || make_dir(d, "migrations/up", e) != 0 ||
-	    make_dir(d, "migrations/down", e) != 0 || write_file(d, MARKER, "in the making\n", e) != 0 ||
+	    make_dir(d, "migrations/down", e) != 0 ||
+	    write_file(d, MARKER, "in the making\n", e) != 0 ||
 	    write_file(d, "bascule.ini", demo_config, e) != 0)
 		return -1;
 	for (i = 0; i < demo_migrations_n; i++) {
@@ -154,8 +155,10 @@ static int run_plan(const struct demo *d, const struct plan *plan, const struct 
 /* One change of the story: migrate to a number, or (to NULL) roll back the last one. */
 static int change(const struct demo *d, const char *env, const char *to, struct err *e)
 {
-	struct plan_request r = { .op = to != NULL ? OP_MIGRATE : OP_ROLLBACK, .environment = env,
-				  .to = to, .last = to != NULL ? 0 : 1 };
+	struct plan_request r = { .op = to != NULL ? OP_MIGRATE : OP_ROLLBACK,
+				  .environment = env,
+				  .to = to,
+				  .last = to != NULL ? 0 : 1 };
 	struct plan_facts facts = { 0 };
 	struct plan *plan = NULL;
 	int rc = -1;
@@ -261,7 +264,9 @@ static int say_how_to_return(const struct demo *d, struct err *e)
 	strbuf_init(&out, 4096);
 	strbuf_init(&word, 4096);
 	path_quote(&word, d->dir);
-	strbuf_addf(&out, "the demo is in %s; to open it again:\n  cd %s && XDG_STATE_HOME=$PWD/.state bascule\n",
+	strbuf_addf(&out,
+		    "the demo is in %s; to open it again:\n  cd %s && XDG_STATE_HOME=$PWD/.state "
+		    "bascule\n",
 		    d->dir, strbuf_str(&word));
 	rc = print_out(strbuf_sv(&out), e);
 	strbuf_clear(&out);

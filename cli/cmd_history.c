@@ -48,8 +48,9 @@ static void add_event(struct strbuf *out, const struct history_event *ev)
 	char at[CLOCK_TEXT_SIZE], took[CLOCK_TEXT_SIZE];
 
 	add_cell(out, clock_iso(ev->at_utc_ms, at), 20);
-	add_cell(out, ev->kind == EVENT_FAILED && ev->down ? "failed (down)" :
-		 event_kind_name(ev->kind), 13);
+	add_cell(out,
+		 ev->kind == EVENT_FAILED && ev->down ? "failed (down)" : event_kind_name(ev->kind),
+		 13);
 	add_cell(out, ev->id, 8);
 	add_cell(out, ev->title, 32);
 	add_cell(out, ev->took_ms >= 0 ? clock_span(ev->took_ms, took) : "-", 7);

@@ -78,7 +78,9 @@ static void add_row_json(struct matrix_print *m, const struct matrix_row *row, b
 	strbuf_adds(out, ",\"title\":");
 	add_json_str(out, row->title != NULL ? row->title : "");
 	strbuf_adds(out, ",\"reversible\":");
-	strbuf_adds(out, row->file == NULL ? "null" : row->file->down == DOWN_SQL ? "true" : "false");
+	strbuf_adds(out, row->file == NULL             ? "null"
+			 : row->file->down == DOWN_SQL ? "true"
+						       : "false");
 	add_member(out, ",\"checksum\":", row->file != NULL ? row->file->checksum : NULL);
 	strbuf_adds(out, ",\"cells\":{");
 	for (i = 0; i < m->p->n_env; i++) {
@@ -226,11 +228,12 @@ static void print_troubles(const struct matrix_print *m)
 
 	for (i = 0; i < m->snap->n_env; i++)
 		if (m->snap->env[i].has_db && !m->snap->env[i].reachable)
-			print_note("%s is unknown: %s: %s", m->p->env[i].name, m->snap->env[i].err.msg,
-				   m->snap->env[i].err.detail);
+			print_note("%s is unknown: %s: %s", m->p->env[i].name,
+				   m->snap->env[i].err.msg, m->snap->env[i].err.detail);
 	for (i = 0; m->snap->source != NULL && i < m->snap->source->n_problem; i++) {
 		problem = &m->snap->source->problem[i];
-		print_note("%s%s%s", problem->path, problem->path[0] != '\0' ? ": " : "", problem->msg);
+		print_note("%s%s%s", problem->path, problem->path[0] != '\0' ? ": " : "",
+			   problem->msg);
 	}
 }
 

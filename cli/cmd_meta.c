@@ -49,8 +49,8 @@ int help_command(const struct command *cmd, struct err *e)
 	struct strbuf out;
 
 	strbuf_init(&out, STRBUF_NO_LIMIT);
-	strbuf_addf(&out, "usage: bascule %s%s%s\n\n%s\n", cmd->name, cmd->synopsis[0] != '\0' ? " " : "",
-		    cmd->synopsis, cmd->help);
+	strbuf_addf(&out, "usage: bascule %s%s%s\n\n%s\n", cmd->name,
+		    cmd->synopsis[0] != '\0' ? " " : "", cmd->synopsis, cmd->help);
 	if (cmd->options != 0)
 		strbuf_adds(&out, "\noptions:\n");
 	add_options(&out, cmd->options, false);
@@ -70,8 +70,10 @@ int cmd_help(struct cli *c, struct err *e)
 	if (name != NULL)
 		return cmd != NULL ? help_command(cmd, e) : command_unknown(name, e);
 	strbuf_init(&out, STRBUF_NO_LIMIT);
-	strbuf_adds(&out, "usage: bascule [-c FILE] [--theme NAME] [--ascii] [--read-only] [COMMAND]\n\n"
-		    "Without a command: the console on a terminal, `status` elsewhere.\n\ncommands:\n");
+	strbuf_adds(
+		&out,
+		"usage: bascule [-c FILE] [--theme NAME] [--ascii] [--read-only] [COMMAND]\n\n"
+		"Without a command: the console on a terminal, `status` elsewhere.\n\ncommands:\n");
 	for (i = 0; i < commands_n; i++) {
 		strbuf_adds(&out, "  ");
 		add_cell(&out, commands[i].name, 11);

@@ -7,14 +7,18 @@
 #include "core/release/runner.h"
 
 static const char *const modes[] = {
-	[RUNNER_START] = "start", [RUNNER_RESUME] = "resume", [RUNNER_TAKEOVER] = "takeover",
+	[RUNNER_START] = "start",
+	[RUNNER_RESUME] = "resume",
+	[RUNNER_TAKEOVER] = "takeover",
 };
 
 static int refuse_words(struct err *e)
 {
 	err_set(e, ERR_USAGE, "cannot run by hand");
-	err_detail(e, "usage: bascule run ID --state DIR --mode start|resume|takeover --wait MS; it is "
-		   "started by the commands that make runs");
+	err_detail(
+		e,
+		"usage: bascule run ID --state DIR --mode start|resume|takeover --wait MS; it is "
+		"started by the commands that make runs");
 	return err_hint(e, "bascule runs");
 }
 

@@ -69,8 +69,8 @@ int cmd_runs(struct cli *c, struct err *e)
 
 	if (cli_word(c, 0) != NULL && cli_env(c, cli_word(c, 0), &env, e) != 0)
 		return -1;
-	if (run_list(&c->ctx, c->project->name, env != NULL ? env->name : NULL, &list, &n, &unreadable,
-		     e) != 0)
+	if (run_list(&c->ctx, c->project->name, env != NULL ? env->name : NULL, &list, &n,
+		     &unreadable, e) != 0)
 		return -1;
 	rc = args_has(&c->args, OPT_JSON) ? runs_json(list, n, e) : runs_table(list, n, e);
 	if (unreadable > 0)

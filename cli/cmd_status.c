@@ -319,9 +319,12 @@ static const struct {
 	const char *name;
 	cell_fn fn;
 } rows[] = {
-	{ "link", cell_link },           { "version", cell_version },
-	{ "migrations", cell_migrations }, { "checksums", cell_checksums },
-	{ "backup", cell_backup },       { "lock", cell_lock },
+	{ "link", cell_link },
+	{ "version", cell_version },
+	{ "migrations", cell_migrations },
+	{ "checksums", cell_checksums },
+	{ "backup", cell_backup },
+	{ "lock", cell_lock },
 	{ "run", cell_run },
 };
 

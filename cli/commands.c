@@ -9,10 +9,10 @@
 
 /* In the order of help. */
 const struct command commands[] = {
-	{ "demo", "[DIR] [--plain]", "make a workspace with three SQLite environments and open it", 0,
-	  OPT_BIT(OPT_PLAIN), 0, 1, "dir", cmd_demo },
-	{ "status", "[ENV…]", "environments side by side", COMMAND_CONFIG, READ(OPT_BIT(OPT_CHECK)), 0,
-	  ANY_WORDS, "env", cmd_status },
+	{ "demo", "[DIR] [--plain]", "make a workspace with three SQLite environments and open it",
+	  0, OPT_BIT(OPT_PLAIN), 0, 1, "dir", cmd_demo },
+	{ "status", "[ENV…]", "environments side by side", COMMAND_CONFIG, READ(OPT_BIT(OPT_CHECK)),
+	  0, ANY_WORDS, "env", cmd_status },
 	{ "matrix", "[--differs]", "migrations × environments", COMMAND_CONFIG,
 	  READ(OPT_BIT(OPT_CHECK) | OPT_BIT(OPT_DIFFERS)), 0, 0, "", cmd_matrix },
 	{ "history", "ENV", "what was applied, when, by whom, how long; rollbacks and failures too",
@@ -20,7 +20,8 @@ const struct command commands[] = {
 	{ "plan", "migrate|rollback|baseline|accept|restore ENV …",
 	  "the plan of a change and its gates; changes nothing", COMMAND_CONFIG,
 	  READ(OPT_BIT(OPT_TO) | OPT_BIT(OPT_DOWN) | OPT_BIT(OPT_OVERRIDE) | OPT_BIT(OPT_REASON) |
-	       OPT_BIT(OPT_SQL)), 2, 5, "plan", cmd_plan },
+	       OPT_BIT(OPT_SQL)),
+	  2, 5, "plan", cmd_plan },
 	{ "migrate", "ENV [--to ID]", "apply pending migrations", CHANGES,
 	  OPT_CHANGING | OPT_BIT(OPT_TO), 1, 1, "env", cmd_migrate },
 	{ "rollback", "ENV last N | ENV to-version V", "migrations down: the last N, or down to V",
@@ -36,8 +37,8 @@ const struct command commands[] = {
 	  "env", cmd_create },
 	{ "new", "NAME", "an up/down pair of files with the next number", CHANGES,
 	  OPT_BIT(OPT_JSON), 1, 1, "", cmd_new },
-	{ "runs", "[ENV]", "runs, also those whose console died", COMMAND_CONFIG, READ(0), 0, 1, "env",
-	  cmd_runs },
+	{ "runs", "[ENV]", "runs, also those whose console died", COMMAND_CONFIG, READ(0), 0, 1,
+	  "env", cmd_runs },
 	{ "watch", "RUN", "follow a run", COMMAND_CONFIG, OPT_WATCHING, 1, 1, "run", cmd_watch },
 	{ "resume", "RUN", "go on with a run that was interrupted or is paused", CHANGES,
 	  OPT_WATCHING | OPT_BIT(OPT_WAIT), 1, 1, "run", cmd_resume },
@@ -59,15 +60,15 @@ const struct command commands[] = {
 	{ "themes", "", "themes of the console", 0, READ(0), 0, 0, "", cmd_themes },
 	{ "completion", "bash|zsh|fish", "completion for a shell", 0, 0, 1, 2, "shell",
 	  cmd_completion },
-	{ "help", "[COMMAND]", "this list, or one command", 0, 0, 0, 1, "command",
-	  cmd_help },
-	{ "version", "", "the version and what it was built with", 0, READ(0), 0, 0, "", cmd_version },
+	{ "help", "[COMMAND]", "this list, or one command", 0, 0, 0, 1, "command", cmd_help },
+	{ "version", "", "the version and what it was built with", 0, READ(0), 0, 0, "",
+	  cmd_version },
 };
 const size_t commands_n = sizeof(commands) / sizeof(commands[0]);
 
 static const char *const later[] = {
-	"deploy", "promote", "logs", "health", "diff", "drift", "review", "rehearse", "prove",
-	"timeline", "approve", "mark", "audit", "backup",
+	"deploy",   "promote", "logs",     "health",  "diff", "drift", "review",
+	"rehearse", "prove",   "timeline", "approve", "mark", "audit", "backup",
 };
 
 const struct command *command_find(const char *name)

@@ -79,14 +79,15 @@ static void add_case(struct strbuf *out)
 	strbuf_adds(out, "\" ;;\n\tesac\n");
 	/* What stands behind the first word of two commands. */
 	strbuf_adds(out, "\tcase \"$cmd $count\" in\n"
-		    "\t'plan 2') words=\"$(bascule completion words env 2>/dev/null)\" ;;\n"
-		    "\t'rollback 2') words='last to-version' ;;\n"
-		    "\tesac\n");
+			 "\t'plan 2') words=\"$(bascule completion words env 2>/dev/null)\" ;;\n"
+			 "\t'rollback 2') words='last to-version' ;;\n"
+			 "\tesac\n");
 }
 
 static void shell_bash(struct strbuf *out)
 {
-	strbuf_adds(out, "# bash completion of bascule, printed by `bascule completion bash`.\n"
+	strbuf_adds(out,
+		    "# bash completion of bascule, printed by `bascule completion bash`.\n"
 		    "_bascule()\n{\n"
 		    "\tlocal cur=${COMP_WORDS[COMP_CWORD]} cmd='' count=0 words options i\n"
 		    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -97,25 +98,26 @@ static void shell_bash(struct strbuf *out)
 		    "\t\tesac\n\tdone\n");
 	add_case(out);
 	strbuf_adds(out, "\tcase $cur in\n\t-*) words=$options ;;\n\tesac\n"
-		    "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-		    "}\ncomplete -o default -F _bascule bascule\n");
+			 "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+			 "}\ncomplete -o default -F _bascule bascule\n");
 }
 
 static void shell_zsh(struct strbuf *out)
 {
-	strbuf_adds(out, "#compdef bascule\n# zsh completion of bascule, printed by `bascule completion zsh`.\n"
-		    "_bascule()\n{\n"
-		    "\tlocal cur=${words[CURRENT]} cmd='' options list; integer count=0 i\n"
-		    "\tlocal -a given; given=(\"${words[@]}\")\n"
-		    "\tfor ((i = 2; i < CURRENT; i++)); do\n"
-		    "\t\tcase ${given[i]} in\n"
-		    "\t\t-c | --config | --theme) ((i++)) ;;\n"
-		    "\t\t-*) ;;\n"
-		    "\t\t*) if [ -z \"$cmd\" ]; then cmd=${given[i]}; fi; ((count++)) ;;\n"
-		    "\t\tesac\n\tdone\n\tlocal words\n");
+	strbuf_adds(out, "#compdef bascule\n# zsh completion of bascule, printed by `bascule "
+			 "completion zsh`.\n"
+			 "_bascule()\n{\n"
+			 "\tlocal cur=${words[CURRENT]} cmd='' options list; integer count=0 i\n"
+			 "\tlocal -a given; given=(\"${words[@]}\")\n"
+			 "\tfor ((i = 2; i < CURRENT; i++)); do\n"
+			 "\t\tcase ${given[i]} in\n"
+			 "\t\t-c | --config | --theme) ((i++)) ;;\n"
+			 "\t\t-*) ;;\n"
+			 "\t\t*) if [ -z \"$cmd\" ]; then cmd=${given[i]}; fi; ((count++)) ;;\n"
+			 "\t\tesac\n\tdone\n\tlocal words\n");
 	add_case(out);
 	strbuf_adds(out, "\tcase $cur in\n\t-*) words=$options ;;\n\tesac\n"
-		    "\tlist=(${=words})\n\tcompadd -a list\n}\n_bascule \"$@\"\n");
+			 "\tlist=(${=words})\n\tcompadd -a list\n}\n_bascule \"$@\"\n");
 }
 
 static void fish_quoted(struct strbuf *out, const char *text)
@@ -150,16 +152,18 @@ static void shell_fish(struct strbuf *out)
 	int k;
 
 	strbuf_adds(out, "# fish completion of bascule, printed by `bascule completion fish`.\n"
-		    "complete -c bascule -f\n");
+			 "complete -c bascule -f\n");
 	for (k = 0; k < OPT_COUNT; k++)
 		if (cli_options[k].global)
 			fish_option(out, NULL, &cli_options[k]);
 	for (i = 0; i < commands_n; i++) {
-		strbuf_addf(out, "complete -c bascule -n __fish_use_subcommand -a %s -d ", commands[i].name);
+		strbuf_addf(out, "complete -c bascule -n __fish_use_subcommand -a %s -d ",
+			    commands[i].name);
 		fish_quoted(out, commands[i].help);
 		strbuf_addc(out, '\n');
 		if (commands[i].completes[0] != '\0' && strcmp(commands[i].completes, "dir") != 0) {
-			strbuf_addf(out, "complete -c bascule -n '__fish_seen_subcommand_from %s' -a \"",
+			strbuf_addf(out,
+				    "complete -c bascule -n '__fish_seen_subcommand_from %s' -a \"",
 				    commands[i].name);
 			/* fish runs (command) where the others run $(command) */
 			if (fixed_words(commands[i].completes) != NULL)
@@ -168,7 +172,8 @@ static void shell_fish(struct strbuf *out)
 				add_names(out, " ");
 			else
 				strbuf_addf(out, "(bascule completion words %s 2>/dev/null)",
-					    strcmp(commands[i].completes, "run") == 0 ? "run" : "env");
+					    strcmp(commands[i].completes, "run") == 0 ? "run"
+										      : "env");
 			strbuf_adds(out, "\"\n");
 		}
 		for (k = 0; k < OPT_COUNT; k++)
@@ -211,7 +216,8 @@ int cmd_completion(struct cli *c, struct err *e)
 	strbuf_init(&out, STRBUF_NO_LIMIT);
 	if (strcmp(name, "words") == 0 && cli_word(c, 1) != NULL)
 		rc = print_words(c, cli_word(c, 1), &out);
-	for (i = 0; rc != 0 && cli_word(c, 1) == NULL && i < sizeof(shells) / sizeof(shells[0]); i++) {
+	for (i = 0; rc != 0 && cli_word(c, 1) == NULL && i < sizeof(shells) / sizeof(shells[0]);
+	     i++) {
 		if (strcmp(name, shells[i].name) != 0)
 			continue;
 		shells[i].fn(&out);

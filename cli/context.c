@@ -46,12 +46,13 @@ static int find_exe(struct arena *a, const char **exe, struct err *e)
 	return 0;
 }
 
-void context_set_state(struct context *ctx, struct arena *a, const char *state_dir, const char *project)
+void context_set_state(struct context *ctx, struct arena *a, const char *state_dir,
+		       const char *project)
 {
 	ctx->state_dir = arena_strdup(a, state_dir);
 	ctx->runs_dir = arena_printf(a, "%s/runs", state_dir);
-	ctx->backups_dir = project != NULL ? arena_printf(a, "%s/backups/%s", state_dir, project) :
-			   NULL;
+	ctx->backups_dir = project != NULL ? arena_printf(a, "%s/backups/%s", state_dir, project)
+					   : NULL;
 }
 
 int context_fill(struct context *ctx, struct arena *a, struct err *e)

@@ -10,6 +10,7 @@
 int context_fill(struct context *ctx, struct arena *a, struct err *e) MUST_CHECK;
 /* Points ctx at the state folder (which ends in /bascule); project NULL:
  * no backups_dir, the runner takes it from its frozen plan. */
-void context_set_state(struct context *ctx, struct arena *a, const char *state_dir, const char *project);
+void context_set_state(struct context *ctx, struct arena *a, const char *state_dir,
+		       const char *project);
 
 #endif

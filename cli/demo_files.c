@@ -27,7 +27,8 @@ const char demo_config[] =
 	"\n"
 	"[environment production]\n"
 	"database = sqlite:data/production.sqlite\n"
-	"requires = staging               ; takes only what staging has run with the same checksum\n"
+	"requires = staging               ; takes only what staging has run with the same "
+	"checksum\n"
 	"protected = yes                  ; its name is typed, and it is copied before a change\n";
 
 const char demo_edited_name[] = "0008_coupons";
@@ -85,7 +86,8 @@ const struct demo_migration demo_migrations[] = {
 	  "-- Two hundred orders, spread over the customers and the spring.\n"
 	  "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)\n"
 	  "INSERT INTO orders (id, customer_id, ordered_at)\n"
-	  "    SELECT i, 1 + i * 7 % 6, datetime('2026-04-01 08:00:00', '+' || (i * 11) || ' hours')\n"
+	  "    SELECT i, 1 + i * 7 % 6, datetime('2026-04-01 08:00:00', '+' || (i * 11) || ' "
+	  "hours')\n"
 	  "    FROM n;\n",
 	  "DROP TABLE orders;\n" },
 	{ "0004_order_items",
@@ -143,7 +145,8 @@ const struct demo_migration demo_migrations[] = {
 	  "DROP TABLE coupons;\n" },
 	{ "0009_backfill_welcome_coupon",
 	  "-- The first order of every customer came with the welcome coupon; until now that was\n"
-	  "-- only known from the mails. There is no way back: which orders had none before is not\n"
+	  "-- only known from the mails. There is no way back: which orders had none before is "
+	  "not\n"
 	  "-- recorded anywhere.\n"
 	  "UPDATE orders SET coupon_code = 'WELCOME'\n"
 	  "    WHERE id IN (SELECT min(id) FROM orders GROUP BY customer_id);\n",

@@ -118,8 +118,8 @@ static void docs_commands(struct strbuf *out)
 	strbuf_adds(out, ".Bl -tag -width Ds\n");
 	for (i = 0; i < commands_n; i++) {
 		strbuf_reset(&head);
-		strbuf_addf(&head, "%s%s%s", commands[i].name, commands[i].synopsis[0] != '\0' ? " " : "",
-			    commands[i].synopsis);
+		strbuf_addf(&head, "%s%s%s", commands[i].name,
+			    commands[i].synopsis[0] != '\0' ? " " : "", commands[i].synopsis);
 		add_item(out, strbuf_str(&head));
 		add_line(out, commands[i].help);
 		first = true;
@@ -169,9 +169,12 @@ static void docs_keys(struct strbuf *out)
 static void add_values(struct strbuf *out, const struct option *o)
 {
 	static const char *const types[] = {
-		[OPTION_TEXT] = "text", [OPTION_PATH] = "a path", [OPTION_BOOL] = "yes or no",
+		[OPTION_TEXT] = "text",
+		[OPTION_PATH] = "a path",
+		[OPTION_BOOL] = "yes or no",
 		[OPTION_SPAN] = "a length of time with ms, s, m, h or d",
-		[OPTION_LIST] = "names with -> between", [OPTION_URL] = "a URL",
+		[OPTION_LIST] = "names with -> between",
+		[OPTION_URL] = "a URL",
 	};
 	size_t i;
 
@@ -197,8 +200,9 @@ static void docs_config(struct strbuf *out)
 		const struct option *o = &options[i];
 
 		if (i == 0 || strcmp(options[i - 1].section, o->section) != 0)
-			strbuf_addf(out, "%s.Ss [%s%s]\n.Bl -tag -width Ds\n", i == 0 ? "" : ".El\n",
-				    o->section, strcmp(o->section, "environment") == 0 ? " NAME" : "");
+			strbuf_addf(out, "%s.Ss [%s%s]\n.Bl -tag -width Ds\n",
+				    i == 0 ? "" : ".El\n", o->section,
+				    strcmp(o->section, "environment") == 0 ? " NAME" : "");
 		add_item(out, o->key);
 		add_values(out, o);
 		add_line(out, o->help);

@@ -57,7 +57,8 @@ static void *read_env(void *arg)
 	struct db *db = NULL;
 
 	if (db_open(&j->env->dsn, DB_READ_ONLY, &opt, NULL, &db, &s->err) != 0 ||
-	    db_info(db, &s->info, &s->err) != 0 || history_read(db, false, &s->history, &s->err) != 0)
+	    db_info(db, &s->info, &s->err) != 0 ||
+	    history_read(db, false, &s->history, &s->err) != 0)
 		goto out;
 	s->reachable = true;
 	s->open_us = clock_mono_us() - start;
@@ -96,8 +97,12 @@ void look_read(const struct project *p, const struct context *ctx, unsigned flag
 	out->schema_digest = mem_calloc(p->n_env + 1, sizeof(*out->schema_digest));
 	for (i = 0; i < p->n_env; i++) {
 		s->env[i].has_db = p->env[i].has_db;
-		job[i] = (struct look_env){ .project = p, .ctx = ctx, .env = &p->env[i], .flags = flags,
-					    .out = &s->env[i], .schema_digest = out->schema_digest[i] };
+		job[i] = (struct look_env){ .project = p,
+					    .ctx = ctx,
+					    .env = &p->env[i],
+					    .flags = flags,
+					    .out = &s->env[i],
+					    .schema_digest = out->schema_digest[i] };
 		if (!p->env[i].has_db)
 			continue;
 		job[i].started = pthread_create(&job[i].thread, NULL, read_env, &job[i]) == 0;

@@ -16,7 +16,8 @@ struct look {
 
 /* Reads the source here and each history in a thread of its own. Environments that cannot be read and
  * a source that cannot be are in the result, not errors. Never fails. */
-void look_read(const struct project *p, const struct context *ctx, unsigned flags, struct look *out);
+void look_read(const struct project *p, const struct context *ctx, unsigned flags,
+	       struct look *out);
 void look_clear(struct look *l);
 
 #endif

@@ -152,8 +152,8 @@ void cli_hint_missing(const struct env *env, struct err *e)
 {
 	if (e->code != ERR_NOT_FOUND || !env->has_db || fs_exists(env->dsn.path))
 		return;
-	err_hint(e, env->is_protected ? "bascule create %s --confirm %s" : "bascule create %s", env->name,
-		 env->name);
+	err_hint(e, env->is_protected ? "bascule create %s --confirm %s" : "bascule create %s",
+		 env->name, env->name);
 }
 
 int cli_wait_ms(const struct cli *c, int64_t *ms, struct err *e)
@@ -169,7 +169,8 @@ int cli_wait_ms(const struct cli *c, int64_t *ms, struct err *e)
 
 void cli_set_state(struct cli *c, const char *state_dir)
 {
-	context_set_state(&c->ctx, &c->arena, state_dir, c->project != NULL ? c->project->name : NULL);
+	context_set_state(&c->ctx, &c->arena, state_dir,
+			  c->project != NULL ? c->project->name : NULL);
 }
 
 int main(int argc, char **argv)

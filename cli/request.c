@@ -62,8 +62,9 @@ static int take_words(struct change *ch, enum operation op, size_t first, struct
 	struct plan_request *r = &ch->request;
 	const struct args *a = &ch->c->args;
 	const char *one = cli_word(ch->c, first + 1), *two = cli_word(ch->c, first + 2);
-	bool extra = op == OP_ROLLBACK ? cli_word(ch->c, first + 3) != NULL :
-		     op == OP_ACCEPT || op == OP_RESTORE ? two != NULL : one != NULL;
+	bool extra = op == OP_ROLLBACK                     ? cli_word(ch->c, first + 3) != NULL
+		     : op == OP_ACCEPT || op == OP_RESTORE ? two != NULL
+							   : one != NULL;
 
 	r->op = op;
 	r->environment = ch->env->name;

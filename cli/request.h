@@ -18,8 +18,8 @@ struct change {
 };
 
 /* Reads the words from `first` on (ENV and what follows) for op, then facts, then builds the plan. */
-int change_prepare(struct change *ch, struct cli *c, enum operation op, size_t first, struct err *e)
-	MUST_CHECK;
+int change_prepare(struct change *ch, struct cli *c, enum operation op, size_t first,
+		   struct err *e) MUST_CHECK;
 void change_clear(struct change *ch);
 
 /* --sql: the statements of the plan's steps, in order, to stdout. */

@@ -31,7 +31,8 @@ static int stored_scripts(const struct change *ch, const struct applied *a, stru
 	return rc;
 }
 
-static int step_script(const struct change *ch, const struct step *s, struct strbuf *out, struct err *e)
+static int step_script(const struct change *ch, const struct step *s, struct strbuf *out,
+		       struct err *e)
 {
 	const struct source *source = ch->facts.source;
 	const struct migration *m = source != NULL ? source_find(source, s->ns, s->id) : NULL;
@@ -77,8 +78,9 @@ int change_print_sql(const struct change *ch, struct err *e)
 			goto out;
 		strbuf_adds(&out, "-- ");
 		add_clean(&out, s->what);
-		strbuf_adds(&out, s->no_transaction ? ", outside a transaction\n" :
-			    ", in one transaction with its history event\n");
+		strbuf_adds(&out, s->no_transaction
+					  ? ", outside a transaction\n"
+					  : ", in one transaction with its history event\n");
 		add_script(ch, &out, &text);
 		strbuf_addc(&out, '\n');
 	}
@@ -110,11 +112,13 @@ static void add_diff(struct strbuf *out, struct sv was, struct sv now)
 	arena_clear(&a);
 }
 
-int change_diff(const struct change *ch, const char *ns, const char *id, struct strbuf *out, struct err *e)
+int change_diff(const struct change *ch, const char *ns, const char *id, struct strbuf *out,
+		struct err *e)
 {
 	const struct history *h = target_history(ch);
 	const struct applied *a = h != NULL ? history_find(h, ns, id) : NULL;
-	const struct migration *m = ch->facts.source != NULL ? source_find(ch->facts.source, ns, id) : NULL;
+	const struct migration *m = ch->facts.source != NULL ? source_find(ch->facts.source, ns, id)
+							     : NULL;
 	struct strbuf was, now;
 	int rc = -1;
 

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sections to a project: texts become values, what was not said gets its default, and environments
+ * are looked at against each other.
+ *
+ * A value that cannot be read is noted and replaced by its default, so that the checks behind it
+ * still find what else is wrong. Defaults that hang on the pipeline (the last stage is protected,
+ * a protected one is confirmed by name and copied first) are the reason that its order comes first.
+ */
+#include "config/reader.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config/schema.h"
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+
+/* --- Second pass: values --------------------------------------------------------------------- */
+
+/* What the file says for key, or NULL; *o and *line as well. */
+static const char *value_of(const struct section *s, const char *key, const struct option **o,
+			    int *line)
+{
+	*o = s != NULL ? option_find(s->kind, key) : NULL;
+	*line = 0;
+	if (*o == NULL)
+		return NULL;
+	*line = s->given[*o - options].line;
+	return s->given[*o - options].value;
+}
+
+static const char *text_of(const struct section *s, const char *key, const char *dflt)
+{
+	const struct option *o;
+	int line;
+	const char *v = value_of(s, key, &o, &line);
+
+	return v != NULL ? v : dflt;
+}
+
+static bool bool_of(struct reader *r, const struct section *s, const char *key, bool dflt)
+{
+	static const char *const words[] = { "no", "yes", "false", "true", "off", "on" };
+	const struct option *o;
+	int line;
+	const char *v = value_of(s, key, &o, &line);
+	size_t i;
+
+	if (v == NULL)
+		return dflt;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(v, words[i]) == 0)
+			return i % 2 == 1;
+	reader_mistake(r, line, "write yes or no", "`%s` is neither yes nor no: %s", key, v);
+	return dflt;
+}
+
+/* Index into the option's values. */
+static int enum_of(struct reader *r, const struct section *s, const char *key, int dflt)
+{
+	const struct option *o;
+	int line, i;
+	const char *v = value_of(s, key, &o, &line);
+	struct strbuf all;
+
+	if (v == NULL)
+		return dflt;
+	for (i = 0; o->values[i] != NULL; i++)
+		if (strcmp(v, o->values[i]) == 0)
+			return i;
+	if (option_later(key, v) != NULL) {
+		reader_mistake(r, line,
+			       arena_printf(&r->errs->arena, "choose another: %s",
+					    option_later(key, v)),
+			       "`%s = %s` is not acted on by this version", key, v);
+		return dflt;
+	}
+	strbuf_init(&all, 512);
+	strbuf_adds(&all, "write ");
+	for (i = 0; o->values[i] != NULL; i++)
+		strbuf_addf(&all, "%s%s",
+			    i == 0                     ? ""
+			    : o->values[i + 1] != NULL ? ", "
+						       : " or ",
+			    o->values[i]);
+	reader_mistake(r, line,
+		       reader_nearest(r, v, o->values, (size_t)i,
+				      arena_strdup(&r->errs->arena, strbuf_str(&all))),
+		       "`%s` cannot be %s", key, v);
+	strbuf_clear(&all);
+	return dflt;
+}
+
+/* A length of time as one would type it. */
+static const char *span_typed(struct reader *r, int64_t ms)
+{
+	static const struct {
+		int64_t ms;
+		const char *unit;
+	} units[] = { { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" } };
+	size_t i = 0;
+
+	while (ms % units[i].ms != 0)
+		i++;
+	return arena_printf(&r->errs->arena, "%lld%s", (long long)(ms / units[i].ms),
+			    units[i].unit);
+}
+
+static int64_t span_of(struct reader *r, const struct section *s, const char *key)
+{
+	const struct option *o;
+	int line;
+	const char *v = value_of(s, key, &o, &line);
+	int64_t ms = 0, dflt = 0;
+
+	if (o == NULL || !clock_parse_span(o->dflt, &dflt) || v == NULL)
+		return dflt;
+	if (!clock_parse_span(v, &ms)) {
+		reader_mistake(r, line, "write a number with ms, s, m, h or d, such as 30m",
+			       "`%s` is not a length of time: %s", key, v);
+		return dflt;
+	}
+	if (ms < o->min || ms > o->max) {
+		reader_mistake(r, line,
+			       arena_printf(&r->errs->arena, "from %s to %s", span_typed(r, o->min),
+					    span_typed(r, o->max)),
+			       "`%s` is out of range: %s", key, v);
+		return dflt;
+	}
+	return ms;
+}
+
+static void fill_env(struct reader *r, const struct section *s, bool last, struct env *env)
+{
+	const struct option *o;
+	struct err e;
+	int line;
+	const char *url = value_of(s, "database", &o, &line);
+
+	env->name = s->name;
+	env->line = s->line;
+	if (line == 0)
+		reader_mistake(r, s->line, "add database = sqlite:PATH", "%s has no database",
+			       reader_shown(r, s));
+	if (url != NULL) {
+		env->has_db = dsn_parse(&r->p->arena, url, r->p->config_dir, &env->dsn, &e) == 0;
+		if (!env->has_db)
+			reader_mistake(r, line, e.hint, "%s%s%s", e.msg,
+				       e.detail[0] != '\0' ? ": " : "", e.detail);
+	}
+	env->requires = text_of(s, "requires", NULL);
+	env->is_protected = bool_of(r, s, "protected", last);
+	env->confirm = (enum env_confirm)enum_of(r, s, "confirm",
+						 env->is_protected ? CONFIRM_NAME : CONFIRM_NONE);
+	if (env->is_protected && env->confirm != CONFIRM_NAME) {
+		value_of(s, "confirm", &o, &line);
+		reader_mistake(
+			r, line, "write confirm = name, or protected = no",
+			"a protected environment is confirmed by its name, not by `confirm = %s`",
+			env_confirm_name(env->confirm));
+	}
+	env->backup = (enum env_backup)enum_of(
+		r, s, "backup", env->is_protected ? BACKUP_BEFORE_MIGRATE : BACKUP_NEVER);
+	env->on_failure = (enum env_failure)enum_of(r, s, "on_failure", FAILURE_ROLLBACK);
+	env->undo_migrations = (enum env_undo)enum_of(r, s, "undo_migrations", UNDO_NEVER);
+	env->pause_limit_ms = span_of(r, s, "pause_limit");
+	env->lock_timeout_ms = span_of(r, s, "lock_timeout");
+	env->lock_stale_ms = span_of(r, s, "lock_stale");
+}
+
+/* The next name of "a -> b -> c"; false at the end. */
+static bool cut_stage(struct sv *rest, struct sv *name)
+{
+	size_t i;
+
+	if (rest->p == NULL)
+		return false;
+	for (i = 0; i + 1 < rest->n; i++)
+		if (rest->p[i] == '-' && rest->p[i + 1] == '>')
+			break;
+	if (i + 1 >= rest->n) {
+		*name = sv_trim(*rest);
+		*rest = (struct sv){ NULL, 0 };
+		return true;
+	}
+	*name = sv_trim(sv_n(rest->p, i));
+	*rest = sv_n(rest->p + i + 2, rest->n - i - 2);
+	return true;
+}
+
+static const char *nearest_env(struct reader *r, const char *word)
+{
+	const char *names[ENVIRONMENTS_MAX];
+	size_t i, n = 0;
+
+	for (i = 0; i < r->n; i++)
+		if (r->list[i]->name[0] != '\0')
+			names[n++] = r->list[i]->name;
+	return reader_nearest(r, word, names, n,
+			      arena_printf(&r->errs->arena, "add a section [environment %s]",
+					   word));
+}
+
+/* Every environment of the file must be in the pipeline once: one that is forgotten there would
+ * have no place in the order that gates hang on. */
+static size_t order_by_pipeline(struct reader *r, const struct section *project,
+				const struct section **stage)
+{
+	const struct option *o;
+	int line;
+	const char *v = value_of(project, "pipeline", &o, &line);
+	struct sv rest = sv_of(v), piece;
+	const struct section *s;
+	const char *name;
+	size_t n = 0, i, k;
+
+	while (v != NULL && cut_stage(&rest, &piece)) {
+		name = arena_strndup(&r->p->arena, piece.p, piece.n);
+		s = reader_find(r, "environment", name);
+		for (k = 0; k < n && stage[k] != s; k++)
+			;
+		if (name[0] == '\0')
+			reader_mistake(r, line, "write NAME -> NAME",
+				       "`pipeline` has an empty stage");
+		else if (s == NULL)
+			reader_mistake(r, line, nearest_env(r, name),
+				       "`pipeline` names %s, which has no section", name);
+		else if (k < n)
+			reader_mistake(r, line, "name it once", "`pipeline` names %s twice", name);
+		else
+			stage[n++] = s;
+	}
+	for (i = 0; i < r->n; i++) {
+		s = r->list[i];
+		for (k = 0; k < n && stage[k] != s; k++)
+			;
+		if (s == project || k < n)
+			continue;
+		if (v != NULL)
+			reader_mistake(r, line, "add it where it belongs, such as NAME -> NAME",
+				       "`pipeline` does not name %s (line %d)", s->name, s->line);
+		stage[n++] = s;
+	}
+	return n;
+}
+
+/* Digits and dots around one {n} or {n:0WIDTH}. */
+static bool version_pattern_ok(const char *v)
+{
+	const char *open = strchr(v, '{'), *p;
+
+	if (open == NULL)
+		return false;
+	for (p = v; *p != '\0'; p++) {
+		if (p == open) {
+			if (strncmp(p, "{n}", 3) == 0)
+				p += 2;
+			else if (strncmp(p, "{n:0", 4) == 0 && p[4] >= '1' && p[4] <= '9' &&
+				 p[5] == '}')
+				p += 5;
+			else
+				return false;
+		} else if (!isdigit((unsigned char)*p) && *p != '.') {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void fill_project(struct reader *r, const struct section *s)
+{
+	const struct option *o;
+	struct project *p = r->p;
+	int line, layout;
+	char *path;
+
+	p->name = text_of(s, "name", NULL);
+	if (p->name != NULL && !reader_name_ok(p->name)) {
+		value_of(s, "name", &o, &line);
+		reader_mistake(
+			r, line,
+			"letters, digits, . _ -, at most 40, beginning with one of the first",
+			"`name` cannot be %s", p->name);
+	}
+	if (p->name == NULL) {
+		p->name = path_base(p->config_dir);
+		if (!reader_name_ok(p->name))
+			p->name = "project";
+	}
+	path = path_join(p->config_dir, text_of(s, "migrations", "migrations"));
+	p->migrations = arena_strdup(&p->arena, path);
+	mem_free(path);
+	layout = enum_of(r, s, "layout", -1);
+	if (layout >= 0)
+		p->layout = option_find("project", "layout")->values[layout];
+	p->schema_version = value_of(s, "schema_version", &o, &line);
+	if (p->schema_version != NULL && !version_pattern_ok(p->schema_version))
+		reader_mistake(r, line, "digits and dots around {n} or {n:03}, such as 1.{n}.0",
+			       "`schema_version` cannot be %s", p->schema_version);
+	p->state_files = bool_of(r, s, "state_files", false);
+}
+
+/* --- Third pass: environments against each other --------------------------------------------- */
+
+static void check_requires(struct reader *r, size_t at)
+{
+	const struct env *env = &r->p->env[at];
+	const struct section *s = reader_find(r, "environment", env->name);
+	const struct option *o;
+	size_t i;
+	int line;
+
+	if (env->requires == NULL)
+		return;
+	value_of(s, "requires", &o, &line);
+	for (i = 0; i < r->p->n_env && strcmp(r->p->env[i].name, env->requires) != 0; i++)
+		;
+	if (i == r->p->n_env)
+		reader_mistake(r, line, nearest_env(r, env->requires),
+			       "`requires` names %s, which has no section", env->requires);
+	else if (i >= at)
+		reader_mistake(r, line, "name a stage that stands before it in the pipeline",
+			       "%s requires %s, which is not an earlier stage", env->name,
+			       env->requires);
+}
+
+static bool same_file(const struct env *a, const struct env *b)
+{
+	struct stat sa, sb;
+
+	if (strcmp(a->dsn.path, b->dsn.path) == 0)
+		return true;
+	return stat(a->dsn.path, &sa) == 0 && stat(b->dsn.path, &sb) == 0 &&
+	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+/* Paths that differ in links only, also where the file is not made yet. */
+static bool same_path(const struct env *a, const struct env *b)
+{
+	struct err e;
+	char *pa = path_real(a->dsn.path, &e);
+	char *pb = path_real(b->dsn.path, &e);
+	bool same = pa != NULL && pb != NULL && strcmp(pa, pb) == 0;
+
+	mem_free(pa);
+	mem_free(pb);
+	return same;
+}
+
+static void check_databases(struct reader *r, size_t at)
+{
+	const struct env *env = &r->p->env[at];
+	const struct option *o;
+	size_t i;
+	int line;
+
+	value_of(reader_find(r, "environment", env->name), "database", &o, &line);
+	for (i = 0; i < at; i++) {
+		const struct env *other = &r->p->env[i];
+
+		if (!env->has_db || !other->has_db)
+			continue;
+		if (same_file(env, other) || same_path(env, other))
+			reader_mistake(r, line, "give each environment a file of its own",
+				       "%s and %s have the same database file: %s", other->name,
+				       env->name, env->dsn.path);
+	}
+}
+
+void reader_fill(struct reader *r)
+{
+	const struct section *project = reader_find(r, "project", "");
+	const struct section *stage[ENVIRONMENTS_MAX];
+	struct project *p = r->p;
+	size_t i;
+
+	fill_project(r, project);
+	p->n_env = order_by_pipeline(r, project, stage);
+	if (p->n_env == 0) {
+		reader_mistake(r, project != NULL ? project->line : 1,
+			       "add [environment development] with database = sqlite:PATH",
+			       "there is no environment");
+		return;
+	}
+	p->env = arena_alloc(&p->arena, p->n_env * sizeof(*p->env));
+	for (i = 0; i < p->n_env; i++)
+		fill_env(r, stage[i], i + 1 == p->n_env, &p->env[i]);
+	for (i = 0; i < p->n_env; i++) {
+		check_requires(r, i);
+		check_databases(r, i);
+	}
+}

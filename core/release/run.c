@@ -228,7 +228,7 @@ static int run_read_plan(struct run *r, struct err *e)
 	return ret;
 }
 
-static int load_once(const struct context *ctx, const char *id, struct run **out, struct err *e)
+int run_read(const struct context *ctx, const char *id, struct run **out, struct err *e)
 {
 	struct run *r = mem_calloc(1, sizeof(*r));
 	struct sv number, rest = sv_of(id);
@@ -245,7 +245,6 @@ static int load_once(const struct context *ctx, const char *id, struct run **out
 		r->step[i].took_ms = -1;
 	if (run_read_journal(r, e))
 		goto fail;
-	run_look_for_runner(r);
 	*out = r;
 	return 0;
 fail:
@@ -257,13 +256,15 @@ int run_load(const struct context *ctx, const char *id, struct run **out, struct
 {
 	struct run *r;
 
-	if (load_once(ctx, id, &r, e))
-		return -1;
-	if (r->state == RUN_INTERRUPTED) {
-		/* It may have ended between our two looks. Now that its runner is gone, the journal
-		 * does not change any more. */
+	/* It may end between our two looks. Once its runner is gone, the journal does not change any
+	 * more, so the second reading is the truth. */
+	for (int looks = 0;; looks++) {
+		if (run_read(ctx, id, &r, e))
+			return -1;
+		run_look_for_runner(r);
+		if (r->state != RUN_INTERRUPTED || looks > 0)
+			break;
 		run_free(r);
-		return load_once(ctx, id, out, e);
 	}
 	*out = r;
 	return 0;

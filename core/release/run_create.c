@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/child.h"
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/json.h"
@@ -349,67 +348,5 @@ out:
 	mem_free(f.dir);
 	history_free(f.history);
 	strbuf_clear(&f.text);
-	return ret;
-}
-
-/* --- Starting it ---------------------------------------------------------------------------- */
-
-/* Names the process before it wrote its first line, so that nobody takes the run for interrupted. */
-static int spawn_record(const char *dir, pid_t pid, struct err *e)
-{
-	char *path = path_join(dir, "runner.pid");
-	json_t *j = json_object();
-	struct strbuf text;
-	char boot[40], state;
-	int64_t start = 0;
-	int ret;
-
-	strbuf_init(&text, 4096);
-	fs_boot_id(boot);
-	fs_process(pid, &start, &state);
-	json_put_int(j, "pid", pid);
-	json_put_int(j, "start", start);
-	json_put_str(j, "boot", boot);
-	json_write(&text, j);
-	ret = fs_replace(path, text.data, text.len, 0600, e);
-	strbuf_clear(&text);
-	json_decref(j);
-	mem_free(path);
-	return ret;
-}
-
-int run_spawn(const struct context *ctx, const char *id, const char *mode, int64_t wait_ms,
-	      pid_t *pid, struct err *e)
-{
-	char wait_text[24];
-	char *dir = run_path(ctx, id, NULL);
-	char *log = run_path(ctx, id, "runner.log");
-	char *argv[] = { mem_strdup(ctx->exe),
-			 mem_strdup("run"),
-			 mem_strdup(id),
-			 mem_strdup("--state"),
-			 mem_strdup(ctx->state_dir),
-			 mem_strdup("--mode"),
-			 mem_strdup(mode),
-			 mem_strdup("--wait"),
-			 wait_text,
-			 NULL };
-	pid_t child;
-	int ret = -1;
-
-	snprintf(wait_text, sizeof(wait_text), "%lld", (long long)wait_ms);
-	if (child_spawn_detached(ctx->exe, argv, log, &child, e))
-		goto out;
-	/* The runner is on its way; not being able to note its pid is not worth stopping it. */
-	if (spawn_record(dir, child, e))
-		err_clear(e);
-	if (pid)
-		*pid = child;
-	ret = 0;
-out:
-	for (int i = 0; argv[i] != wait_text; i++)
-		mem_free(argv[i]);
-	mem_free(log);
-	mem_free(dir);
 	return ret;
 }

@@ -20,6 +20,9 @@ void step_scripts(const struct step *s, const char *sum[2]);
 /* -1 when unknown or NULL. */
 int run_state_of(const char *name);
 int step_state_of(const char *name);
+/* As run_load, without asking whether the runner lives: the runner itself, and whoever keeps others from
+ * starting one, know. */
+int run_read(const struct context *ctx, const char *id, struct run **out, struct err *e) MUST_CHECK;
 /* Reads r's journal into state, steps, times and chain. r->plan and r->step are there. */
 int run_read_journal(struct run *r, struct err *e) MUST_CHECK;
 

@@ -53,7 +53,7 @@ static int open_folder(struct executor *x, struct err *e)
 
 static int open_run(struct executor *x, const char *id, struct err *e)
 {
-	if (run_load(x->ctx, id, &x->run, e))
+	if (run_read(x->ctx, id, &x->run, e))
 		return -1;
 	x->plan = x->run->plan;
 	if (run_state_ended(x->run->state)) {

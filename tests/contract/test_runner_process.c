@@ -481,13 +481,17 @@ static void runner__is_alone__when_started_twice(void **state)
 {
 	struct workspace *w = *state;
 	char id[RUN_ID_SIZE];
+	struct err e;
 	pid_t first, second;
 
 	freeze_slow(w, id);
 	first = spawn(w, id, "start", 0);
 	follow(w, id, step_runs, SLOW_STEP);
-	second = spawn(w, id, "resume", 0);
-	assert_int_equal(reap(second), 6);
+	assert_int_equal(run_spawn(&w->ctx, id, "resume", 0, &second, &e), -1);
+	assert_int_equal(e.code, ERR_LOCKED);
+	/* And so does the runner, should it be started all the same. */
+	assert_int_equal(runner_main(&w->ctx, id, RUNNER_RESUME, 0, NULL, &e), 6);
+	assert_int_equal(e.code, ERR_LOCKED);
 	ask(w, id, "abort", "");
 	assert_int_equal(follow(w, id, NULL, 0), RUN_ABORTED);
 	assert_int_equal(reap(first), 4);
@@ -535,13 +539,16 @@ static void runner__refuses_a_takeover__while_the_holder_beats(void **state)
 {
 	struct workspace *w = *state;
 	char id[RUN_ID_SIZE];
+	struct err e;
 	pid_t first, second;
 
 	freeze_slow(w, id);
 	first = spawn(w, id, "start", 0);
 	follow(w, id, step_runs, SLOW_STEP);
-	second = spawn(w, id, "takeover", 0);
-	assert_int_equal(reap(second), 6);
+	assert_int_equal(run_spawn(&w->ctx, id, "takeover", 0, &second, &e), -1);
+	assert_int_equal(e.code, ERR_LOCKED);
+	assert_int_equal(runner_main(&w->ctx, id, RUNNER_TAKEOVER, 0, NULL, &e), 6);
+	assert_int_equal(e.code, ERR_LOCKED);
 	ask(w, id, "abort", "");
 	assert_int_equal(follow(w, id, NULL, 0), RUN_ABORTED);
 	assert_int_equal(reap(first), 4);

@@ -39,6 +39,7 @@ struct faults_page {
  * FAULTS_DO     an errno number (SEAM_DB: a SQLite result code), "kill" (SIGKILL before the call) or
  *               "kill-after" (SIGKILL behind it)
  * FAULTS_STICKY 1: every call from that one on
+ * FAULTS_BOOT   (by itself) the boot id that the process shall read
  */
 
 #endif

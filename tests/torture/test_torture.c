@@ -34,6 +34,7 @@
 #include "core/ledger/lock.h"
 #include "core/migrate/history.h"
 #include "core/release/run.h"
+#include "tests/support/program.h"
 #include "tests/support/tmp.h"
 #include "tests/support/workspace.h"
 
@@ -63,10 +64,8 @@ struct point {
 };
 
 struct box {
-	char *dir, *page_path;
-	struct context ctx;
-	struct arena arena;
-	struct dsn dsn;
+	struct program p;
+	char *page_path;
 	struct faults_page *page;
 };
 
@@ -76,7 +75,7 @@ static void box_page(struct box *b)
 {
 	int fd;
 
-	tmp_write_bytes(b->dir, "faults.page", (const char[sizeof(struct faults_page)]){ 0 },
+	tmp_write_bytes(b->p.dir, "faults.page", (const char[sizeof(struct faults_page)]){ 0 },
 			sizeof(struct faults_page));
 	fd = open(b->page_path, O_RDWR);
 	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -84,85 +83,38 @@ static void box_page(struct box *b)
 	assert_true(b->page != MAP_FAILED);
 }
 
-static void box_migrations(struct box *b, const struct scenario *s)
-{
-	for (int i = 1; i <= MIGRATIONS; i++) {
-		bool bad = s->last_fails && i == MIGRATIONS;
-		char name[64], text[256];
-
-		snprintf(name, sizeof(name), "sql/up/%04d_t.sql", i);
-		snprintf(text, sizeof(text),
-			 "CREATE TABLE t%d (x);\nINSERT INTO t%d VALUES (1);\n%s", i, i,
-			 bad ? "INSERT INTO nowhere VALUES (1);\n" : "");
-		tmp_write(b->dir, name, text);
-		snprintf(name, sizeof(name), "sql/down/%04d_t.sql", i);
-		snprintf(text, sizeof(text), "DROP TABLE t%d;\n", i);
-		tmp_write(b->dir, name, text);
-	}
-}
-
 static void box_init(struct box *b, const struct scenario *s)
 {
-	struct db *db;
-	struct err e;
-
-	memset(b, 0, sizeof(*b));
-	b->dir = tmp_make();
-	b->page_path = tmp_path(b->dir, "faults.page");
+	program_init(&b->p,
+		     "backup = before-migrate\non_failure = rollback\nundo_migrations = always\n");
+	b->page_path = tmp_path(b->p.dir, "faults.page");
 	box_page(b);
-	arena_init(&b->arena);
-	tmp_write(b->dir, "bascule.ini",
-		  "[project]\nname = shop\nmigrations = sql\npipeline = dev\nstate_files = yes\n\n"
-		  "[environment dev]\ndatabase = sqlite:dev.db\nprotected = no\n"
-		  "backup = before-migrate\non_failure = rollback\nundo_migrations = always\n");
-	box_migrations(b, s);
-	assert_ok(dsn_parse(&b->arena, "sqlite:dev.db", b->dir, &b->dsn, &e), &e);
-	assert_ok(db_open(&b->dsn, DB_CREATE, NULL, NULL, &db, &e), &e);
-	db_close(db);
-	b->ctx.state_dir = arena_printf(&b->arena, "%s/state/bascule", b->dir);
-	b->ctx.runs_dir = arena_printf(&b->arena, "%s/runs", b->ctx.state_dir);
-	setenv("XDG_STATE_HOME", arena_printf(&b->arena, "%s/state", b->dir), 1);
+	for (int i = 1; i <= MIGRATIONS; i++) {
+		bool bad = s->last_fails && i == MIGRATIONS;
+		char id[8], up[256], down[64];
+
+		snprintf(id, sizeof(id), "%04d", i);
+		snprintf(up, sizeof(up), "CREATE TABLE t%d (x);\nINSERT INTO t%d VALUES (1);\n%s",
+			 i, i, bad ? "INSERT INTO nowhere VALUES (1);\n" : "");
+		snprintf(down, sizeof(down), "DROP TABLE t%d;\n", i);
+		program_migration(&b->p, id, up, down);
+	}
 }
 
 static void box_clear(struct box *b)
 {
 	munmap(b->page, sizeof(*b->page));
 	mem_free(b->page_path);
-	arena_clear(&b->arena);
-	tmp_remove(b->dir);
+	program_clear(&b->p);
 }
 
-/* bascule WORD…, to its end. The words are one text, split at blanks. */
-static int bascule(struct box *b, const char *words, char **said)
-{
-	char *argv[16] = { getenv("BASCULE") };
-	char *text = mem_strdup(words), *at = text;
-	struct tmp_child child;
-	int n = 1;
-
-	while (n < 15 && (argv[n] = strsep(&at, " ")) != NULL)
-		n++;
-	argv[n] = NULL;
-	tmp_run(&child, b->dir, argv);
-	if (said) {
-		*said = mem_alloc(strlen(child.out) + strlen(child.err) + 1);
-		memcpy(*said, child.out, strlen(child.out));
-		memcpy(*said + strlen(child.out), child.err, strlen(child.err) + 1);
-	}
-	tmp_child_clear(&child);
-	mem_free(text);
-	return child.status;
-}
-
-static void faults_on(const struct box *b, const struct point *p)
+static void faults_on(struct box *b, const struct point *p)
 {
 	char at[24];
 
 	snprintf(at, sizeof(at), "%llu", (unsigned long long)p->at);
 	setenv("LD_PRELOAD",
-	       arena_printf((struct arena *)&b->arena, "%s/tests/torture/faults.so",
-			    getenv("BASCULE_BUILD")),
-	       1);
+	       arena_printf(&b->p.arena, "%s/tests/torture/faults.so", getenv("BASCULE_BUILD")), 1);
 	setenv("FAULTS_PAGE", b->page_path, 1);
 	setenv("FAULTS_ROLE", p->role, 1);
 	if (p->at == 0)
@@ -221,7 +173,7 @@ static int look_at_database(struct box *b)
 	struct err e;
 	int n = 0;
 
-	assert_ok(db_open(&b->dsn, DB_READ_ONLY, NULL, NULL, &db, &e), &e);
+	assert_ok(db_open(&b->p.dsn, DB_READ_ONLY, NULL, NULL, &db, &e), &e);
 	assert_ok(db_verify(db, &e), &e);
 	assert_ok(db_tables(db, has_table, table, &e), &e);
 	assert_ok(history_read(db, false, &h, &e), &e);
@@ -248,7 +200,7 @@ static struct run *look_at_runs(struct box *b)
 	size_t n, unreadable;
 	struct err e;
 
-	assert_ok(run_list(&b->ctx, NULL, NULL, &list, &n, &unreadable, &e), &e);
+	assert_ok(run_list(&b->p.ctx, NULL, NULL, &list, &n, &unreadable, &e), &e);
 	CHECK(unreadable == 0, "%zu runs cannot be read", unreadable);
 	for (size_t i = 0; i < n; i++)
 		CHECK(!list[i]->chain.broken, "run %s: line %lld: %s", list[i]->id,
@@ -265,7 +217,7 @@ static int ask(struct box *b, const char *words)
 {
 	mem_free(last_said);
 	last_said = NULL;
-	return bascule(b, words, &last_said);
+	return program_run(&b->p, words, &last_said);
 }
 
 /* --- What an operator does then ------------------------------------------------------------- */
@@ -343,7 +295,8 @@ static void look_at_the_end(struct box *b, const struct scenario *s)
 	CHECK(look_at_database(b) == s->in_force, "%d in force at the end", look_at_database(b));
 	run_free(look_at_runs(b));
 	/* A runner whose command died gives it back a moment after its last line. */
-	CHECK(lock_wait(&b->dsn, clock_mono_ms() + 10000, NULL, &e) == 0, "the lock is still held");
+	CHECK(lock_wait(&b->p.dsn, clock_mono_ms() + 10000, NULL, &e) == 0,
+	      "the lock is still held");
 }
 
 /* One point, start to end. True when the fault struck. */

@@ -67,35 +67,34 @@ bool engine_busy(const struct engine *g)
 /* --- One at a time ---------------------------------------------------------------------------- */
 
 /* Whether to begin now (*request is its number), or it will run once more behind the present one. */
-static bool begin_or_mark(struct engine *g, bool *running, bool *again, uint64_t *next, uint64_t *request)
+static bool begin_or_mark(struct engine *g, struct single *what, uint64_t *request)
 {
 	bool begin;
 
 	pthread_mutex_lock(&g->lock);
-	begin = !*running;
+	begin = !what->running;
 	if (begin)
 		*request = ++g->last_request;
-	else if (*again)
-		*request = *next;
+	else if (what->again)
+		*request = what->next;
 	else
-		*request = *next = ++g->last_request;
-	*again = !begin;
-	*running = true;
+		*request = what->next = ++g->last_request;
+	what->again = !begin;
+	what->running = true;
 	pthread_mutex_unlock(&g->lock);
 	return begin;
 }
 
 /* The present one is done: whether another was asked for, and its number. */
-static bool end_or_again(struct engine *g, bool *running, bool *again, const uint64_t *next,
-			 uint64_t *request)
+static bool end_or_again(struct engine *g, struct single *what, uint64_t *request)
 {
 	bool more;
 
 	pthread_mutex_lock(&g->lock);
-	more = *again;
-	*again = false;
-	*running = more;
-	*request = *next;
+	more = what->again;
+	*request = what->next;
+	what->again = false;
+	what->running = more;
 	pthread_mutex_unlock(&g->lock);
 	return more;
 }
@@ -104,7 +103,7 @@ uint64_t engine_refresh(struct engine *g)
 {
 	uint64_t request;
 
-	if (begin_or_mark(g, &g->snapshot.running, &g->snapshot.again, &g->snapshot.next, &request))
+	if (begin_or_mark(g, &g->snapshot, &request))
 		snapshot_begin(g, request);
 	return request;
 }
@@ -113,7 +112,7 @@ void engine_snapshot_done(struct engine *g)
 {
 	uint64_t request;
 
-	if (end_or_again(g, &g->snapshot.running, &g->snapshot.again, &g->snapshot.next, &request))
+	if (end_or_again(g, &g->snapshot, &request))
 		snapshot_begin(g, request);
 }
 
@@ -121,7 +120,7 @@ uint64_t engine_runs(struct engine *g)
 {
 	uint64_t request;
 
-	if (begin_or_mark(g, &g->runs.running, &g->runs.again, &g->runs.next, &request))
+	if (begin_or_mark(g, &g->runs, &request))
 		engine_add(g, request, job_runs, NULL);
 	return request;
 }
@@ -130,7 +129,7 @@ void engine_runs_done(struct engine *g)
 {
 	uint64_t request;
 
-	if (end_or_again(g, &g->runs.running, &g->runs.again, &g->runs.next, &request))
+	if (end_or_again(g, &g->runs, &request))
 		engine_add(g, request, job_runs, NULL);
 }
 

@@ -54,10 +54,10 @@ struct engine {
 	struct pool pool;
 	pthread_mutex_t lock;         /* guards everything below */
 	uint64_t last_request;
-	struct {
+	struct single {
 		bool running, again;
 		uint64_t next;        /* request number of the one that runs again */
-	} snapshot, runs;
+	} snapshot, runs;             /* of these at most one is under way */
 	struct job *watch;            /* the job that follows a run; NULL none */
 	uint64_t watch_request;       /* the last one asked for; older ones end at once */
 	pid_t child[ENGINE_CHILDREN]; /* runners we started and have not reaped; 0 free */

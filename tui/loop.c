@@ -38,10 +38,10 @@ struct loop {
 	struct tui *tui;
 	struct screen *screen;
 	struct canvas canvas;
-	struct strbuf title;     /* as last sent */
+	struct strbuf title; /* as last sent */
 	int64_t refresh_at_ms;
 	int64_t drawn_at_ms;
-	bool by_key;             /* the frame that is due answers a key */
+	bool by_key; /* the frame that is due answers a key */
 	bool pasting;
 };
 
@@ -272,8 +272,13 @@ static void stderr_back(int old)
 static int load_theme(struct tui *t, const struct tui_options *opt, struct err *e)
 {
 	t->theme = mem_calloc(1, sizeof(*t->theme));
-	return theme_load(opt->theme ? opt->theme : "dark", opt->theme_dirs,
-			  sizeof(opt->theme_dirs) / sizeof(opt->theme_dirs[0]), t->theme, e);
+	if (theme_load(opt->theme ? opt->theme : "dark", opt->theme_dirs,
+		       sizeof(opt->theme_dirs) / sizeof(opt->theme_dirs[0]), t->theme, e) == 0)
+		return 0;
+	/* The name came from the command line: what is wrong is how we were called. */
+	if (e->code == ERR_NOT_FOUND)
+		e->code = ERR_USAGE;
+	return -1;
 }
 
 static int load_keys(struct tui *t, const struct tui_options *opt, struct err *e)
@@ -309,7 +314,8 @@ static int run_on_screen(struct tui *t, const struct tui_options *opt, struct er
 	return rc;
 }
 
-int tui_run(const struct project *p, const struct context *ctx, const struct tui_options *opt, struct err *e)
+int tui_run(const struct project *p, const struct context *ctx, const struct tui_options *opt,
+	    struct err *e)
 {
 	struct tui t;
 	int old_stderr, rc = -1;

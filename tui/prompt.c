@@ -188,6 +188,9 @@ static void key_search(struct tui *t, int32_t key)
 	char *kept = find ? t->find : t->filter;
 
 	if (key == '\r' || key == '\n') {
+		/* Nothing was typed: what is in force from before ends. */
+		if (p->len == 0)
+			tui_action(t, find ? ACT_FIND : ACT_FILTER, "");
 		str_copy(kept, sizeof(t->find), p->text);
 		prompt_close(p);
 	} else if (text_edit(p, key)) {

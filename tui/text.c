@@ -18,14 +18,10 @@ static const struct {
 	const char *word;
 	enum role role;
 } cells[CELL_STATES] = {
-	[CELL_NONE] = { "-", ROLE_DIM },
-	[CELL_UNKNOWN] = { "unknown", ROLE_WARN },
-	[CELL_APPLIED] = { "ok", ROLE_OK },
-	[CELL_PENDING] = { "pending", ROLE_PENDING },
-	[CELL_LATE] = { "late", ROLE_WARN },
-	[CELL_CHANGED] = { "CHANGED", ROLE_WARN },
-	[CELL_MISSING] = { "MISSING", ROLE_WARN },
-	[CELL_FAILED] = { "FAILED", ROLE_FAIL },
+	[CELL_NONE] = { "-", ROLE_DIM },           [CELL_UNKNOWN] = { "unknown", ROLE_WARN },
+	[CELL_APPLIED] = { "ok", ROLE_OK },        [CELL_PENDING] = { "pending", ROLE_PENDING },
+	[CELL_LATE] = { "late", ROLE_WARN },       [CELL_CHANGED] = { "CHANGED", ROLE_WARN },
+	[CELL_MISSING] = { "MISSING", ROLE_WARN }, [CELL_FAILED] = { "FAILED", ROLE_FAIL },
 	[CELL_PARTIAL] = { "PARTIAL", ROLE_FAIL },
 };
 
@@ -287,6 +283,7 @@ int text_err(struct canvas *c, struct rect r, const struct err *e)
 {
 	struct rect rest = r;
 
+	rect_cut_cols(&rest, 1); /* where every other line begins */
 	rect_cut(&rest, text_wrap(c, rest, ROLE_FAIL, sv_of(e->msg)));
 	rect_cut(&rest, text_wrap(c, rest, ROLE_TEXT, sv_of(e->detail)));
 	rect_cut(&rest, text_wrap(c, rest, ROLE_DIM, sv_of(e->hint)));

@@ -21,8 +21,8 @@
 void tui_init(struct tui *t, const struct project *p, const struct context *ctx)
 {
 	static const struct view_ops *const views[VIEWS] = {
-		[VIEW_ENVS] = &view_envs,   [VIEW_MATRIX] = &view_matrix, [VIEW_PLAN] = &view_plan,
-		[VIEW_RUNS] = &view_runs,   [VIEW_AUDIT] = &view_audit,	  [VIEW_HELP] = &view_help,
+		[VIEW_ENVS] = &view_envs, [VIEW_MATRIX] = &view_matrix, [VIEW_PLAN] = &view_plan,
+		[VIEW_RUNS] = &view_runs, [VIEW_AUDIT] = &view_audit,   [VIEW_HELP] = &view_help,
 	};
 
 	*t = (struct tui){ .dirty = true, .rows = TUI_MIN_ROWS, .cols = TUI_MIN_COLS };
@@ -107,7 +107,8 @@ static void ask_to_leave(struct tui *t)
 {
 	bool active = model_ticking(&t->model) && t->model.armed_env < 0;
 
-	prompt_yes(t, active ? "leave bascule? the run goes on without it" : "leave bascule?", leave);
+	prompt_yes(t, active ? "leave bascule? the run goes on without it" : "leave bascule?",
+		   leave);
 }
 
 static void go_back(struct tui *t)
@@ -117,8 +118,10 @@ static void go_back(struct tui *t)
 		return;
 	}
 	t->shown = t->back[--t->n_back];
+	t->returning = true;
 	if (t->view[t->shown]->open)
 		t->view[t->shown]->open(t, t->state[t->shown]);
+	t->returning = false;
 }
 
 /* --- What views ask of the engine ------------------------------------------------------------- */
@@ -129,6 +132,7 @@ void tui_plan(struct tui *t, const struct plan_request *r)
 	plan_free(t->model.plan);
 	t->model.plan = NULL;
 	err_clear(&t->model.plan_err);
+	t->model.news[0] = '\0'; /* why the last one was refused is not news of this one */
 	if (t->engine)
 		t->model.plan_request = engine_plan(t->engine, r);
 	tui_show(t, VIEW_PLAN);
@@ -195,7 +199,8 @@ static int env_meant(struct tui *t, const char *name)
 		return env ? (int)env_index(t->model.project, env) : -1;
 	}
 	if (tui_selected_env(t) < 0)
-		model_news(&t->model, true, "no environment is selected here: go to one, or name it");
+		model_news(&t->model, true,
+			   "no environment is selected here: go to one, or name it");
 	return tui_selected_env(t);
 }
 
@@ -208,10 +213,11 @@ static bool check_armed(struct tui *t, const char *name)
 	if (env && model_armed_left_ms(&t->model, (int)env_index(t->model.project, env)) > 0)
 		return true;
 	if (t->model.read_only)
-		model_news(&t->model, true, "this console was started with --read-only: it changes nothing");
+		model_news(&t->model, true,
+			   "this console was started with --read-only: it changes nothing");
 	else
-		model_news(&t->model, true, "%s is read-only: press %s to arm it for five minutes", name,
-			   key[0] ? key : ":arm");
+		model_news(&t->model, true, "%s is read-only: press %s to arm it for five minutes",
+			   name, key[0] ? key : ":arm");
 	return false;
 }
 
@@ -243,17 +249,19 @@ static void action_start(struct tui *t)
 	struct err e;
 
 	if (t->model.watched) {
-		model_news(&t->model, true, "run %s came from this plan already: make a new one", t->model.watched->number);
+		model_news(&t->model, true, "run %s came from this plan already: make a new one",
+			   t->model.watched->number);
 	} else if (!plan) {
-		model_news(&t->model, true, "no plan is shown: %s makes one", keymap_key(t->keys, ACT_PLAN));
+		model_news(&t->model, true, "no plan is shown: %s makes one",
+			   keymap_key(t->keys, ACT_PLAN));
 	} else if (plan_closed_gate(plan)) {
 		plan_refuse(plan, &e);
 		say(t, &e);
 	} else if (plan->n_change == 0) {
 		model_news(&t->model, false, "nothing to do on %s", plan->environment);
 	} else if (check_armed(t, plan->environment)) {
-		snprintf(question, sizeof(question), "%s on %s, %zu changes?", operation_name(plan->op),
-			 plan->environment, plan->n_change);
+		snprintf(question, sizeof(question), "%s on %s, %zu changes?",
+			 operation_name(plan->op), plan->environment, plan->n_change);
 		if (plan->confirm == CONFIRM_NAME)
 			prompt_confirm(t, plan->environment, start_plan);
 		else if (plan->confirm == CONFIRM_YES)
@@ -309,7 +317,8 @@ static void action_run(struct tui *t, enum action act, const char *arg)
 	const struct run *r = t->model.watched;
 
 	if (!r) {
-		model_news(&t->model, true, "no run is shown: %s lists them", keymap_key(t->keys, ACT_VIEW_RUNS));
+		model_news(&t->model, true, "no run is shown: %s lists them",
+			   keymap_key(t->keys, ACT_VIEW_RUNS));
 		return;
 	}
 	if (act != ACT_STOP && act != ACT_ABORT && !check_armed(t, r->plan->environment))
@@ -332,8 +341,9 @@ static void action_theme(struct tui *t, const char *arg)
 		model_news(&t->model, true, "theme NAME: Tab lists them");
 		return;
 	}
-	if (theme_load(arg, t->opt->theme_dirs, sizeof(t->opt->theme_dirs) / sizeof(t->opt->theme_dirs[0]),
-		       &theme, &e) != 0) {
+	if (theme_load(arg, t->opt->theme_dirs,
+		       sizeof(t->opt->theme_dirs) / sizeof(t->opt->theme_dirs[0]), &theme,
+		       &e) != 0) {
 		say(t, &e);
 		return;
 	}
@@ -439,7 +449,8 @@ void tui_action(struct tui *t, enum action act, const char *arg)
 	if (act == ACT_NONE || action_console(t, act))
 		return;
 	if (!(action_table[act].where & view->where) && action_table[act].where != WHERE_RUN) {
-		model_news(&t->model, true, "%s means nothing in this view", action_table[act].name);
+		model_news(&t->model, true, "%s means nothing in this view",
+			   action_table[act].name);
 		return;
 	}
 	if ((act == ACT_FIND || act == ACT_FILTER) && !arg) {

@@ -32,6 +32,7 @@ struct tui {
 	enum view_id shown;
 	enum view_id back[16];     /* views to go back to */
 	size_t n_back;
+	bool returning;            /* open was called by going back: a view keeps its own selection */
 	struct keymap *keys;
 	struct theme *theme;
 	const struct tui_options *opt; /* NULL in golden tests */

@@ -90,7 +90,7 @@ static void audit_open(struct tui *t, void *state)
 	enum view_id from = t->n_back ? t->back[t->n_back - 1] : VIEW_ENVS;
 
 	/* The selection travels along: come from staging's column, see staging's events. */
-	if (from != VIEW_AUDIT && t->view[from]->selected_env) {
+	if (!t->returning && from != VIEW_AUDIT && t->view[from]->selected_env) {
 		int env = t->view[from]->selected_env(t, t->state[from]);
 		if (env >= 0)
 			s->env = env;
@@ -226,8 +226,8 @@ static void audit_close(void *state)
 	table_clear(&((struct audit_state *)state)->table);
 }
 
-static const enum action hints[] = { ACT_DOWN,    ACT_RIGHT, ACT_FIND, ACT_FILTER, ACT_SORT,
-				     ACT_REFRESH, ACT_HELP,  ACT_BACK, ACT_NONE };
+static const enum action hints[] = { ACT_DOWN,    ACT_LEFT, ACT_FIND, ACT_FILTER, ACT_SORT,
+				     ACT_REFRESH, ACT_HELP, ACT_BACK, ACT_NONE };
 
 const struct view_ops view_audit = {
 	.name = "Audit",

@@ -449,7 +449,7 @@ static int envs_selected(const struct tui *t, const void *state)
 	return t->model.project->n_env ? s->env : -1;
 }
 
-static const enum action hints[] = { ACT_DOWN, ACT_RIGHT,   ACT_OPEN, ACT_PLAN, ACT_BACK_OUT,
+static const enum action hints[] = { ACT_DOWN, ACT_LEFT,    ACT_OPEN, ACT_PLAN, ACT_BACK_OUT,
 				     ACT_ARM,  ACT_REFRESH, ACT_HELP, ACT_QUIT, ACT_NONE };
 
 const struct view_ops view_envs = {

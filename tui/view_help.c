@@ -97,6 +97,7 @@ static bool help_action(struct tui *t, void *state, enum action act, const char 
 {
 	struct help_state *s = state;
 	struct table_rows rows = rows_of(s);
+	enum action chosen;
 	size_t row;
 
 	if (act != ACT_OPEN)
@@ -104,9 +105,13 @@ static bool help_action(struct tui *t, void *state, enum action act, const char 
 	row = table_selected(&s->table);
 	if (row == TABLE_NO_ROW)
 		return true;
-	/* Back first: the action belongs to the view one came from. */
+	chosen = s->row[row];
+	/* Back first: the action belongs to the view one came from. Find and filter end before that,
+	 * or back would only clear them. */
+	table_action(&s->table, &rows, ACT_FIND, "");
+	table_action(&s->table, &rows, ACT_FILTER, "");
 	tui_action(t, ACT_BACK, NULL);
-	tui_action(t, s->row[row], NULL);
+	tui_action(t, chosen, NULL);
 	return true;
 }
 

@@ -170,7 +170,7 @@ static void matrix_open(struct tui *t, void *state)
 	struct matrix_state *s = state;
 	enum view_id from = t->n_back ? t->back[t->n_back - 1] : VIEW_ENVS;
 
-	if (from != VIEW_MATRIX && t->view[from]->selected_env) {
+	if (!t->returning && from != VIEW_MATRIX && t->view[from]->selected_env) {
 		int env = t->view[from]->selected_env(t, t->state[from]);
 		if (env >= 0)
 			s->env = env;
@@ -354,7 +354,7 @@ static void matrix_draw(const struct tui *t, void *state, struct canvas *c, stru
 	struct matrix_state *s = state;
 	struct layout y;
 	struct rect pane;
-	int want;
+	int want, shown;
 
 	s->m = &t->model;
 	if (!t->model.snap || t->model.project->n_env == 0) {
@@ -372,8 +372,9 @@ static void matrix_draw(const struct tui *t, void *state, struct canvas *c, stru
 	draw_heads(t, s, c, rect_cut(&r, 1), &y);
 	/* The list keeps what it needs up to half; opened, the script gets three quarters. */
 	want = s->pane.open ? r.rows * 3 / 4 : r.rows / 2;
-	if (!s->pane.open && (int)s->table.n < r.rows - want)
-		want = r.rows - (int)s->table.n - (s->n_folded && !s->expanded ? 1 : 0);
+	shown = s->table.n ? (int)s->table.n : 1; /* a row says why there is none */
+	if (!s->pane.open && shown < r.rows - want)
+		want = r.rows - shown - (s->n_folded && !s->expanded ? 1 : 0);
 	pane = rect_cut(&r, -want);
 	draw_list(t, s, c, r, &y);
 	canvas_rule(c, pane.row, pane.col, pane.cols);
@@ -538,9 +539,9 @@ static void matrix_close(void *state)
 	matrix_pane_clear(&s->pane);
 }
 
-static const enum action hints[] = { ACT_DOWN,    ACT_RIGHT, ACT_OPEN, ACT_DOWN_SQL,
-				     ACT_COMPARE, ACT_MARK,  ACT_PLAN, ACT_BACK_OUT,
-				     ACT_HELP,    ACT_BACK,  ACT_NONE };
+static const enum action hints[] = { ACT_DOWN,    ACT_LEFT, ACT_OPEN, ACT_DOWN_SQL,
+				     ACT_COMPARE, ACT_MARK, ACT_PLAN, ACT_BACK_OUT,
+				     ACT_HELP,    ACT_BACK, ACT_NONE };
 
 const struct view_ops view_matrix = {
 	.name = "Migrations",

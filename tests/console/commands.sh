@@ -25,6 +25,7 @@ is "$status" 4 'another word ends it as cancelled'
 shows 'nothing was changed' 'and says so'
 is "$(applied production)" 6 'nothing was changed'
 
+screen_stop
 screen_start 120 60 "$BASCULE" rollback production last 1
 screen_wait 'type production'
 screen_keys C-d
@@ -32,6 +33,7 @@ screen_wait_exit
 is "$status" 4 'the end of input ends it as cancelled'
 is "$(applied production)" 6 'nothing was changed'
 
+screen_stop
 screen_start 120 60 "$BASCULE" rollback production last 1
 screen_wait 'type production'
 screen_type 'production'
@@ -43,12 +45,14 @@ is "$(applied production)" 5 'one migration less'
 
 # --- A yes ---
 
+screen_stop
 screen_start 120 60 "$BASCULE" rollback staging last 1
 shows 'start it on staging\? \[y/N\]' 'confirm = yes asks'
 screen_keys Enter
 screen_wait_exit
 is "$status" 4 'Enter alone is a no'
 is "$(applied staging)" 8 'nothing was changed'
+screen_stop
 screen_start 120 60 "$BASCULE" rollback staging last 1
 screen_wait 'y/N'
 screen_type y
@@ -58,6 +62,7 @@ is "$status" 0 'y is a yes'
 
 # --- No command ---
 
+screen_stop
 screen_start 120 36 "$BASCULE"
 shows '1 Envs' 'without a command a terminal gets the console'
 screen_keys Q
@@ -65,6 +70,7 @@ screen_wait_exit
 is "$status" 0 'which ends with 0'
 run "$BASCULE"
 like "$out" '^shop +development' 'and a pipe gets status'
+screen_stop
 screen_start 120 36 "$BASCULE" --json
 shows '"run": null' '--json is status on a terminal, too'
 

@@ -8,8 +8,8 @@ demo=$TMPDIR/demo
 cd "$demo" || bail 'the demo left no folder'
 export XDG_STATE_HOME=$demo/.state
 
-console() { # [OPTION...]: a new one, when its first facts are there
-	screen_start 120 36 "$BASCULE" "$@"
+console() { # a new one, when its first facts are there
+	screen_start 120 36 "$BASCULE"
 	screen_wait '>link +ok'
 }
 leave() {
@@ -147,13 +147,13 @@ shows '>staging > migrations' 'going back keeps the selection'
 
 # --- Help and themes ---
 
-screen_keys 1 ?
+screen_keys 1 '?'
 shows '>1 +:environments' 'help lists keys'
 screen_keys /
 screen_type 'runs, also'
 screen_keys Enter Enter
 shows '^ run +does +environment' 'Enter runs what is selected'
-screen_keys 2 ?
+screen_keys 2 '?'
 shows ':down-sql' 'help knows the view it was opened from'
 screen_keys '\'
 screen_type 'down script'
@@ -196,7 +196,7 @@ shows '>0011' 'keys.ini: a function key'
 screen_keys 1
 shows '>link' 'environments'
 screen_keys 2
-screen_keys ?
+screen_keys '?'
 shows 'm F2 +:migrations' 'help shows the keys as they are'
 screen_keys q
 shows '>link' 'the old key does nothing'

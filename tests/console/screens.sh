@@ -66,7 +66,7 @@ views() { # COLS ROWS [RULE]
 	whole "$size: plan is whole" "$@"
 	screen_keys 9 5
 	shows 'REFUSED' "$size: 5 shows it again"
-	screen_keys ?
+	screen_keys '?'
 	shows '^>1 +:environments' "$size: ? lists keys"
 	whole "$size: help is whole" "$@"
 	screen_keys q Q

@@ -37,6 +37,9 @@ struct control_request {
 	char reason[CONTROL_REASON_SIZE];
 };
 
+/* One line of the socket to a request. ERR_INPUT, ERR_USAGE. */
+int control_parse(struct sv text, struct control_request *out, struct err *e) MUST_CHECK;
+
 struct control;
 
 /* Starts the thread. work is fired on abort, on stop while waiting (control_set_waiting) and when the

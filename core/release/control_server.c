@@ -114,7 +114,7 @@ static void client_close(struct client *cl)
 	cl->fd = -1;
 }
 
-static int request_parse(struct sv text, struct control_request *out, struct err *e)
+int control_parse(struct sv text, struct control_request *out, struct err *e)
 {
 	json_t *j = json_parse(text, "a request", e);
 	const char *verb, *reason;
@@ -149,7 +149,7 @@ static void client_answer(struct control *c, struct client *cl, struct sv text)
 	struct strbuf out;
 	struct err e;
 	json_t *j = json_object();
-	bool ok = !request_parse(text, &req, &e) && !box_put(c, &req, &e);
+	bool ok = !control_parse(text, &req, &e) && !box_put(c, &req, &e);
 
 	strbuf_init(&out, CONTROL_MESSAGE_MAX);
 	json_put_bool(j, "ok", ok);

@@ -23,6 +23,8 @@ int step_state_of(const char *name);
 /* As run_load, without asking whether the runner lives: the runner itself, and whoever keeps others from
  * starting one, know. */
 int run_read(const struct context *ctx, const char *id, struct run **out, struct err *e) MUST_CHECK;
+/* What one line of the journal does to the run arg, whose plan and step are there. Never fails. */
+int run_take_line(void *arg, const struct journal_line *l, struct err *e);
 /* Reads r's journal into state, steps, times and chain. r->plan and r->step are there. */
 int run_read_journal(struct run *r, struct err *e) MUST_CHECK;
 

@@ -141,7 +141,7 @@ static const struct {
 	{ "ended", on_ended },
 };
 
-static int on_line(void *arg, const struct journal_line *l, struct err *e)
+int run_take_line(void *arg, const struct journal_line *l, struct err *e)
 {
 	struct run *r = arg;
 
@@ -159,7 +159,7 @@ static int on_line(void *arg, const struct journal_line *l, struct err *e)
 int run_read_journal(struct run *r, struct err *e)
 {
 	char *path = path_join(r->dir, "journal.ndjson");
-	int ret = journal_read(path, on_line, r, &r->chain, e);
+	int ret = journal_read(path, run_take_line, r, &r->chain, e);
 
 	mem_free(path);
 	return ret;

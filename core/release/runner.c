@@ -238,6 +238,38 @@ static void revive_database(struct executor *x)
 		log_err(&e);
 }
 
+static bool something_stays(const struct executor *x)
+{
+	for (size_t i = 0; i < x->plan->n_step; i++) {
+		enum step_kind kind = x->plan->step[i].kind;
+
+		if (x->run->step[i].state == STEP_DONE &&
+		    (kind == STEP_UP || kind == STEP_DOWN || kind == STEP_RECORD ||
+		     kind == STEP_RESTORE))
+			return true;
+	}
+	return false;
+}
+
+/* A run that ended early has changed the environment all the same, and the file is read by others. */
+static void settle_state_file(struct executor *x)
+{
+	struct err e, lost;
+
+	for (size_t i = 0; x->lock && x->db && i < x->plan->n_step; i++) {
+		const struct step *s = &x->plan->step[i];
+		bool ok;
+
+		if (s->kind != STEP_STATE_FILE || x->run->step[i].state != STEP_WAITING ||
+		    !something_stays(x) || lock_lease(x->lock, &e))
+			continue;
+		ok = !step_ops_of[s->kind]->act(x, s, &e);
+		if (executor_result(x, s, ok ? STEP_DONE : STEP_FAILED, 0, ok ? x->text : e.msg,
+				    ok ? NULL : &e, &lost))
+			log_err(&lost);
+	}
+}
+
 /* The lock comes back however the run ends; its step says so, too. */
 static void settle_release(struct executor *x)
 {
@@ -265,6 +297,7 @@ static void finish(struct executor *x, const struct outcome *o)
 		record_note(x, "progress", 0, j);
 	} else if (run_state_ended(o->state)) {
 		revive_database(x);
+		settle_state_file(x);
 		settle_release(x);
 		record_ended(x, o);
 	}

@@ -54,13 +54,11 @@ static void execute(struct workspace *w, const char *id, enum runner_mode mode, 
 
 static int64_t history_count(struct workspace *w, const char *env, const char *event)
 {
-	char sql[128];
 	struct db_value v = db_v_text(event);
 	int64_t n = -1;
 	struct db *db;
 	struct err e;
 
-	(void)sql;
 	assert_ok(db_open(&env_of(w, env)->dsn, DB_READ_ONLY, NULL, NULL, &db, &e), &e);
 	assert_ok(db_int(db, "SELECT count(*) FROM bascule_history WHERE event = ?1", &v, 1, 0, &n,
 			 &e),
@@ -626,6 +624,28 @@ static void runner__writes_the_state_file__when_the_project_wants_it(void **stat
 	mem_free(path);
 }
 
+static void runner__writes_the_state_file__when_it_fails_half_way(void **state)
+{
+	struct workspace *w = *state;
+	char id[RUN_ID_SIZE];
+	json_t *j;
+	struct err e;
+	char *path;
+
+	w->project->state_files = true;
+	env_of(w, "dev")->undo_migrations = UNDO_NEVER;
+	workspace_tables(w, 2);
+	add_bad(w, "0003");
+	workspace_run(w, "dev", id);
+	execute(w, id, RUNNER_START, 1, &e);
+	path = tmp_path(w->migrations, "applied/dev.json");
+	j = json_read_file(path, 4096, &e);
+	assert_non_null(j);
+	assert_string_equal(json_str_opt(j, "schema_version", ""), "1.2.0");
+	json_decref(j);
+	mem_free(path);
+}
+
 static void run_create__refuses__when_a_file_was_edited_after_the_plan(void **state)
 {
 	struct workspace *w = *state;
@@ -673,6 +693,7 @@ int main(void)
 		CASE(runner__runs_nothing__when_it_records_a_baseline),
 		CASE(runner__records_a_new_checksum__when_it_accepts),
 		CASE(runner__writes_the_state_file__when_the_project_wants_it),
+		CASE(runner__writes_the_state_file__when_it_fails_half_way),
 		CASE(run_create__refuses__when_a_file_was_edited_after_the_plan),
 	};
 

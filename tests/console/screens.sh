@@ -41,7 +41,7 @@ rows_with() { screen_text | grep -cE -- "$1"; }
 views() { # COLS ROWS [RULE]
 	local size=$1x$2
 	shows '#PRODUCTION' "$size: environments are first"
-	shows 'sqlite 3' "$size: with what was read"
+	shows '^ database +sqlite ' "$size: with what was read"
 	is "$(rows_with '^[> ](link|database|schema|changed|migrations|checksums|backup|lock|run|policy) .* #')" 10 "$size: each of the ten values of production has its mark"
 	whole "$size: environments are whole" "$@"
 	screen_keys 2

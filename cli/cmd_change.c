@@ -234,7 +234,7 @@ static int start(const struct change *ch, int64_t wait_ms, struct err *e)
 
 	if (freeze(ch, id, e) != 0 || run_spawn(&ch->c->ctx, id, "start", wait_ms, &runner, e) != 0)
 		return -1;
-	return watch_run(ch->c, id, runner, e);
+	return watch_run(ch->c, id, (struct watch_from){ .runner = runner }, e);
 }
 
 static int refuse(const struct change *ch, struct err *e)

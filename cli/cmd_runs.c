@@ -94,7 +94,7 @@ int cmd_watch(struct cli *c, struct err *e)
 
 	if (run_resolve(&c->ctx, cli_word(c, 0), id, e) != 0)
 		return -1;
-	return watch_run(c, id, 0, e);
+	return watch_run(c, id, (struct watch_from){ 0 }, e);
 }
 
 static int refuse_ended(const struct run *r, const char *verb, struct err *e)
@@ -113,7 +113,7 @@ static int spawn(struct cli *c, const char *id, const char *mode, struct err *e)
 	if (cli_wait_ms(c, &wait_ms, e) != 0 ||
 	    run_spawn(&c->ctx, id, mode, wait_ms, &runner, e) != 0)
 		return -1;
-	return watch_run(c, id, runner, e);
+	return watch_run(c, id, (struct watch_from){ .runner = runner }, e);
 }
 
 /* Asks a live runner. A run that is not paused has no use for retry and skip. */
@@ -122,11 +122,13 @@ static int request(struct cli *c, const char *verb, struct err *e)
 	bool needs_pause = strcmp(verb, "abort") != 0;
 	const char *reason = c->args.value[OPT_REASON];
 	char id[RUN_ID_SIZE];
+	struct watch_from from = { 0 };
 	struct run *r = NULL;
 	int rc = -1;
 
 	if (load_named(c, id, &r, e) != 0)
 		goto out;
+	from.after = r->chain.seq;
 	if (run_state_ended(r->state)) {
 		refuse_ended(r, verb, e);
 	} else if (needs_pause && r->state != RUN_PAUSED) {
@@ -138,7 +140,7 @@ static int request(struct cli *c, const char *verb, struct err *e)
 	}
 out:
 	run_free(r);
-	return rc == 0 ? watch_run(c, id, 0, e) : -1;
+	return rc == 0 ? watch_run(c, id, from, e) : -1;
 }
 
 int cmd_retry(struct cli *c, struct err *e)
@@ -177,7 +179,7 @@ int cmd_abort(struct cli *c, struct err *e)
 		return request(c, "abort", e);
 	if (run_abort_dead(&c->ctx, id, c->ctx.who, reason != NULL ? reason : "", e) != 0)
 		return -1;
-	return watch_run(c, id, 0, e);
+	return watch_run(c, id, (struct watch_from){ 0 }, e);
 }
 
 int cmd_resume(struct cli *c, struct err *e)

@@ -29,6 +29,7 @@ struct watch {
 	pid_t runner;           /* started by us; 0 when it was there before */
 	int64_t started_utc_ms; /* when watching began */
 	bool json;
+	int64_t after;         /* as in watch_from */
 	enum step_state *told; /* per step; NULL before the first look */
 	size_t n_told;
 	bool told_start;
@@ -209,8 +210,12 @@ static int exit_of_state(const struct run *r)
 	}
 }
 
-static bool is_over(const struct run *r)
+/* The runner journals the request that it has seen and then acts on it: a pause up to and with that
+ * line is the old one. */
+static bool is_over(const struct watch *w, const struct run *r)
 {
+	if (r->state == RUN_PAUSED && w->after > 0 && r->chain.seq <= w->after + 1)
+		return false;
 	return run_state_ended(r->state) || r->state == RUN_PAUSED || r->state == RUN_INTERRUPTED;
 }
 
@@ -247,7 +252,7 @@ static int on_run(void *arg, const struct run *r)
 	w->told_start = true;
 	if (tell_steps(w, r) != 0)
 		return 1;
-	if (!is_over(r))
+	if (!is_over(w, r))
 		return 0;
 	w->over = true;
 	w->status = r->exit_code >= 0 && run_state_ended(r->state) ? r->exit_code
@@ -292,17 +297,18 @@ static int on_interrupt(struct watch *w, const char *id, struct err *e)
 	return rc != 0 ? -1 : w->status;
 }
 
-int watch_run(struct cli *c, const char *id, pid_t runner, struct err *e)
+int watch_run(struct cli *c, const char *id, struct watch_from from, struct err *e)
 {
 	struct watch w = { .c = c,
-			   .runner = runner,
+			   .runner = from.runner,
+			   .after = from.after,
 			   .started_utc_ms = clock_utc_ms(),
 			   .json = args_has(&c->args, OPT_JSON) };
 	struct interrupt it;
 	int rc;
 
 	str_copy(w.number, sizeof(w.number), id);
-	if (interrupt_start(&it, runner, e) != 0)
+	if (interrupt_start(&it, from.runner, e) != 0)
 		return -1;
 	rc = run_follow(&c->ctx, id, on_run, &w, &it.fired, e);
 	if (w.failure.code != ERR_OK) {

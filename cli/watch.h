@@ -7,9 +7,15 @@
 
 #include "cli/cli.h"
 
-/* Follows run id (runner: its process when it is our child, else 0) and prints what happens: lines, or
- * NDJSON with --json. An interrupt only stops watching, or asks for an abort with --no-detach. Returns
+/* What is known of a run before it is watched. */
+struct watch_from {
+	pid_t runner;  /* its process when it is our child, else 0 */
+	int64_t after; /* a request was sent when this was the journal's last line; 0: none was */
+};
+
+/* Follows run id and prints what happens: lines, or NDJSON with --json. A pause from before the request
+ * is not its answer. An interrupt only stops watching, or asks for an abort with --no-detach. Returns
  * the exit status, or -1 with e. */
-int watch_run(struct cli *c, const char *id, pid_t runner, struct err *e) MUST_CHECK;
+int watch_run(struct cli *c, const char *id, struct watch_from from, struct err *e) MUST_CHECK;
 
 #endif

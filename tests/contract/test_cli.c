@@ -613,6 +613,75 @@ static void no_detach__aborts__at_an_interrupt(void **state)
 	shop_close(&s);
 }
 
+/* --- Runs that stopped --------------------------------------------------------------------------- */
+
+/* A project whose 0013 fails in development, which pauses then. */
+static void open_paused(struct shop *s)
+{
+	shop_open(s);
+	shop_expect(s, 0,
+		    "sed -i '/development.sqlite/a on_failure = pause' bascule.ini; "
+		    "echo 'INSERT INTO points VALUES (1);' > migrations/up/0013_points.sql");
+	shop_expect(s, 8, "bascule migrate development");
+	shop_err_has(s, "bascule retry 6");
+	shop_expect(s, 0, "bascule runs --json | grep -m1 state");
+	shop_out_has(s, "paused");
+}
+
+static void paused__waits_with_8__and_retries(void **state)
+{
+	struct shop s;
+
+	(void)state;
+	open_paused(&s);
+	shop_expect(&s, 3, "bascule rollback development last 1");
+	shop_expect(&s, 8, "bascule retry 6");
+	shop_expect(&s, 8, "bascule resume 6"); /* of a live runner: the same as retry */
+	shop_expect(&s, 2, "bascule skip 6");
+	shop_expect(&s, 0, "bascule skip 6 --reason 'not needed'");
+	shop_expect(&s, 0, "grep -l 'not needed' .state/bascule/runs/6-*/journal.ndjson");
+	shop_expect(&s, 0, "bascule status development --json");
+	shop_out_has(&s, "\"lock\": null");
+	shop_close(&s);
+}
+
+static void paused__is_aborted__with_4(void **state)
+{
+	struct shop s;
+
+	(void)state;
+	open_paused(&s);
+	shop_expect(&s, 4, "bascule abort 6 --reason 'wrong file'");
+	shop_expect(&s, 3, "bascule abort 6");
+	shop_expect(&s, 4, "bascule watch 6");
+	shop_close(&s);
+}
+
+static void killed__is_interrupted__and_resumes_or_ends(void **state)
+{
+	static const char kill_runner[] = "bascule migrate development & " RUNNING
+					  "kill -KILL $(bascule status development --json | sed -n "
+					  "'s/.*\"pid\": \\([0-9]*\\).*/\\1/p'); wait $!";
+	struct shop s;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		shop_open(&s);
+		shop_expect(&s, 0,
+			    "echo '" SLOW "' > migrations/up/0013_slow.sql; "
+			    "bascule migrate development --to 0012");
+		shop_expect(&s, 1, kill_runner);
+		shop_err_has(&s, "bascule resume 7");
+		shop_expect(&s, 0, "bascule runs development | head -n 1");
+		shop_out_has(&s, "interrupted");
+		shop_expect(&s, i == 0 ? 0 : 4, i == 0 ? "bascule resume 7" : "bascule abort 7");
+		shop_expect(&s, 0, "bascule status development --json");
+		shop_out_has(&s, i == 0 ? "\"applied\": 13" : "\"applied\": 12");
+		shop_close(&s);
+	}
+}
+
 /* --- The demo ----------------------------------------------------------------------------------- */
 
 static void demo__is_opened_again__and_leaves_others_alone(void **state)
@@ -696,6 +765,9 @@ int main(void)
 		cmocka_unit_test(override__passes_a_gate__and_is_recorded),
 		cmocka_unit_test(second_operator__is_told_who__and_may_wait),
 		cmocka_unit_test(no_detach__aborts__at_an_interrupt),
+		cmocka_unit_test(paused__waits_with_8__and_retries),
+		cmocka_unit_test(paused__is_aborted__with_4),
+		cmocka_unit_test(killed__is_interrupted__and_resumes_or_ends),
 		cmocka_unit_test(demo__is_opened_again__and_leaves_others_alone),
 		cmocka_unit_test(completion__is_shell__that_shells_accept),
 		cmocka_unit_test(docs__are_printed__for_every_part),

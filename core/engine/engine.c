@@ -37,7 +37,6 @@ void engine_free(struct engine *g)
 	pool_close(&g->pool);
 	event_queue_clear(&g->queue);
 	shared_source_drop(g->source);
-	source_stamp_free(g->stamp);
 	pthread_mutex_destroy(&g->source_lock);
 	pthread_mutex_destroy(&g->lock);
 	mem_free(g);

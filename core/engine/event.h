@@ -81,7 +81,7 @@ struct event {
 	struct err err;            /* code ERR_OK when it went well */
 	union {
 		struct snapshot *snapshot;
-		struct { struct run **list; size_t n; } runs;
+		struct { struct run **list; size_t n; bool same; } runs; /* same: as last time, no list */
 		struct run *run;
 		struct { struct plan *plan; } plan;
 		struct script_text *script;

@@ -10,6 +10,7 @@
 
 #include "core/base/cancel.h"
 #include "core/engine/engine.h"
+#include "core/engine/stamp.h"
 
 #define ENGINE_CHILDREN 16
 
@@ -44,9 +45,6 @@ void pool_close(struct pool *p);
 void pool_add(struct pool *p, struct job *job);
 bool pool_busy(struct pool *p);
 
-/* What is known of the source's files since they were last read, to see whether they changed. */
-struct source_stamp;
-
 struct engine {
 	const struct project *project;
 	const struct context *ctx;
@@ -62,9 +60,13 @@ struct engine {
 	uint64_t watch_request;       /* the last one asked for; older ones end at once */
 	pid_t child[ENGINE_CHILDREN]; /* runners we started and have not reaped; 0 free */
 
-	pthread_mutex_t source_lock;  /* workers only, held while files are read: guards these two */
+	pthread_mutex_t source_lock;  /* workers only, held while files are read: guards these */
 	struct shared_source *source; /* of the last scan; NULL none */
-	struct source_stamp *stamp;   /* of source; NULL: it must be read again */
+	struct stamp source_stamp;
+	bool source_settled;          /* the stamp can be trusted */
+
+	struct stamp runs_stamp;      /* used by the one job_runs that is under way */
+	bool runs_settled;
 };
 
 /* Makes a job (arg moved) and adds it under a number of its own, which is returned; request 0 takes the next. */
@@ -78,7 +80,6 @@ void job_post(struct job *job, struct event *ev);
 /* jobs_source.c. The source as it is on disk now: the last one when no file changed since. NULL with e on error.
  * Caller drops it. Worker only. */
 struct shared_source *engine_source(struct engine *g, struct cancel *c, struct err *e);
-void source_stamp_free(struct source_stamp *s);
 
 /* jobs_snapshot.c: starts the parts of one refresh. engine_snapshot_done is called behind the last. */
 void snapshot_begin(struct engine *g, uint64_t request);

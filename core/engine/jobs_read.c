@@ -5,6 +5,9 @@
  */
 #include "core/engine/job.h"
 
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -136,15 +139,51 @@ void job_events(struct job *job)
 	job_post(job, ev);
 }
 
+/* Every run is its plan and its journal, and only the journal changes. */
+static void stamp_runs(const char *dir, struct stamp *s)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	char name[NAME_MAX + 32];
+
+	stamp_init(s);
+	while (d && (entry = readdir(d)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), "%s/journal.ndjson", entry->d_name);
+		stamp_add(s, dirfd(d), name);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* A run that has not ended changes with its runner, which may die without a word. */
+static bool all_ended(struct run **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!run_state_ended(list[i]->state))
+			return false;
+	return true;
+}
+
 void job_runs(struct job *job)
 {
-	const struct engine *g = job->engine;
+	struct engine *g = job->engine;
 	struct event *ev = event_new(EV_RUNS, job->request);
+	int64_t begun_ns = stamp_now_ns();
+	struct stamp now;
 	size_t unreadable = 0;
 
-	engine_children_reap(job->engine);
-	if (run_list(g->ctx, g->project->name, NULL, &ev->u.runs.list, &ev->u.runs.n, &unreadable, &ev->err) == 0)
+	engine_children_reap(g);
+	stamp_runs(g->ctx->runs_dir, &now);
+	if (g->runs_settled && stamp_equal(&now, &g->runs_stamp)) {
+		ev->u.runs.same = true;
+	} else if (run_list(g->ctx, g->project->name, NULL, &ev->u.runs.list, &ev->u.runs.n, &unreadable,
+			    &ev->err) == 0) {
 		err_clear(&ev->err);
+		g->runs_stamp = now;
+		g->runs_settled = all_ended(ev->u.runs.list, ev->u.runs.n) && stamp_is_settled(&now, begun_ns);
+	}
 	job_post(job, ev);
-	engine_runs_done(job->engine);
+	engine_runs_done(g);
 }

@@ -120,6 +120,8 @@ static void apply_runs(struct model *m, struct event *ev)
 		news_err(m, &ev->err);
 		return;
 	}
+	if (ev->u.runs.same)
+		return;
 	m->runs = ev->u.runs.list;
 	m->n_runs = ev->u.runs.n;
 	m->runs_known = true;

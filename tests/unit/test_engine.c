@@ -240,6 +240,28 @@ static void runs__frozen_one__is_in_the_list(void **state)
 	event_free(ev);
 }
 
+static void runs__ended_and_unchanged__are_not_read_again(void **state)
+{
+	struct event *ev = NULL;
+	bool same = false;
+	char id[RUN_ID_SIZE];
+
+	(void)state;
+	for (int i = 0; i < 10000 && !same; i++) {
+		ev = expect(EV_RUNS, engine_runs(g));
+		same = ev->u.runs.same;
+		event_free(ev);
+	}
+	assert_true(same);
+	workspace_run(&w, "dev", id);
+	for (int i = 0; i < 3; i++) { /* one that waits is looked at each time */
+		ev = expect(EV_RUNS, engine_runs(g));
+		assert_false(ev->u.runs.same);
+		assert_int_equal(ev->u.runs.n, 1);
+		event_free(ev);
+	}
+}
+
 static void watch__frozen_run__is_followed_until_another_is_watched(void **state)
 {
 	char id[RUN_ID_SIZE];
@@ -323,6 +345,7 @@ int main(void)
 		CASE(script__file_and_nothing_stored__gives_the_file),
 		CASE(events__empty_and_unknown__are_told_apart),
 		CASE(runs__frozen_one__is_in_the_list),
+		CASE(runs__ended_and_unchanged__are_not_read_again),
 		CASE(watch__frozen_run__is_followed_until_another_is_watched),
 		CASE(watch__no_such_run__is_an_error),
 		CASE(request__nobody_listens__is_an_error),

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -256,6 +257,27 @@ static int make(const struct demo *d, struct err *e)
 	return write_file(d, MARKER, FINISHED, e);
 }
 
+/* Whether the shell's `bascule` is this program: after `make demo` it is nowhere in PATH. */
+static bool is_in_path(const struct context *ctx)
+{
+	const char *path = getenv("PATH");
+	struct sv rest = sv_of(path != NULL ? path : ""), dir;
+	struct stat mine, other;
+	bool found = false;
+
+	if (stat(ctx->exe, &mine) != 0)
+		return true;
+	while (!found && sv_cut(&rest, ':', &dir)) {
+		char *folder = mem_strndup(dir.p, dir.n);
+		char *file = path_join(folder, "bascule");
+
+		found = stat(file, &other) == 0;
+		mem_free(file);
+		mem_free(folder);
+	}
+	return found && mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
+}
+
 static int say_how_to_return(const struct demo *d, struct err *e)
 {
 	struct strbuf out, word;
@@ -264,10 +286,10 @@ static int say_how_to_return(const struct demo *d, struct err *e)
 	strbuf_init(&out, 4096);
 	strbuf_init(&word, 4096);
 	path_quote(&word, d->dir);
-	strbuf_addf(&out,
-		    "the demo is in %s; to open it again:\n  cd %s && XDG_STATE_HOME=$PWD/.state "
-		    "bascule\n",
-		    d->dir, strbuf_str(&word));
+	strbuf_addf(&out, "the demo is in %s; to open it again:\n", d->dir);
+	strbuf_addf(&out, "  cd %s && XDG_STATE_HOME=$PWD/.state ", strbuf_str(&word));
+	path_quote(&out, is_in_path(&d->c->ctx) ? "bascule" : d->c->ctx.exe);
+	strbuf_addc(&out, '\n');
 	rc = print_out(strbuf_sv(&out), e);
 	strbuf_clear(&out);
 	strbuf_clear(&word);

@@ -24,7 +24,7 @@ database = sqlite:staging.sqlite
 database = sqlite:production.sqlite
 INI
 cd "$WORK/p" || exit
-for env in development staging production; do "$BASCULE" create "$env" >/dev/null; done
+for env in development staging production; do "$BASCULE" create "$env" --confirm "$env" >/dev/null; done
 "$BASCULE" baseline development --yes >/dev/null
 read -r med p99 max silent < <("$BIN/pty_meter" keys "$KEYS" 5 -- "$WORK/p" "$BASCULE")
 echo "keys: $KEYS keys into a matrix of $N rows, a refresh asked for after every fifth"

@@ -227,7 +227,15 @@ hides() {
 	if why=$(screen_wait_gone "$1"); then pass "$2"; else fail "$2"; echo "$why"; fi
 }
 
-screen_dead() { [ "$(screen_tmux display -p '#{pane_dead}')" = 1 ]; }
+# tmux now and then misses that the program of a dead pane has ended, and has no status of it; the
+# end of any other child makes it look again.
+screen_dead() {
+	case $(screen_tmux display -p '#{pane_dead}#{pane_dead_status}#{pane_dead_signal}') in
+	1) screen_tmux run-shell true && return 1 ;;
+	1*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
 
 # screen_wait_exit [SECONDS]: until the program has ended; $status gets its exit status.
 screen_wait_exit() {

@@ -56,13 +56,46 @@ static void on_resize(struct loop *l)
 	l->tui->dirty = true;
 }
 
+/* Nobody starts or confirms what cannot be seen: while the terminal is too small to draw on, keys
+ * move about, suspend and leave, and do nothing else. */
+static void act_unseen(struct tui *t, enum action act)
+{
+	switch (act) {
+	case ACT_BACK:
+	case ACT_LEAVE:
+	case ACT_QUIT:
+		t->quit = true;
+		break;
+	case ACT_VIEW_ENVS:
+	case ACT_VIEW_MIGRATIONS:
+	case ACT_VIEW_PLAN:
+	case ACT_VIEW_RUNS:
+	case ACT_VIEW_AUDIT:
+	case ACT_HELP:
+	case ACT_DOWN:
+	case ACT_UP:
+	case ACT_LEFT:
+	case ACT_RIGHT:
+	case ACT_SUSPEND:
+		tui_action(t, act, NULL);
+		break;
+	default:
+		break;
+	}
+}
+
 static void on_key(struct loop *l, int32_t key)
 {
 	struct tui *t = l->tui;
+	bool small = l->canvas.rows < TUI_MIN_ROWS || l->canvas.cols < TUI_MIN_COLS;
 
 	if (key == KEYS_RESIZE)
 		on_resize(l);
-	else if (t->prompt.kind != PROMPT_NONE || t->prompt.pasting || key == KEYS_PASTE_BEGIN)
+	else if (t->prompt.pasting || key == KEYS_PASTE_BEGIN)
+		prompt_key(t, key);
+	else if (small)
+		act_unseen(t, keymap_action(t->keys, key));
+	else if (t->prompt.kind != PROMPT_NONE)
 		prompt_key(t, key);
 	else
 		tui_action(t, keymap_action(t->keys, key), NULL);

@@ -43,6 +43,9 @@ int command_unknown(const char *name, struct err *e);
 
 /* Finds and reads the configuration into c->project. Its mistakes are printed here; e->msg is empty then. */
 int cli_read_config(struct cli *c, struct err *e) MUST_CHECK;
+/* Is there a terminal that a screen can be drawn on? An editor's shell or a serial line says with
+ * TERM=dumb, or with none, that it cannot. */
+bool cli_can_draw(const struct cli *c);
 /* The word behind the command, or NULL. */
 const char *cli_word(const struct cli *c, size_t i);
 /* The environment named by a word; ERR_USAGE with the nearest name. */

@@ -301,7 +301,7 @@ static int show(const struct demo *d, struct err *e)
 	struct cli *c = d->c;
 	int rc;
 
-	if (c->terminal_in && c->terminal_out && !args_has(&c->args, OPT_PLAIN)) {
+	if (cli_can_draw(c) && !args_has(&c->args, OPT_PLAIN)) {
 		rc = cli_console(c, e);
 		return rc == 0 ? say_how_to_return(d, e) : rc;
 	}

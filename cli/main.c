@@ -8,6 +8,7 @@
  * anything else `status`. A command returns its exit status, or -1 with an error, which is
  * printed here in its three parts and mapped to the status of bascule(1).
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,6 +103,14 @@ static int run_command(struct cli *c, struct err *e)
 	return cmd->run(c, e);
 }
 
+bool cli_can_draw(const struct cli *c)
+{
+	const char *term = cli_getenv(NULL, "TERM");
+
+	return c->terminal_in && c->terminal_out && term != NULL && term[0] != '\0' &&
+	       strcmp(term, "dumb") != 0;
+}
+
 /* No command: the console for who looks at a terminal, status for a pipe. */
 static int run_default(struct cli *c, struct err *e)
 {
@@ -113,7 +122,7 @@ static int run_default(struct cli *c, struct err *e)
 		return print_docs(c->args.value[OPT_DOCS], e);
 	if (args_allow(&c->args, OPT_READING, "bascule", e) != 0 || cli_read_config(c, e) != 0)
 		return -1;
-	if (c->terminal_in && c->terminal_out && !(c->args.given & OPT_READING))
+	if (cli_can_draw(c) && !(c->args.given & OPT_READING))
 		return cli_console(c, e);
 	return cmd_status(c, e);
 }
@@ -181,6 +190,8 @@ int main(int argc, char **argv)
 
 	err_clear(&e);
 	arena_init(&c.arena);
+	/* A file that may not grow is an error with words, not a death inside a transaction. */
+	signal(SIGXFSZ, SIG_IGN);
 	c.terminal_in = isatty(STDIN_FILENO) != 0;
 	c.terminal_out = isatty(STDOUT_FILENO) != 0;
 	if (context_fill(&c.ctx, &c.arena, &e) != 0)

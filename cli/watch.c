@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cli/interrupt.h"
@@ -23,6 +24,8 @@
 #include "core/release/run.h"
 
 #define RUNNER_LOG_MAX ((size_t)64 << 10)
+/* With less than this a journal cannot go on for long. */
+#define FULL_BYTES ((unsigned long)64 << 10)
 
 struct watch {
 	struct cli *c;
@@ -93,8 +96,9 @@ static void print_run_error(const struct run *r)
 
 /* What a runner of ours said before it ended without a word in the journal: why it did not get the
  * lock, say. Its stderr is a file of the run; only what is younger than our start is its own. */
-static void print_last_words(const struct watch *w, const struct run *r)
+static bool print_last_words(const struct watch *w, const struct run *r)
 {
+	bool printed = false;
 	char *path = path_join(r->dir, "runner.log");
 	const char *said = NULL, *at;
 	struct strbuf log, out;
@@ -113,12 +117,27 @@ static void print_last_words(const struct watch *w, const struct run *r)
 	if (said == NULL)
 		goto out;
 	clean_lines(&out, sv_of(said), false);
-	if (fs_write_all(STDERR_FILENO, out.data, out.len, "stderr", &ignored) != 0)
-		goto out;
+	printed = fs_write_all(STDERR_FILENO, out.data, out.len, "stderr", &ignored) == 0;
 out:
 	strbuf_clear(&out);
 	strbuf_clear(&log);
 	mem_free(path);
+	return printed;
+}
+
+/* A runner that could not even write why it ended: most often there was no room to. */
+static void print_no_words(const struct run *r)
+{
+	struct statvfs fs;
+	struct err e;
+
+	err_set(&e, ERR_SYSTEM, "run %s of %s was interrupted", r->number, r->plan->environment);
+	err_detail(&e, "its runner is gone or silent, and left no word");
+	if (statvfs(r->dir, &fs) == 0 && fs.f_bavail * fs.f_frsize < FULL_BYTES)
+		err_detail(&e, "its runner left no word: the disk is full, %llu bytes are free in %s",
+			   (unsigned long long)(fs.f_bavail * fs.f_frsize), r->dir);
+	err_hint(&e, "bascule resume %s", r->number);
+	print_err(&e);
 }
 
 static int line_end(struct watch *w, const struct run *r)
@@ -140,7 +159,8 @@ static int line_end(struct watch *w, const struct run *r)
 			   "`bascule abort %s`",
 			   r->number, r->number, r->number);
 	if (r->state == RUN_INTERRUPTED) {
-		print_last_words(w, r);
+		if (!print_last_words(w, r))
+			print_no_words(r);
 		print_note(
 			"its runner is gone or silent; go on with `bascule resume %s` or, while it "
 			"still holds the lock, `bascule takeover %s`; end it with `bascule abort "

@@ -23,8 +23,9 @@ struct copy_queue {
 		size_t at, n;
 	} * line;
 	size_t n, cap;
-	bool run_known; /* the ledger has the run itself */
-	bool offered;   /* written in a transaction that is not committed yet */
+	int64_t since_ms; /* when the first of them came in */
+	bool run_known;   /* the ledger has the run itself */
+	bool offered;     /* written in a transaction that is not committed yet */
 };
 
 struct executor {
@@ -66,6 +67,8 @@ void record_note(struct executor *x, const char *kind, int step, json_t *fields)
 json_t *record_error(const struct err *e);
 /* Queues the lines of earlier runners that the ledger lacks. */
 void record_queue_old(struct executor *x);
+/* Is the queue worth a place in the next transaction? */
+bool record_copy_due(const struct executor *x);
 /* Puts the queue into the ledger, inside the caller's transaction. An apply_job.with. */
 int record_copy_with(void *x, struct db *db, struct err *e) MUST_CHECK;
 /* The transaction that record_copy_with was part of, if it was, is committed. */

@@ -29,6 +29,8 @@ struct follower {
 	const struct context *ctx;
 	const char *id;
 	struct cancel *cancel;
+	struct run *run; /* as last read */
+	int64_t gap_ms;
 	int notify_fd;
 	int runner_fd; /* pidfd of runner_pid, or -1 */
 	int64_t runner_pid;
@@ -97,22 +99,31 @@ static int follower_wait_gone(struct follower *f, struct err *e)
 	return wait_fds(&fd, 1, clock_mono_ms() + END_LIMIT_MS, f->cancel, e) < 0 ? -1 : 0;
 }
 
+static int follower_read(struct follower *f, struct err *e)
+{
+	int64_t start = clock_mono_ms(), took;
+	int ret;
+
+	ret = f->run ? run_refresh(f->run, e) : run_load(f->ctx, f->id, &f->run, e);
+	took = clock_mono_ms() - start;
+	f->gap_ms = 5 * took > FOLLOW_GAP_MS ? 5 * took : FOLLOW_GAP_MS;
+	return ret;
+}
+
 /* One reading. Returns 1 when there is nothing more to follow. */
 static int follower_look(struct follower *f, int (*fn)(void *, const struct run *), void *arg,
 			 struct err *e)
 {
-	struct run *r;
 	int ret;
 
-	if (run_load(f->ctx, f->id, &r, e))
+	if (follower_read(f, e))
 		return -1;
-	follower_watch_runner(f, r);
-	ret = run_state_ended(r->state) ? follower_wait_gone(f, e) : 0;
+	follower_watch_runner(f, f->run);
+	ret = run_state_ended(f->run->state) ? follower_wait_gone(f, e) : 0;
 	if (!ret)
-		ret = fn(arg, r);
-	if (!ret && (run_state_ended(r->state) || r->state == RUN_INTERRUPTED))
+		ret = fn(arg, f->run);
+	if (!ret && (run_state_ended(f->run->state) || f->run->state == RUN_INTERRUPTED))
 		ret = 1;
-	run_free(r);
 	return ret;
 }
 
@@ -139,6 +150,7 @@ int run_follow(const struct context *ctx, const char *id, int (*fn)(void *arg, c
 	} while (!ret);
 	ret = ret < 0 ? -1 : 0;
 out:
+	run_free(f.run);
 	if (f.runner_fd >= 0)
 		close(f.runner_fd);
 	if (f.notify_fd >= 0)

@@ -2,11 +2,11 @@
 /*
  * What a runner writes down, and where its copy goes.
  *
- * Every line goes to the journal in the run's folder at once and into a queue in memory. The queue is
- * put into the ledger of the environment with the next migration's own transaction, so that a
- * thousand migrations cost no transaction more; what is left goes with the `ended` line, before the
- * lock is given back. Only a step that changes the world without being its own record copies the
- * queue before it acts.
+ * Every line goes to the journal in the run's folder at once and into a queue in memory. Once there is
+ * enough of it, the queue is put into the ledger of the environment with the next migration's own
+ * transaction, so that a thousand migrations cost no transaction more and few pages; what is left goes
+ * with the `ended` line, before the lock is given back. Only a step that changes the world without
+ * being its own record copies the queue before it acts.
  *
  * A line that is in the journal and not in the ledger is no harm, only less proof: a copy that fails is
  * counted (not_copied), never a reason to stop.
@@ -20,10 +20,17 @@
 #include "core/base/mem.h"
 #include "core/ledger/ledger.h"
 
+/* A queue of so many lines, or whose first line has waited so long, goes with the next migration. Each
+ * copy makes pages of the ledger part of that transaction, which its fsync has to write. */
+#define COPY_LINES 64
+#define COPY_WAIT_MS 2000
+
 static void queue_add(struct executor *x, int64_t epoch, int64_t seq, size_t at)
 {
 	struct copy_queue *q = &x->queue;
 
+	if (q->n == 0)
+		q->since_ms = clock_mono_ms();
 	mem_grow(&q->line, &q->cap, q->n + 1, sizeof(*q->line));
 	q->line[q->n++] = (struct copy_line){ epoch, seq, at, q->text.len - at };
 }
@@ -118,6 +125,14 @@ static int put_lines(struct executor *x, struct db *db, struct err *e)
 			return -1;
 	}
 	return 0;
+}
+
+bool record_copy_due(const struct executor *x)
+{
+	const struct copy_queue *q = &x->queue;
+
+	return q->n > 0 && (!q->run_known || q->n >= COPY_LINES ||
+			    clock_mono_ms() - q->since_ms >= COPY_WAIT_MS);
 }
 
 int record_copy_with(void *arg, struct db *db, struct err *e)

@@ -228,6 +228,23 @@ static int run_read_plan(struct run *r, struct err *e)
 	return ret;
 }
 
+/* What the journal says, from its beginning; whatever r knew of it before is forgotten. */
+static int run_reread(struct run *r, struct err *e)
+{
+	struct run fresh = {
+		.dir = r->dir, .scripts = r->scripts, .plan = r->plan, .step = r->step
+	};
+
+	memcpy(fresh.id, r->id, sizeof(fresh.id));
+	memcpy(fresh.number, r->number, sizeof(fresh.number));
+	fresh.exit_code = -1;
+	memset(r->step, 0, r->plan->n_step * sizeof(*r->step));
+	for (size_t i = 0; i < r->plan->n_step; i++)
+		r->step[i].took_ms = -1;
+	*r = fresh;
+	return run_read_journal(r, e);
+}
+
 int run_read(const struct context *ctx, const char *id, struct run **out, struct err *e)
 {
 	struct run *r = mem_calloc(1, sizeof(*r));
@@ -237,13 +254,10 @@ int run_read(const struct context *ctx, const char *id, struct run **out, struct
 	if (sv_cut(&rest, '-', &number))
 		str_copy_sv(r->number, sizeof(r->number), number);
 	r->dir = run_path(ctx, id, NULL);
-	r->exit_code = -1;
 	if (run_read_plan(r, e))
 		goto fail;
 	r->step = mem_calloc(r->plan->n_step + 1, sizeof(*r->step));
-	for (size_t i = 0; i < r->plan->n_step; i++)
-		r->step[i].took_ms = -1;
-	if (run_read_journal(r, e))
+	if (run_reread(r, e))
 		goto fail;
 	*out = r;
 	return 0;
@@ -252,19 +266,30 @@ fail:
 	return err_wrap(e, "cannot read run %s", id);
 }
 
+int run_refresh(struct run *r, struct err *e)
+{
+	/* It may end between our two looks. Once its runner is gone, the journal does not change any
+	 * more, so the second reading is the truth. */
+	for (int looks = 0; looks < 2; looks++) {
+		if (run_reread(r, e))
+			return err_wrap(e, "cannot read run %s", r->id);
+		run_look_for_runner(r);
+		if (r->state != RUN_INTERRUPTED)
+			break;
+	}
+	return 0;
+}
+
 int run_load(const struct context *ctx, const char *id, struct run **out, struct err *e)
 {
 	struct run *r;
 
-	/* It may end between our two looks. Once its runner is gone, the journal does not change any
-	 * more, so the second reading is the truth. */
-	for (int looks = 0;; looks++) {
-		if (run_read(ctx, id, &r, e))
-			return -1;
-		run_look_for_runner(r);
-		if (r->state != RUN_INTERRUPTED || looks > 0)
-			break;
+	if (run_read(ctx, id, &r, e))
+		return -1;
+	run_look_for_runner(r);
+	if (r->state == RUN_INTERRUPTED && run_refresh(r, e)) {
 		run_free(r);
+		return -1;
 	}
 	*out = r;
 	return 0;
@@ -274,6 +299,7 @@ void run_free(struct run *r)
 {
 	if (!r)
 		return;
+	scripts_close(r->scripts);
 	plan_free(r->plan);
 	mem_free(r->step);
 	mem_free(r->dir);
@@ -321,45 +347,6 @@ void run_list_free(struct run **list, size_t n)
 
 /* --- What is frozen ------------------------------------------------------------------------- */
 
-char *run_script_path(const char *dir, const char *checksum)
-{
-	struct strbuf path;
-
-	strbuf_init(&path, STRBUF_NO_LIMIT);
-	strbuf_addf(&path, "%s/sql/%s.sql", dir, checksum + strlen("s1:"));
-	return strbuf_detach(&path);
-}
-
-int run_script(const struct run *r, const char *checksum, struct strbuf *out, struct err *e)
-{
-	char found[DIGEST_HEX_SIZE];
-	size_t before = out->len;
-	char *path;
-	int ret = -1;
-
-	if (strncmp(checksum, "s1:", 3) || strlen(checksum) != CHECKSUM_SIZE - 1)
-		return err_set(e, ERR_CORRUPT, "run %s names a script by no checksum: %s", r->id,
-			       checksum);
-	path = run_script_path(r->dir, checksum);
-	if (fs_read(path, SOURCE_FILE_MAX, out, e)) {
-		if (e->code == ERR_NOT_FOUND)
-			e->code = ERR_CORRUPT;
-		goto out;
-	}
-	digest_hex(strbuf_str(out) + before, out->len - before, found);
-	if (strcmp(found, checksum + 3)) {
-		out->len = before;
-		err_set(e, ERR_CORRUPT, "a frozen script of run %s was edited: %s", r->id, path);
-		err_detail(e, "its checksum is s1:%s, frozen was %s", found, checksum);
-		err_hint(e, "make a new run; what was approved is not what is there");
-		goto out;
-	}
-	ret = 0;
-out:
-	mem_free(path);
-	return ret;
-}
-
 static int run_verify_plan(const struct run *r, struct err *e)
 {
 	char *path = path_join(r->dir, "plan.json");
@@ -376,7 +363,7 @@ static int run_verify_plan(const struct run *r, struct err *e)
 	return ret;
 }
 
-int run_verify(const struct run *r, struct err *e)
+int run_verify(struct run *r, struct err *e)
 {
 	struct strbuf text;
 	int ret = -1;

@@ -3,7 +3,7 @@
  * A run: a frozen plan and its execution. This file: the folder and what can be read from it.
  *
  * <runs>/<id>/plan.json       frozen, 0600, never changed; its digest is in the first journal line
- * <runs>/<id>/sql/<hex>.sql   every text it will use, by checksum
+ * <runs>/<id>/scripts         every text it will use, by checksum
  * <runs>/<id>/journal.ndjson
  * <runs>/<id>/control.sock    while a runner lives
  * <runs>/<id>/runner.pid      the process spawned last: alive before its first journal line
@@ -49,6 +49,7 @@ struct run {
 	char id[RUN_ID_SIZE];
 	char number[16]; /* "118" */
 	char *dir;
+	struct run_scripts *scripts; /* opened by the first run_script */
 	struct plan *plan;
 	enum run_state state;
 	struct run_step *step; /* plan->n_step of them */
@@ -88,10 +89,9 @@ int run_list(const struct context *ctx, const char *project, const char *environ
 	     struct run ***out, size_t *n, size_t *unreadable, struct err *e) MUST_CHECK;
 void run_list_free(struct run **list, size_t n);
 /* Verifies plan.json against the digest in the journal and every text against its checksum. */
-int run_verify(const struct run *r, struct err *e) MUST_CHECK;
+int run_verify(struct run *r, struct err *e) MUST_CHECK;
 /* The frozen text of a checksum; appended to out. */
-int run_script(const struct run *r, const char *checksum, struct strbuf *out,
-	       struct err *e) MUST_CHECK;
+int run_script(struct run *r, const char *checksum, struct strbuf *out, struct err *e) MUST_CHECK;
 /* CONTRACT's `runs --json` element. */
 json_t *run_json(const struct run *r);
 

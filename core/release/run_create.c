@@ -8,8 +8,7 @@
  * user never make the same one; the random digits behind it keep ledgers of several machines apart.
  *
  * The texts are read now and compared with the checksums of the plan, because what was shown and
- * confirmed is what must run. Many small files are made durable by one syncfs(2) instead of an
- * fsync each: a plan of a thousand migrations would otherwise wait for two thousand.
+ * confirmed is what must run.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +24,6 @@
 #include "core/ledger/ledger.h"
 #include "core/release/run_folder.h"
 
-#define SYNC_EACH_MAX 8         /* more files than this: one syncfs */
 #define SWEEP_AFTER_S (60 * 60) /* a half-made folder older than this is nobody's any more */
 
 /* One freezing. */
@@ -36,29 +34,23 @@ struct freezer {
 	struct db *db;
 	struct history *history; /* of db; read when a rollback first needs it */
 	char *dir;               /* the temporary folder */
-	size_t n_written;
+	struct scripts_writer *scripts;
 	struct strbuf text;
 };
 
 /* --- Folders -------------------------------------------------------------------------------- */
 
-/* Removes a half-made run: files one level deep in it and in sql/. Best effort. */
+/* Removes a half-made run, which holds files only. Best effort. */
 static void sweep_folder(const char *dir)
 {
-	char *sql = path_join(dir, "sql");
-	const char *level[2] = { sql, dir };
+	DIR *d = opendir(dir);
+	struct dirent *entry;
 
-	for (int i = 0; i < 2; i++) {
-		DIR *d = opendir(level[i]);
-		struct dirent *entry;
-
-		while (d && (entry = readdir(d)) != NULL)
-			unlinkat(dirfd(d), entry->d_name, 0);
-		if (d)
-			closedir(d);
-		rmdir(level[i]);
-	}
-	mem_free(sql);
+	while (d && (entry = readdir(d)) != NULL)
+		unlinkat(dirfd(d), entry->d_name, 0);
+	if (d)
+		closedir(d);
+	rmdir(dir);
 }
 
 /* The highest number in use; half-made folders of crashed creates are swept on the way. */
@@ -150,7 +142,7 @@ out:
 
 /* --- Texts ---------------------------------------------------------------------------------- */
 
-static int file_write(const char *path, struct sv text, bool sync, struct err *e)
+static int file_write(const char *path, struct sv text, struct err *e)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int ret = -1;
@@ -159,7 +151,7 @@ static int file_write(const char *path, struct sv text, bool sync, struct err *e
 		return err_sys(e, errno, "cannot write %s", path);
 	if (fs_write_all(fd, text.p, text.n, path, e))
 		goto out;
-	if (sync && fsync(fd)) {
+	if (fsync(fd)) {
 		err_sys(e, errno, "cannot write %s to disk", path);
 		goto out;
 	}
@@ -169,12 +161,10 @@ out:
 	return ret;
 }
 
-/* Writes f->text as the script of checksum, once. */
+/* Freezes f->text as the script of checksum. */
 static int freezer_put(struct freezer *f, const struct step *s, const char *checksum, struct err *e)
 {
 	char found[DIGEST_HEX_SIZE];
-	char *path;
-	int ret = 0;
 
 	digest_hex(strbuf_str(&f->text), f->text.len, found);
 	if (strncmp(checksum, "s1:", 3) || strcmp(found, checksum + 3)) {
@@ -183,13 +173,7 @@ static int freezer_put(struct freezer *f, const struct step *s, const char *chec
 		err_detail(e, "its checksum is s1:%s, planned was %s", found, checksum);
 		return err_hint(e, "make the plan again");
 	}
-	path = run_script_path(f->dir, checksum);
-	if (!fs_exists(path)) {
-		ret = file_write(path, strbuf_sv(&f->text), f->n_written < SYNC_EACH_MAX, e);
-		f->n_written++;
-	}
-	mem_free(path);
-	return ret;
+	return scripts_put(f->scripts, checksum, strbuf_sv(&f->text), e);
 }
 
 /* Up (down false) or down of a migration as its file is today. */
@@ -245,6 +229,14 @@ static int freezer_step(struct freezer *f, const struct step *s, struct err *e)
 
 /* --- The rest of the folder ----------------------------------------------------------------- */
 
+static int freezer_scripts_end(struct freezer *f, struct err *e)
+{
+	struct scripts_writer *w = f->scripts;
+
+	f->scripts = NULL;
+	return scripts_finish(w, e);
+}
+
 static int freezer_plan(struct freezer *f, char digest[DIGEST_HEX_SIZE], struct err *e)
 {
 	char *path = path_join(f->dir, "plan.json");
@@ -258,7 +250,7 @@ static int freezer_plan(struct freezer *f, char digest[DIGEST_HEX_SIZE], struct 
 		err_set(e, ERR_LIMIT, "the plan is larger than %zu MiB", RUN_PLAN_MAX >> 20);
 		goto out;
 	}
-	if (file_write(path, strbuf_sv(&text), true, e))
+	if (file_write(path, strbuf_sv(&text), e))
 		goto out;
 	digest_hex(text.data, text.len, digest);
 	ret = 0;
@@ -294,39 +286,19 @@ out:
 	return ret;
 }
 
-/* Makes the names in the folder durable, and the texts that were not synced one by one. */
-static int freezer_sync(struct freezer *f, const char *sql, struct err *e)
-{
-	int fd, ret = 0;
-
-	if (f->n_written > SYNC_EACH_MAX) {
-		fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0 || syncfs(fd))
-			ret = err_sys(e, errno, "cannot write %s to disk", f->dir);
-		if (fd >= 0)
-			close(fd);
-		return ret;
-	}
-	return fs_sync_dir(sql, e) || fs_sync_dir(f->dir, e) ? -1 : 0;
-}
-
 static int freezer_fill(struct freezer *f, struct err *e)
 {
 	char digest[DIGEST_HEX_SIZE];
-	char *sql = path_join(f->dir, "sql");
-	int ret = -1;
 
-	if (fs_mkdirs(sql, 0700, e))
-		goto out;
+	if (fs_mkdirs(f->dir, 0700, e) || scripts_create(f->dir, &f->scripts, e))
+		return -1;
 	for (size_t i = 0; i < f->plan->n_step; i++)
 		if (freezer_step(f, &f->plan->step[i], e))
-			goto out;
-	if (freezer_plan(f, digest, e) || freezer_journal(f, digest, e) || freezer_sync(f, sql, e))
-		goto out;
-	ret = 0;
-out:
-	mem_free(sql);
-	return ret;
+			return -1;
+	if (freezer_scripts_end(f, e) || freezer_plan(f, digest, e) ||
+	    freezer_journal(f, digest, e))
+		return -1;
+	return fs_sync_dir(f->dir, e);
 }
 
 int run_create(const struct context *ctx, const struct plan *plan, const struct source *source,
@@ -343,6 +315,7 @@ int run_create(const struct context *ctx, const struct plan *plan, const struct 
 		goto out;
 	ret = 0;
 out:
+	scripts_discard(f.scripts);
 	if (f.dir)
 		sweep_folder(f.dir);
 	mem_free(f.dir);

@@ -11,8 +11,6 @@
 
 /* <runs>/<id>[/<file>]. Malloced. */
 char *run_path(const struct context *ctx, const char *id, const char *file);
-/* <dir>/sql/<hex>.sql. Malloced. checksum is "s1:…". */
-char *run_script_path(const char *dir, const char *checksum);
 /* The number in front of an id; 0 when name is no id. */
 int64_t run_number_of(const char *name);
 /* Checksums of the texts a step needs, up and down; NULL where there is none. */
@@ -23,10 +21,22 @@ int step_state_of(const char *name);
 /* As run_load, without asking whether the runner lives: the runner itself, and whoever keeps others from
  * starting one, know. */
 int run_read(const struct context *ctx, const char *id, struct run **out, struct err *e) MUST_CHECK;
+/* Reads r's journal and its runner's life anew; the plan is as it was. */
+int run_refresh(struct run *r, struct err *e) MUST_CHECK;
 /* What one line of the journal does to the run arg, whose plan and step are there. Never fails. */
 int run_take_line(void *arg, const struct journal_line *l, struct err *e);
 /* Reads r's journal into state, steps, times and chain. r->plan and r->step are there. */
 int run_read_journal(struct run *r, struct err *e) MUST_CHECK;
+
+/* The frozen texts, written once (run_scripts.c). A text that is there already is passed over. finish
+ * makes them durable; finish and discard free. */
+struct scripts_writer;
+int scripts_create(const char *dir, struct scripts_writer **out, struct err *e) MUST_CHECK;
+int scripts_put(struct scripts_writer *w, const char *checksum, struct sv text,
+		struct err *e) MUST_CHECK;
+int scripts_finish(struct scripts_writer *w, struct err *e) MUST_CHECK;
+void scripts_discard(struct scripts_writer *w);
+void scripts_close(struct run_scripts *s); /* of an opened run; NULL is fine */
 
 /* One runner of a run at a time: flock on runner.lock. *fd stays open as long as it is held.
  * ERR_LOCKED when another process has it. */

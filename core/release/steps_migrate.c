@@ -3,8 +3,8 @@
  * One migration up, one migration down.
  *
  * Both are their own record: the history event is in the migration's transaction, so the history
- * tells after any crash whether it ran. The journal's intent needs no fsync, and the queued lines
- * of the journal ride along in the same transaction.
+ * tells after any crash whether it ran. The journal's intent needs no fsync, and queued lines of the
+ * journal ride along in the same transaction.
  *
  * Undo looks into the history for what this run did: an up is taken back by its frozen down, a down
  * by its frozen up, which opens a new generation.
@@ -91,7 +91,7 @@ static int run_script_of(struct executor *x, const struct step *s, enum event_ki
 		.script = kind == EVENT_APPLIED ? strbuf_sv(&up) : strbuf_sv(&down),
 		.what = s->file && s->file[0] ? s->file : s->id,
 		.no_transaction = s->no_transaction,
-		.with = record_copy_with,
+		.with = record_copy_due(x) ? record_copy_with : NULL,
 		.arg = x,
 	};
 	event_of_step(x, s, kind, generation, &job.event);

@@ -157,8 +157,8 @@ static void run_create__sweeps_what_a_crash_left__when_it_is_old(void **state)
 	char id[RUN_ID_SIZE];
 	char *old, *fresh;
 
-	tmp_write(w->dir, "state/runs/.new-0011/sql/a.sql", "x");
-	tmp_write(w->dir, "state/runs/.new-0022/sql/a.sql", "x");
+	tmp_write(w->dir, "state/runs/.new-0011/scripts", "x");
+	tmp_write(w->dir, "state/runs/.new-0022/scripts", "x");
 	old = tmp_path(w->runs_dir, ".new-0011");
 	fresh = tmp_path(w->runs_dir, ".new-0022");
 	assert_int_equal(utimensat(AT_FDCWD, old, long_ago, 0), 0);

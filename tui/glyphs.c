@@ -42,8 +42,8 @@ static const struct range differ[] = {
 
 /* From U+10000 on none is agreed but these: mathematical letters, old pictures, ideographs. */
 static const struct range agree[] = {
-	{ 0x1d400, 0x1d7ff }, { 0x1f300, 0x1f3fa }, { 0x1f400, 0x1f53d }, { 0x1f5fb, 0x1f64f },
-	{ 0x1f680, 0x1f6c5 }, { 0x20000, 0x2a6d6 },
+	{ 0x1d400, 0x1d7ff }, { 0x1f300, 0x1f3fa }, { 0x1f400, 0x1f53d },
+	{ 0x1f5fb, 0x1f64f }, { 0x1f680, 0x1f6c5 }, { 0x20000, 0x2a6d6 },
 };
 
 static bool is_in(const struct range *list, size_t n, uint32_t cp)

@@ -27,8 +27,8 @@
 struct binding {
 	int32_t key[KEYS_PER_ACTION];
 	int n;
-	int line;                      /* in keys.ini; 0: the default */
-	char first[KEY_NAME_SIZE];     /* name of key[0] */
+	int line;                  /* in keys.ini; 0: the default */
+	char first[KEY_NAME_SIZE]; /* name of key[0] */
 };
 
 struct keymap {
@@ -194,8 +194,8 @@ static void unknown_action(struct loader *l, const struct ini_item *item)
 	for (int i = 0; i < ACTIONS; i++)
 		names[i] = action_table[i].name;
 	near = str_nearest(item->key, names, ACTIONS);
-	mistake(l, item->line, "unknown action `%s`%s%s%s", item->key, near ? ", did you mean `" : "",
-		near ? near : "", near ? "`?" : "");
+	mistake(l, item->line, "unknown action `%s`%s%s%s", item->key,
+		near ? ", did you mean `" : "", near ? near : "", near ? "`?" : "");
 }
 
 static void load_pair(struct loader *l, const struct ini_item *item)
@@ -221,7 +221,8 @@ static void load_pair(struct loader *l, const struct ini_item *item)
 		if (key < 0)
 			mistake(l, item->line, "unknown key `%.*s`", (int)word.n, word.p);
 		else if (b.n == KEYS_PER_ACTION)
-			mistake(l, item->line, "more than %d keys for `%s`", KEYS_PER_ACTION, item->key);
+			mistake(l, item->line, "more than %d keys for `%s`", KEYS_PER_ACTION,
+				item->key);
 		else
 			b.key[b.n++] = key;
 	}
@@ -239,7 +240,8 @@ static void load_item(void *arg, const struct ini_item *item)
 		break;
 	case INI_SECTION:
 		if (strcmp(item->section, "keys") != 0)
-			mistake(l, item->line, "unknown section [%s], only [keys] is known", item->section);
+			mistake(l, item->line, "unknown section [%s], only [keys] is known",
+				item->section);
 		break;
 	case INI_PAIR:
 		if (strcmp(item->section, "keys") != 0)
@@ -267,10 +269,12 @@ static void clash(struct loader *l, enum action a, enum action b, int32_t key)
 	strbuf_init(&name, KEY_NAME_SIZE);
 	keys_name(key, &name);
 	if (one->line > 0)
-		mistake(l, two->line, "key `%s` of `%s` is the key of `%s` in line %d", strbuf_str(&name),
-			action_table[b].name, action_table[a].name, one->line);
+		mistake(l, two->line, "key `%s` of `%s` is the key of `%s` in line %d",
+			strbuf_str(&name), action_table[b].name, action_table[a].name, one->line);
 	else
-		mistake(l, two->line, "key `%s` of `%s` is a default key of `%s`: give that one other keys or `none`",
+		mistake(l, two->line,
+			"key `%s` of `%s` is a default key of `%s`: give that one other keys or "
+			"`none`",
 			strbuf_str(&name), action_table[b].name, action_table[a].name);
 	strbuf_clear(&name);
 }
@@ -300,7 +304,8 @@ int keymap_load(struct keymap *k, struct sv text, const char *path, struct err *
 	if (l.n_mistakes == 0) {
 		*k = fresh;
 	} else {
-		err_set(e, ERR_CONFIG, l.n_mistakes == 1 ? "%zu mistake in %s" : "%zu mistakes in %s",
+		err_set(e, ERR_CONFIG,
+			l.n_mistakes == 1 ? "%zu mistake in %s" : "%zu mistakes in %s",
 			l.n_mistakes, path);
 		rc = err_detail(e, "%s", strbuf_str(&l.mistakes));
 	}

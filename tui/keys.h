@@ -11,9 +11,23 @@
 /* A key: a code point, or one of these above the Unicode range. Ctrl-X is its control code. */
 enum key_code {
 	KEYS_BASE = 0x200000,
-	KEYS_UP, KEYS_DOWN, KEYS_LEFT, KEYS_RIGHT, KEYS_HOME, KEYS_END, KEYS_PAGE_UP, KEYS_PAGE_DOWN,
-	KEYS_BACKSPACE, KEYS_DELETE, KEYS_BACKTAB, KEYS_RESIZE, KEYS_PASTE_BEGIN, KEYS_PASTE_END,
-	KEYS_F1, KEYS_F12 = KEYS_F1 + 11, KEYS_NONE
+	KEYS_UP,
+	KEYS_DOWN,
+	KEYS_LEFT,
+	KEYS_RIGHT,
+	KEYS_HOME,
+	KEYS_END,
+	KEYS_PAGE_UP,
+	KEYS_PAGE_DOWN,
+	KEYS_BACKSPACE,
+	KEYS_DELETE,
+	KEYS_BACKTAB,
+	KEYS_RESIZE,
+	KEYS_PASTE_BEGIN,
+	KEYS_PASTE_END,
+	KEYS_F1,
+	KEYS_F12 = KEYS_F1 + 11,
+	KEYS_NONE
 };
 
 struct keymap; /* key -> action */
@@ -29,7 +43,7 @@ enum action keymap_action(const struct keymap *k, int32_t key);
 const char *keymap_key(const struct keymap *k, enum action act);
 /* All of them, blank-separated. */
 void keymap_keys(const struct keymap *k, enum action act, struct strbuf *out);
-int32_t key_of(struct sv name);              /* -1 */
+int32_t key_of(struct sv name); /* -1 */
 void keys_name(int32_t key, struct strbuf *out);
 
 #endif

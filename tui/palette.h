@@ -6,7 +6,7 @@
 #include "core/base/err.h"
 #include "tui/tui.h"
 
-#define PALETTE_SHOWN 8       /* completions worth showing at once */
+#define PALETTE_SHOWN 8 /* completions worth showing at once */
 #define PALETTE_WORD_SIZE 96
 
 /* What the last word of the typed text may become. */
@@ -14,8 +14,8 @@ struct palette_list {
 	char word[PALETTE_SHOWN][PALETTE_WORD_SIZE];
 	const char *help[PALETTE_SHOWN]; /* "" when there is none to give */
 	size_t n;
-	size_t total;                    /* matches in all */
-	char common[PALETTE_WORD_SIZE];  /* what all of them begin with */
+	size_t total;                   /* matches in all */
+	char common[PALETTE_WORD_SIZE]; /* what all of them begin with */
 };
 
 /* Completions of text: action names (those that mean something in the shown view first), then by the action's argument

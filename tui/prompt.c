@@ -19,7 +19,14 @@
 #include "tui/palette.h"
 #include "tui/tui.h"
 
-enum { KEY_CTRL_C = 3, KEY_CTRL_H = 8, KEY_CTRL_U = 21, KEY_CTRL_W = 23, KEY_ESC = 27, KEY_DEL = 127 };
+enum {
+	KEY_CTRL_C = 3,
+	KEY_CTRL_H = 8,
+	KEY_CTRL_U = 21,
+	KEY_CTRL_W = 23,
+	KEY_ESC = 27,
+	KEY_DEL = 127
+};
 
 static void prompt_close(struct prompt *p)
 {

@@ -11,15 +11,23 @@
 struct tui;
 struct canvas;
 
-enum prompt_kind { PROMPT_NONE, PROMPT_PALETTE, PROMPT_FIND, PROMPT_FILTER, PROMPT_CONFIRM, PROMPT_ASK, PROMPT_YES };
+enum prompt_kind {
+	PROMPT_NONE,
+	PROMPT_PALETTE,
+	PROMPT_FIND,
+	PROMPT_FILTER,
+	PROMPT_CONFIRM,
+	PROMPT_ASK,
+	PROMPT_YES
+};
 
 struct prompt {
 	enum prompt_kind kind;
 	char text[256];
 	size_t len;
-	bool pasting;         /* between paste-begin and paste-end */
-	bool paste_dropped;   /* a paste came into a confirmation and was dropped: said on screen */
-	char expect[64];      /* PROMPT_CONFIRM: what must be typed */
+	bool pasting;       /* between paste-begin and paste-end */
+	bool paste_dropped; /* a paste came into a confirmation and was dropped: said on screen */
+	char expect[64];    /* PROMPT_CONFIRM: what must be typed */
 	char title[160];
 	char history[16][256];
 	int n_history, at_history;

@@ -58,9 +58,11 @@ static const char *line_help(const struct prompt *p)
 	case PROMPT_FIND:
 		return "Enter keeps it, n and N go on, Esc leaves";
 	case PROMPT_FILTER:
-		return "TEXT, !TEXT without it, differs; empty shows all. Enter keeps it, Esc leaves";
+		return "TEXT, !TEXT without it, differs; empty shows all. Enter keeps it, Esc "
+		       "leaves";
 	case PROMPT_YES:
-		return p->paste_dropped ? "a paste was dropped: press y" : "y does it, any other key does not";
+		return p->paste_dropped ? "a paste was dropped: press y"
+					: "y does it, any other key does not";
 	default:
 		return "Enter goes on, Esc leaves";
 	}
@@ -104,7 +106,8 @@ static void draw_line(const struct tui *t, struct canvas *c)
 	if (p->kind == PROMPT_PALETTE)
 		draw_completions(t, c, r.row + 1);
 	else
-		canvas_puts(c, r.row + 1, 1, c->cols - 1, p->paste_dropped ? ROLE_WARN : ROLE_DIM, line_help(p));
+		canvas_puts(c, r.row + 1, 1, c->cols - 1, p->paste_dropped ? ROLE_WARN : ROLE_DIM,
+			    line_help(p));
 }
 
 /* --- The box ---------------------------------------------------------------------------------- */
@@ -136,7 +139,8 @@ static bool is_change(const struct step *s)
 }
 
 /* "0140, 0141, 0142" of the changes for which yes says so; how many. */
-static size_t list_ids(const struct plan *plan, bool (*yes)(const struct step *), struct strbuf *out)
+static size_t list_ids(const struct plan *plan, bool (*yes)(const struct step *),
+		       struct strbuf *out)
 {
 	size_t n = 0;
 
@@ -256,10 +260,13 @@ static void box_input(const struct tui *t, struct box *b)
 	rect_cut(&b->in, 1);
 	l = box_line(b);
 	if (t->prompt.paste_dropped)
-		text_add(&l, ROLE_WARN, "A paste was dropped: the name must be typed. Nothing has been changed yet.");
+		text_add(&l, ROLE_WARN,
+			 "A paste was dropped: the name must be typed. Nothing has been changed "
+			 "yet.");
 	else
-		text_add(&l, ROLE_DIM,
-			 "Enter does nothing until the name matches. Nothing has been changed yet.");
+		text_add(
+			&l, ROLE_DIM,
+			"Enter does nothing until the name matches. Nothing has been changed yet.");
 }
 
 static void draw_box(const struct tui *t, struct canvas *c)
@@ -268,8 +275,9 @@ static void draw_box(const struct tui *t, struct canvas *c)
 	int cols = c->cols < BOX_COLS + 4 ? c->cols - 2 : BOX_COLS;
 	int rows = 5 + (plan ? 8 : 0);
 	int row = (c->rows - rows) / 2, col = (c->cols - cols) / 2;
-	struct box b = { .c = c,
-			 .in = { .row = row + 1, .col = col + 3, .rows = rows - 2, .cols = cols - 5 } };
+	struct box b = {
+		.c = c, .in = { .row = row + 1, .col = col + 3, .rows = rows - 2, .cols = cols - 5 }
+	};
 
 	canvas_box(c, row, col, rows, cols, ROLE_RULE);
 	if (plan)

@@ -48,20 +48,20 @@
 #define CTRL_Z 26
 #define ALT_STACK_BYTES ((size_t)64 << 10)
 
-static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGILL,  SIGFPE, SIGABRT,
+static const int fatal_signals[] = { SIGSEGV, SIGBUS, SIGILL,  SIGFPE,  SIGABRT,
 				     SIGSYS,  SIGHUP, SIGQUIT, SIGTERM, SIGINT };
 #define N_FATAL (sizeof(fatal_signals) / sizeof(fatal_signals[0]))
 
 static struct {
-	volatile sig_atomic_t taken;  /* the terminal is ours: restore it */
+	volatile sig_atomic_t taken; /* the terminal is ours: restore it */
 	volatile sig_atomic_t resized, suspended;
 	int wake_fd;
-	struct termios modes;         /* as they were */
+	struct termios modes; /* as they were */
 	char restore[512];
 	size_t n_restore;
 	struct sigaction fatal[N_FATAL]; /* who had them before */
 	struct sigaction winch, tstp;
-	bool at_exit;                 /* registered */
+	bool at_exit; /* registered */
 } term;
 
 struct screen {
@@ -69,14 +69,14 @@ struct screen {
 	struct input *input;
 	struct canvas shown; /* as last drawn */
 	bool paint_all;
-	int colors;          /* 256, 16, 8 or 0 */
-	bool modern;         /* knows titles and synchronized output, or ignores them as it should */
+	int colors;  /* 256, 16, 8 or 0 */
+	bool modern; /* knows titles and synchronized output, or ignores them as it should */
 	void *alt_stack;
-	int cursor;          /* visibility as last set */
+	int cursor; /* visibility as last set */
 	struct {
 		attr_t attr;
 		short pair;
-	} style[ROLES][2];   /* [1]: the row under the cursor */
+	} style[ROLES][2]; /* [1]: the row under the cursor */
 };
 
 static void write_fixed(const char *text, size_t n)
@@ -201,8 +201,9 @@ static void make_restore_string(const struct screen *s)
 /* Terminals that are known to swallow a sequence they do not know. */
 static bool is_modern(const char *name)
 {
-	static const char *const known[] = { "xterm", "tmux", "screen", "rxvt", "alacritty", "foot",
-					     "kitty", "st-",  "konsole", "vte", "wezterm",   "gnome" };
+	static const char *const known[] = { "xterm",     "tmux", "screen",  "rxvt",
+					     "alacritty", "foot", "kitty",   "st-",
+					     "konsole",   "vte",  "wezterm", "gnome" };
 
 	for (size_t i = 0; name && i < sizeof(known) / sizeof(known[0]); i++)
 		if (strncmp(name, known[i], strlen(known[i])) == 0)
@@ -458,7 +459,7 @@ static bool draw_cursor(struct screen *s, const struct canvas *c)
 {
 	bool on = c->cursor_row >= 0 && c->cursor_col >= 0;
 	bool changed = s->cursor != on || (on && (s->shown.cursor_row != c->cursor_row ||
-						   s->shown.cursor_col != c->cursor_col));
+						  s->shown.cursor_col != c->cursor_col));
 
 	if (s->cursor != on)
 		curs_set(on);

@@ -317,7 +317,8 @@ static bool action_move(struct table *t, const struct table_rows *rows, enum act
 	return true;
 }
 
-static bool action_find(struct table *t, const struct table_rows *rows, enum action act, const char *arg)
+static bool action_find(struct table *t, const struct table_rows *rows, enum action act,
+			const char *arg)
 {
 	switch (act) {
 	case ACT_FIND:
@@ -355,7 +356,8 @@ static void sort_by(struct table *t, const struct table_rows *rows, const char *
 		t->sort = t->sort < n ? t->sort + 1 : 0;
 }
 
-static bool action_order(struct table *t, const struct table_rows *rows, enum action act, const char *arg)
+static bool action_order(struct table *t, const struct table_rows *rows, enum action act,
+			 const char *arg)
 {
 	if (act == ACT_SORT)
 		sort_by(t, rows, arg);
@@ -429,7 +431,8 @@ static void paint_matches(const struct table *t, struct canvas *c, int row, int 
 	strbuf_init(&text, n);
 	column = mem_calloc(n, sizeof(*column));
 	stretch_read(c, row, col, cols, &text, column, n);
-	for (size_t at = 0; (at = text_find(strbuf_sv(&text), at, t->find)) != SIZE_MAX; at += len) {
+	for (size_t at = 0; (at = text_find(strbuf_sv(&text), at, t->find)) != SIZE_MAX;
+	     at += len) {
 		int first = column[at], last = column[at + len - 1];
 
 		canvas_paint(c, row, first, last - first + 1, ROLE_MATCH, false);
@@ -452,8 +455,8 @@ static void paint_selected(struct canvas *c, int row, int col, int cols)
 	}
 }
 
-void table_decorate(const struct table *t, const struct table_rows *rows, size_t position, struct canvas *c,
-		    int row, int col, int cols)
+void table_decorate(const struct table *t, const struct table_rows *rows, size_t position,
+		    struct canvas *c, int row, int col, int cols)
 {
 	bool selected = position == t->at;
 	size_t number = table_row(t, position);

@@ -39,17 +39,17 @@ struct table_rows {
 
 /* Zeroed memory is a list without rows. */
 struct table {
-	size_t *order;    /* row numbers as shown */
-	size_t n, cap;    /* rows shown */
+	size_t *order; /* row numbers as shown */
+	size_t n, cap; /* rows shown */
 	size_t n_total;
-	size_t at;        /* selected position in order */
-	size_t top;       /* first position on screen */
-	int page;         /* rows on screen, as of the last table_scroll() */
+	size_t at;                /* selected position in order */
+	size_t top;               /* first position on screen */
+	int page;                 /* rows on screen, as of the last table_scroll() */
 	char key[TABLE_KEY_SIZE]; /* of the selected row */
-	int sort;         /* column plus one; 0 is the natural order */
+	int sort;                 /* column plus one; 0 is the natural order */
 	bool reverse;
 	char find[128], filter[128];
-	char **mark;      /* keys, sorted */
+	char **mark; /* keys, sorted */
 	size_t n_mark, cap_mark;
 };
 
@@ -72,8 +72,8 @@ int table_sort_column(const struct table *t); /* -1 natural */
 /* On a row already painted at line row, columns col..col+cols: the cursor ('>' and ROLE_SELECT reversed) when
  * position is selected, '+' (ASCII) or a dot and ROLE_MARK when marked, ROLE_MATCH over what find found. The first column
  * must have been left blank for it. */
-void table_decorate(const struct table *t, const struct table_rows *rows, size_t position, struct canvas *c,
-		    int row, int col, int cols);
+void table_decorate(const struct table *t, const struct table_rows *rows, size_t position,
+		    struct canvas *c, int row, int col, int cols);
 /* "3 of 142", with "filter: differs", "find: status", "2 marked" when so: for view_words.facts. */
 void table_facts(const struct table *t, struct strbuf *out);
 

@@ -22,8 +22,8 @@
 #define NO_COLOR_GIVEN INT16_MIN
 
 static const char *const color_names[16] = {
-	"black",	"red",	      "green",	      "yellow",	       "blue",
-	"magenta",	"cyan",	      "white",	      "bright-black",  "bright-red",
+	"black",        "red",           "green",       "yellow",         "blue",
+	"magenta",      "cyan",          "white",       "bright-black",   "bright-red",
 	"bright-green", "bright-yellow", "bright-blue", "bright-magenta", "bright-cyan",
 	"bright-white",
 };
@@ -32,7 +32,7 @@ static const struct {
 	const char *name;
 	enum theme_attr attr;
 } attr_names[] = {
-	{ "bold", ATTR_BOLD },		 { "dim", ATTR_DIM },	    { "reverse", ATTR_REVERSE },
+	{ "bold", ATTR_BOLD },           { "dim", ATTR_DIM },       { "reverse", ATTR_REVERSE },
 	{ "underline", ATTR_UNDERLINE }, { "italic", ATTR_ITALIC },
 };
 #define N_ATTRS (sizeof(attr_names) / sizeof(attr_names[0]))
@@ -161,8 +161,8 @@ static void load_word(struct loader *l, int line, struct theme_role *r, struct s
 	if (!color)
 		mistake(l, line, "unknown word `%.*s`", (int)word.n, word.p);
 	else if (!color_of(rest, max, color))
-		mistake(l, line, "`%.*s` is not a colour (0 to %d, a name, or default)", (int)rest.n,
-			rest.p, max);
+		mistake(l, line, "`%.*s` is not a colour (0 to %d, a name, or default)",
+			(int)rest.n, rest.p, max);
 }
 
 static void load_role(struct loader *l, const struct ini_item *item)
@@ -177,12 +177,13 @@ static void load_role(struct loader *l, const struct ini_item *item)
 		for (int i = 0; i < ROLES; i++)
 			names[i] = role_name((enum role)i);
 		near = str_nearest(item->key, names, ROLES);
-		mistake(l, item->line, "unknown role `%s`%s%s%s", item->key, near ? ", did you mean `" : "",
-			near ? near : "", near ? "`?" : "");
+		mistake(l, item->line, "unknown role `%s`%s%s%s", item->key,
+			near ? ", did you mean `" : "", near ? near : "", near ? "`?" : "");
 		return;
 	}
 	if (l->line_of[role] > 0)
-		mistake(l, item->line, "`%s` stands in line %d already", item->key, l->line_of[role]);
+		mistake(l, item->line, "`%s` stands in line %d already", item->key,
+			l->line_of[role]);
 	l->line_of[role] = item->line;
 	while (sv_cut(&rest, ' ', &word))
 		if (word.n > 0)
@@ -210,7 +211,8 @@ static void load_item(void *arg, const struct ini_item *item)
 	else if (item->event == INI_PAIR && strcmp(item->key, "name") == 0)
 		str_copy(l->theme->name, sizeof(l->theme->name), item->value);
 	else if (item->event == INI_PAIR)
-		mistake(l, item->line, "unknown key `%s` in [theme], did you mean `name`?", item->key);
+		mistake(l, item->line, "unknown key `%s` in [theme], did you mean `name`?",
+			item->key);
 }
 
 int theme_parse(struct sv text, const char *path, struct theme *out, struct err *e)
@@ -226,7 +228,8 @@ int theme_parse(struct sv text, const char *path, struct theme *out, struct err 
 	if (l.n_mistakes == 0) {
 		*out = fresh;
 	} else {
-		err_set(e, ERR_CONFIG, l.n_mistakes == 1 ? "%zu mistake in theme %s" : "%zu mistakes in theme %s",
+		err_set(e, ERR_CONFIG,
+			l.n_mistakes == 1 ? "%zu mistake in theme %s" : "%zu mistakes in theme %s",
 			l.n_mistakes, path);
 		rc = err_detail(e, "%s", strbuf_str(&l.mistakes));
 	}
@@ -265,7 +268,8 @@ static int unknown_theme(const char *name, struct err *e)
 	return -1;
 }
 
-int theme_load(const char *name, const char *const *dirs, size_t n, struct theme *out, struct err *e)
+int theme_load(const char *name, const char *const *dirs, size_t n, struct theme *out,
+	       struct err *e)
 {
 	char file[64];
 

@@ -6,13 +6,19 @@
 #include "core/base/str.h"
 #include "tui/canvas.h"
 
-enum theme_attr { ATTR_BOLD = 1, ATTR_DIM = 2, ATTR_REVERSE = 4, ATTR_UNDERLINE = 8, ATTR_ITALIC = 16 };
+enum theme_attr {
+	ATTR_BOLD = 1,
+	ATTR_DIM = 2,
+	ATTR_REVERSE = 4,
+	ATTR_UNDERLINE = 8,
+	ATTR_ITALIC = 16
+};
 
 struct theme_role {
 	int16_t fg256, bg256; /* -1 default */
 	int16_t fg16, bg16;
-	unsigned attr;        /* with colours */
-	unsigned attr_mono;   /* without */
+	unsigned attr;      /* with colours */
+	unsigned attr_mono; /* without */
 };
 
 struct theme {
@@ -24,7 +30,8 @@ struct theme {
  * once in e->detail with lines. Roles not named keep the terminal's default. */
 int theme_parse(struct sv text, const char *path, struct theme *out, struct err *e) MUST_CHECK;
 /* By name (searched in dirs[0..n), then built in) or by path when it holds a slash. */
-int theme_load(const char *name, const char *const *dirs, size_t n, struct theme *out, struct err *e) MUST_CHECK;
+int theme_load(const char *name, const char *const *dirs, size_t n, struct theme *out,
+	       struct err *e) MUST_CHECK;
 /* Names of the built-in themes, and the number of them. */
 const char *const *theme_names(size_t *n);
 

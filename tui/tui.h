@@ -13,11 +13,11 @@
 #define TUI_MIN_ROWS 20
 
 struct tui_options {
-	const char *theme;      /* name or path; NULL: dark */
+	const char *theme;         /* name or path; NULL: dark */
 	const char *theme_dirs[3]; /* searched in order, then the built-in ones */
-	const char *keys_path;  /* keys.ini, or NULL */
+	const char *keys_path;     /* keys.ini, or NULL */
 	bool ascii;
-	bool no_color;          /* NO_COLOR */
+	bool no_color; /* NO_COLOR */
 	bool read_only;
 	bool no_mouse;
 };
@@ -26,17 +26,18 @@ enum view_id { VIEW_ENVS, VIEW_MATRIX, VIEW_PLAN, VIEW_RUNS, VIEW_AUDIT, VIEW_HE
 
 struct tui {
 	struct model model;
-	struct engine *engine;     /* NULL in golden tests */
+	struct engine *engine; /* NULL in golden tests */
 	const struct view_ops *view[VIEWS];
 	void *state[VIEWS];
 	enum view_id shown;
-	enum view_id back[16];     /* views to go back to */
+	enum view_id back[16]; /* views to go back to */
 	size_t n_back;
-	bool returning;            /* open was called by going back: a view keeps its own selection */
+	bool returning; /* open was called by going back: a view keeps its own selection */
 	struct keymap *keys;
 	struct theme *theme;
 	const struct tui_options *opt; /* NULL in golden tests */
-	struct prompt prompt;      /* palette, find, filter, typed confirmation; prompt.kind says which */
+	struct prompt
+		prompt; /* palette, find, filter, typed confirmation; prompt.kind says which */
 	bool quit, redraw, suspend, dirty, new_theme; /* what the loop is to do next */
 	char find[128], filter[128]; /* as last entered; each list keeps its own in force */
 	int rows, cols;
@@ -44,23 +45,26 @@ struct tui {
 
 /* The whole console until the user leaves. Returns 0, or -1 with e (no terminal, bad theme, bad keys). The caller has
  * set the locale's LC_CTYPE: the engine's threads run from here on. */
-int tui_run(const struct project *p, const struct context *ctx, const struct tui_options *opt, struct err *e) MUST_CHECK;
+int tui_run(const struct project *p, const struct context *ctx, const struct tui_options *opt,
+	    struct err *e) MUST_CHECK;
 
 /* The parts a test uses without a terminal. */
 void tui_init(struct tui *t, const struct project *p, const struct context *ctx);
 void tui_clear(struct tui *t);
-void tui_draw(struct tui *t, struct canvas *c);         /* chrome, shown view, prompt on top */
-void tui_event(struct tui *t, struct event *ev);        /* model_apply and the views' event calls */
+void tui_draw(struct tui *t, struct canvas *c);  /* chrome, shown view, prompt on top */
+void tui_event(struct tui *t, struct event *ev); /* model_apply and the views' event calls */
 void tui_action(struct tui *t, enum action act, const char *arg);
-void tui_show(struct tui *t, enum view_id v);           /* remembers the way back */
+void tui_show(struct tui *t, enum view_id v); /* remembers the way back */
 /* Index of the environment a plan would be for: the view's selection. -1 none. */
 int tui_selected_env(const struct tui *t);
 
 /* What views ask of the engine; each does nothing when there is none (golden tests). */
-void tui_plan(struct tui *t, const struct plan_request *r);  /* asks for a plan and shows the plan view */
-void tui_watch(struct tui *t, const char *run_id);           /* follows a run and shows it in the plan view */
-void tui_script(struct tui *t, const char *env, const char *ns, const char *id, bool down); /* -> model.script */
-void tui_events(struct tui *t, const char *env);             /* -> model.events */
-void tui_read_runs(struct tui *t);                           /* -> model.runs */
+void tui_plan(struct tui *t,
+	      const struct plan_request *r);       /* asks for a plan and shows the plan view */
+void tui_watch(struct tui *t, const char *run_id); /* follows a run and shows it in the plan view */
+void tui_script(struct tui *t, const char *env, const char *ns, const char *id,
+		bool down);                      /* -> model.script */
+void tui_events(struct tui *t, const char *env); /* -> model.events */
+void tui_read_runs(struct tui *t);               /* -> model.runs */
 
 #endif

@@ -13,7 +13,8 @@
 #include "core/base/mem.h"
 #include "core/engine/job.h"
 
-int engine_new(const struct project *p, const struct context *ctx, struct engine **out, struct err *e)
+int engine_new(const struct project *p, const struct context *ctx, struct engine **out,
+	       struct err *e)
 {
 	struct engine *g = mem_calloc(1, sizeof(*g));
 
@@ -54,7 +55,8 @@ struct event *engine_next(struct engine *g)
 
 bool engine_busy(const struct engine *g)
 {
-	struct engine *own = (struct engine *)(uintptr_t)g; /* its locks are no part of what is asked */
+	struct engine *own =
+		(struct engine *)(uintptr_t)g; /* its locks are no part of what is asked */
 	bool waiting;
 
 	pthread_mutex_lock(&own->queue.lock);
@@ -238,7 +240,8 @@ uint64_t engine_watch(struct engine *g, const char *run_id)
 	pthread_mutex_lock(&g->lock);
 	request = g->watch_request = ++g->last_request;
 	if (g->watch)
-		cancel_fire(&g->watch->cancel); /* alive: it takes itself out of here under the lock */
+		cancel_fire(
+			&g->watch->cancel); /* alive: it takes itself out of here under the lock */
 	g->watch = NULL;
 	pthread_mutex_unlock(&g->lock);
 	if (run_id)

@@ -12,24 +12,27 @@
 #include "core/engine/event.h"
 
 #define ENGINE_THREADS 32
-#define ENGINE_REFRESH_MS 5000   /* period of the refresh timer: the only wake-up of an idle console */
+#define ENGINE_REFRESH_MS \
+	5000 /* period of the refresh timer: the only wake-up of an idle console */
 
 struct engine;
 
 /* p and ctx are borrowed and must outlive the engine; they are read-only from now on. */
-int engine_new(const struct project *p, const struct context *ctx, struct engine **out, struct err *e) MUST_CHECK;
+int engine_new(const struct project *p, const struct context *ctx, struct engine **out,
+	       struct err *e) MUST_CHECK;
 /* Fires every cancel, joins every thread, frees what is queued. */
 void engine_free(struct engine *g);
-int engine_fd(const struct engine *g);          /* poll for POLLIN */
-struct event *engine_next(struct engine *g);    /* NULL when empty; caller gives it to model_apply */
-bool engine_busy(const struct engine *g);       /* a job runs or an event waits (tests: wait idle) */
+int engine_fd(const struct engine *g);       /* poll for POLLIN */
+struct event *engine_next(struct engine *g); /* NULL when empty; caller gives it to model_apply */
+bool engine_busy(const struct engine *g);    /* a job runs or an event waits (tests: wait idle) */
 
 /* Each returns the request number its event will carry. At most one snapshot job runs at a time; asking
  * again while one runs marks it to run once more. */
 uint64_t engine_refresh(struct engine *g);
 uint64_t engine_runs(struct engine *g);
 uint64_t engine_plan(struct engine *g, const struct plan_request *r); /* r is copied */
-uint64_t engine_script(struct engine *g, const char *env, const char *ns, const char *id, bool down);
+uint64_t engine_script(struct engine *g, const char *env, const char *ns, const char *id,
+		       bool down);
 uint64_t engine_events(struct engine *g, const char *env);
 /* Freezes plan (moves it) and starts its runner. EV_RUN_STARTED. */
 uint64_t engine_start_run(struct engine *g, struct plan *plan);

@@ -16,27 +16,28 @@
 #include "core/release/run.h"
 
 enum event_type {
-	EV_SNAPSHOT,  /* source, histories, matrix, locks, backups of one refresh: one consistent picture */
-	EV_RUNS,      /* list of runs */
-	EV_RUN,       /* one watched run, freshly loaded */
-	EV_PLAN,      /* a plan that was asked for, or why there is none */
-	EV_SCRIPT,    /* texts of one migration: today's file, stored, diff */
+	EV_SNAPSHOT, /* source, histories, matrix, locks, backups of one refresh: one consistent picture */
+	EV_RUNS,        /* list of runs */
+	EV_RUN,         /* one watched run, freshly loaded */
+	EV_PLAN,        /* a plan that was asked for, or why there is none */
+	EV_SCRIPT,      /* texts of one migration: today's file, stored, diff */
 	EV_RUN_STARTED, /* a run was created and its runner spawned, or why not */
-	EV_REQUESTED, /* answer to a request to a runner */
-	EV_EVENTS,    /* history events of one environment, for the audit view */
+	EV_REQUESTED,   /* answer to a request to a runner */
+	EV_EVENTS,      /* history events of one environment, for the audit view */
 	EV_TYPES
 };
 
 /* What one environment looked like at at_utc_ms. */
 struct env_snapshot {
 	bool has_db, reachable;
-	struct err err;            /* why it is not reachable */
+	struct err err; /* why it is not reachable */
 	struct db_info info;
-	int64_t open_us;           /* time to open and read, microseconds */
+	int64_t open_us; /* time to open and read, microseconds */
 	int64_t at_utc_ms;
 	struct history *history;   /* owned by the snapshot; NULL when unreachable */
 	struct lock_holder holder; /* holder.held false: free */
-	struct plan *next;         /* what `migrate` of it would do now, with its gates; owned; NULL unknown */
+	struct plan
+		*next; /* what `migrate` of it would do now, with its gates; owned; NULL unknown */
 	bool has_backup;
 	char backup_id[48];
 	int64_t backup_utc_ms, backup_bytes;
@@ -55,20 +56,20 @@ void shared_source_drop(struct shared_source *s); /* NULL is fine */
 
 struct snapshot {
 	int64_t at_utc_ms;
-	struct source *source;     /* NULL: could not be read, source_err says why */
+	struct source *source;        /* NULL: could not be read, source_err says why */
 	struct shared_source *shared; /* holds source; NULL: source is the snapshot's own */
 	struct err source_err;
-	struct env_snapshot *env;  /* n_env, in pipeline order */
+	struct env_snapshot *env; /* n_env, in pipeline order */
 	size_t n_env;
-	struct matrix *matrix;     /* over source (or an empty one) and the histories */
+	struct matrix *matrix; /* over source (or an empty one) and the histories */
 };
 void snapshot_free(struct snapshot *s);
 
 struct script_text {
 	char env[64], ns[64], id[80];
 	bool down;
-	char *file_text;           /* NULL: no file */
-	char *stored_text;         /* as stored in env's ledger; NULL: none */
+	char *file_text;   /* NULL: no file */
+	char *stored_text; /* as stored in env's ledger; NULL: none */
 	bool same;
 	struct err err;
 };
@@ -77,16 +78,25 @@ void script_text_free(struct script_text *s);
 struct event {
 	enum event_type type;
 	struct event *next;
-	uint64_t request;          /* number of the request it answers */
-	struct err err;            /* code ERR_OK when it went well */
+	uint64_t request; /* number of the request it answers */
+	struct err err;   /* code ERR_OK when it went well */
 	union {
 		struct snapshot *snapshot;
-		struct { struct run **list; size_t n; bool same; } runs; /* same: as last time, no list */
+		struct {
+			struct run **list;
+			size_t n;
+			bool same;
+		} runs; /* same: as last time, no list */
 		struct run *run;
-		struct { struct plan *plan; } plan;
+		struct {
+			struct plan *plan;
+		} plan;
 		struct script_text *script;
 		char run_id[RUN_ID_SIZE];
-		struct { char env[64]; struct history *history; } events; /* history with its events */
+		struct {
+			char env[64];
+			struct history *history;
+		} events; /* history with its events */
 	} u;
 };
 

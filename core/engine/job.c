@@ -198,7 +198,9 @@ uint64_t engine_add_cleared(struct engine *g, uint64_t request, void (*run)(stru
 		request = ++g->last_request;
 		pthread_mutex_unlock(&g->lock);
 	}
-	*job = (struct job){ .engine = g, .request = request, .run = run, .clear = clear, .arg = arg };
+	*job = (struct job){
+		.engine = g, .request = request, .run = run, .clear = clear, .arg = arg
+	};
 	if (cancel_init(&job->cancel, &e) != 0) {
 		/* Out of descriptors: the job cannot be stopped, so it must not start. */
 		log_err(&e);

@@ -15,12 +15,12 @@
 #define ENGINE_CHILDREN 16
 
 struct job {
-	struct job *next;                /* in the queue */
+	struct job *next; /* in the queue */
 	struct engine *engine;
 	uint64_t request;
-	struct cancel cancel;            /* the job's own; fired by engine_free, engine_watch */
-	void (*run)(struct job *job);    /* on a worker; posts its events itself */
-	void (*clear)(struct job *job);  /* frees what arg points to; NULL: mem_free(arg) */
+	struct cancel cancel;           /* the job's own; fired by engine_free, engine_watch */
+	void (*run)(struct job *job);   /* on a worker; posts its events itself */
+	void (*clear)(struct job *job); /* frees what arg points to; NULL: mem_free(arg) */
 	void *arg;
 };
 
@@ -34,7 +34,7 @@ struct pool {
 		enum { WORKER_NONE, WORKER_RUNS, WORKER_ENDED } state; /* ENDED: to be joined */
 		struct job *job;
 	} worker[ENGINE_THREADS];
-	size_t fresh;  /* threads made that have not taken their first job */
+	size_t fresh; /* threads made that have not taken their first job */
 	bool closing;
 };
 
@@ -50,7 +50,7 @@ struct engine {
 	const struct context *ctx;
 	struct event_queue queue;
 	struct pool pool;
-	pthread_mutex_t lock;         /* guards everything below */
+	pthread_mutex_t lock; /* guards everything below */
 	uint64_t last_request;
 	struct single {
 		bool running, again;
@@ -63,9 +63,9 @@ struct engine {
 	pthread_mutex_t source_lock;  /* workers only, held while files are read: guards these */
 	struct shared_source *source; /* of the last scan; NULL none */
 	struct stamp source_stamp;
-	bool source_settled;          /* the stamp can be trusted */
+	bool source_settled; /* the stamp can be trusted */
 
-	struct stamp runs_stamp;      /* used by the one job_runs that is under way */
+	struct stamp runs_stamp; /* used by the one job_runs that is under way */
 	bool runs_settled;
 };
 
@@ -103,13 +103,14 @@ struct request_job {
 };
 void job_plan(struct job *job);
 void job_script(struct job *job);
-void job_events(struct job *job);     /* arg: char *environment */
+void job_events(struct job *job); /* arg: char *environment */
 void job_runs(struct job *job);
-void job_start_run(struct job *job);  /* arg: struct plan * */
-void job_watch(struct job *job);      /* arg: char *run_id */
-void job_request(struct job *job);    /* arg: struct request_job * */
+void job_start_run(struct job *job); /* arg: struct plan * */
+void job_watch(struct job *job);     /* arg: char *run_id */
+void job_request(struct job *job);   /* arg: struct request_job * */
 void engine_runs_done(struct engine *g);
-bool engine_watch_begin(struct engine *g, struct job *job); /* false: another one was asked for since */
+bool engine_watch_begin(struct engine *g,
+			struct job *job); /* false: another one was asked for since */
 void engine_watch_done(struct engine *g, struct job *job);
 /* A runner of ours: its end is to be collected, or it would stay as a zombie and look alive. Any thread. */
 void engine_child_add(struct engine *g, pid_t pid);

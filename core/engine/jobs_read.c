@@ -29,8 +29,8 @@ void job_plan(struct job *job)
 	struct plan_facts facts;
 
 	/* `p` plans towards what another environment has: its history is needed as well. */
-	if (plan_facts_read(g->project, g->ctx, arg->request.environment, arg->request.towards != NULL,
-			    &job->cancel, &facts, &ev->err) == 0) {
+	if (plan_facts_read(g->project, g->ctx, arg->request.environment,
+			    arg->request.towards != NULL, &job->cancel, &facts, &ev->err) == 0) {
 		if (plan_build(g->project, &facts, &arg->request, &ev->u.plan.plan, &ev->err) == 0)
 			err_clear(&ev->err);
 		plan_facts_clear(&facts);
@@ -86,8 +86,8 @@ static int read_stored_text(struct job *job, const struct script_job *arg, struc
 		rc = 0;
 		goto out;
 	}
-	if (ledger_scripts(db, applied->script_seq, arg->down ? NULL : &text, arg->down ? &text : NULL,
-			   &has_down, e) != 0)
+	if (ledger_scripts(db, applied->script_seq, arg->down ? NULL : &text,
+			   arg->down ? &text : NULL, &has_down, e) != 0)
 		goto out;
 	if (!arg->down || has_down)
 		out->stored_text = strbuf_detach(&text);
@@ -115,7 +115,8 @@ void job_script(struct job *job)
 		out->err = e;
 	if (read_stored_text(job, arg, out, &e) != 0)
 		out->err = e;
-	out->same = out->file_text && out->stored_text && strcmp(out->file_text, out->stored_text) == 0;
+	out->same = out->file_text && out->stored_text &&
+		    strcmp(out->file_text, out->stored_text) == 0;
 	ev->u.script = out;
 	job_post(job, ev);
 }
@@ -178,11 +179,12 @@ void job_runs(struct job *job)
 	stamp_runs(g->ctx->runs_dir, &now);
 	if (g->runs_settled && stamp_equal(&now, &g->runs_stamp)) {
 		ev->u.runs.same = true;
-	} else if (run_list(g->ctx, g->project->name, NULL, &ev->u.runs.list, &ev->u.runs.n, &unreadable,
-			    &ev->err) == 0) {
+	} else if (run_list(g->ctx, g->project->name, NULL, &ev->u.runs.list, &ev->u.runs.n,
+			    &unreadable, &ev->err) == 0) {
 		err_clear(&ev->err);
 		g->runs_stamp = now;
-		g->runs_settled = all_ended(ev->u.runs.list, ev->u.runs.n) && stamp_is_settled(&now, begun_ns);
+		g->runs_settled = all_ended(ev->u.runs.list, ev->u.runs.n) &&
+				  stamp_is_settled(&now, begun_ns);
 	}
 	job_post(job, ev);
 	engine_runs_done(g);

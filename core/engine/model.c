@@ -60,7 +60,8 @@ static void news_of_env(struct model *m, const char *name, const struct env_snap
 	else if (now->has_db && !was->reachable && now->reachable)
 		model_news(m, false, "%s can be read again", name);
 	else if (now->holder.held && !was->holder.held)
-		model_news(m, false, "%s locked by %s from %s", name, now->holder.who, now->holder.host);
+		model_news(m, false, "%s locked by %s from %s", name, now->holder.who,
+			   now->holder.host);
 	else if (was->holder.held && !now->holder.held)
 		model_news(m, false, "%s is free again", name);
 }
@@ -79,12 +80,14 @@ static void news_of_snapshot(struct model *m, const struct snapshot *now)
 	if (was->source && !now->source)
 		model_news(m, true, "%s", now->source_err.msg);
 	else if (was->source && now->source && was->source->n != now->source->n)
-		model_news(m, false, "%zu migration files, were %zu", now->source->n, was->source->n);
+		model_news(m, false, "%zu migration files, were %zu", now->source->n,
+			   was->source->n);
 }
 
 static void news_of_run(struct model *m, const struct run *was, const struct run *now)
 {
-	bool bad = now->state == RUN_FAILED || now->state == RUN_INTERRUPTED || now->state == RUN_PAUSED;
+	bool bad = now->state == RUN_FAILED || now->state == RUN_INTERRUPTED ||
+		   now->state == RUN_PAUSED;
 
 	if (was && was->state == now->state && was->current == now->current)
 		return;
@@ -94,7 +97,8 @@ static void news_of_run(struct model *m, const struct run *was, const struct run
 			   now->plan->n_step, now->plan->step[now->current - 1].what);
 	else if (!was || was->state != now->state)
 		model_news(m, bad, "run %s on %s: %s%s%s", now->number, now->plan->environment,
-			   run_state_name(now->state), now->error_msg[0] ? ", " : "", now->error_msg);
+			   run_state_name(now->state), now->error_msg[0] ? ", " : "",
+			   now->error_msg);
 }
 
 /* --- Applying --------------------------------------------------------------------------------- */
@@ -267,7 +271,8 @@ const struct run *model_active_run(const struct model *m, const char *environmen
 	for (size_t i = 0; i < m->n_runs; i++) {
 		const struct run *r = m->runs[i];
 
-		if ((r->state == RUN_RUNNING || r->state == RUN_PAUSED || r->state == RUN_INTERRUPTED) &&
+		if ((r->state == RUN_RUNNING || r->state == RUN_PAUSED ||
+		     r->state == RUN_INTERRUPTED) &&
 		    strcmp(r->plan->environment, environment) == 0)
 			return r;
 	}

@@ -11,26 +11,27 @@
 struct model {
 	const struct project *project;
 	const struct context *ctx;
-	int64_t now_utc_ms;        /* set by the loop before drawing; views use no other clock */
-	struct snapshot *snap;     /* NULL before the first */
-	bool loading;              /* a refresh is under way */
-	struct run **runs;         /* newest first */
+	int64_t now_utc_ms;    /* set by the loop before drawing; views use no other clock */
+	struct snapshot *snap; /* NULL before the first */
+	bool loading;          /* a refresh is under way */
+	struct run **runs;     /* newest first */
 	size_t n_runs;
 	bool runs_known;
-	struct run *watched;       /* run shown in the run view, or NULL */
-	uint64_t watch_request;    /* number of the watch asked for last; what older ones say is dropped */
-	struct plan *plan;         /* plan shown in the plan view, or NULL */
-	struct err plan_err;       /* why there is no plan */
-	uint64_t plan_request;     /* number of the one asked for last; older answers are dropped */
+	struct run *watched; /* run shown in the run view, or NULL */
+	uint64_t
+		watch_request; /* number of the watch asked for last; what older ones say is dropped */
+	struct plan *plan;     /* plan shown in the plan view, or NULL */
+	struct err plan_err;   /* why there is no plan */
+	uint64_t plan_request; /* number of the one asked for last; older answers are dropped */
 	struct script_text *script;
 	uint64_t script_request;
 	char events_env[64];
-	struct history *events;    /* with its events, of events_env */
-	struct err events_err;     /* why there are none */
+	struct history *events; /* with its events, of events_env */
+	struct err events_err;  /* why there are none */
 	/* arming: -1 none, else index of the environment */
 	int armed_env;
 	int64_t armed_until_utc_ms;
-	bool read_only;            /* --read-only: cannot arm */
+	bool read_only; /* --read-only: cannot arm */
 	/* the newest thing that happened, for the second last row */
 	char news[256];
 	int64_t news_utc_ms;
@@ -53,6 +54,7 @@ void model_news(struct model *m, bool bad, const char *fmt, ...) PRINTF_LIKE(3, 
 #define MODEL_ARM_MS 300000
 int model_arm(struct model *m, int env, struct err *e) MUST_CHECK;
 int64_t model_armed_left_ms(const struct model *m, int env); /* 0: not armed */
-const struct run *model_active_run(const struct model *m, const char *environment); /* running, paused, interrupted */
+const struct run *model_active_run(const struct model *m,
+				   const char *environment); /* running, paused, interrupted */
 
 #endif

@@ -120,7 +120,8 @@ static void pump(bool frame)
 	bool drawn = !frame;
 
 	for (;;) {
-		struct pollfd fd[2] = { { .fd = master, .events = POLLIN }, { .fd = done, .events = POLLIN } };
+		struct pollfd fd[2] = { { .fd = master, .events = POLLIN },
+					{ .fd = done, .events = POLLIN } };
 		char bytes[65536];
 		ssize_t n;
 
@@ -222,8 +223,8 @@ static void assert_only_field_changed(int row, int col, int cols, const char *wh
 			assert_int_equal(vterm_screen_get_cell(vts, pos, &cell), 1);
 			if (cell.chars[0] != '.' || cell.chars[1] != 0 || cell.attrs.bold ||
 			    cell.attrs.reverse)
-				fail_msg("%s: cell %d,%d outside of %d,%d+%d is U+%04X", what, r, k, row, col,
-					 cols, (unsigned)cell.chars[0]);
+				fail_msg("%s: cell %d,%d outside of %d,%d+%d is U+%04X", what, r, k,
+					 row, col, cols, (unsigned)cell.chars[0]);
 		}
 	assert_int_equal(titles, 0);
 	assert_int_equal(bells, 0);
@@ -232,13 +233,54 @@ static void assert_only_field_changed(int row, int col, int cols, const char *wh
 
 /* Pieces that terminals act on, besides random bytes. */
 static const char *const hostile[] = {
-	"\033[2J", "\033[H", "\033[1;1Hx", "\033]0;owned\a", "\033]2;x\033\\", "\033[?1049l", "\033c",
-	"\033[31m", "\033#8", "\033(0", "\033[20;1H", "\r", "\n", "\b\b\b", "\t", "\v", "\f", "\a", "\x0e",
-	"\xc2\x9b" "2J", "\x9b" "2J", "\x9d" "0;x\x9c", "\xe2\x80\xae", "\xe2\x80\x8b", "\xe2\x80\xa8",
-	"\xef\xbb\xbf", "\xe6\x97\xa5\xe6\x9c\xac", "e\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81",
-	"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", "\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa", "\xe2\x98\xba\xef\xb8\x8f",
-	"\xc2\xad", "\xe1\x85\x9f", "\xff\xfe", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe0\xb8\x81\xe0\xb8\xb3",
-	"\xd9\x84\xd8\xa7", "\xf3\xa0\x81\x81", "\033P1$r0m\033\\", "\033[6n", "\033[>c", "\005", "\x7f",
+	"\033[2J",
+	"\033[H",
+	"\033[1;1Hx",
+	"\033]0;owned\a",
+	"\033]2;x\033\\",
+	"\033[?1049l",
+	"\033c",
+	"\033[31m",
+	"\033#8",
+	"\033(0",
+	"\033[20;1H",
+	"\r",
+	"\n",
+	"\b\b\b",
+	"\t",
+	"\v",
+	"\f",
+	"\a",
+	"\x0e",
+	"\xc2\x9b"
+	"2J",
+	"\x9b"
+	"2J",
+	"\x9d"
+	"0;x\x9c",
+	"\xe2\x80\xae",
+	"\xe2\x80\x8b",
+	"\xe2\x80\xa8",
+	"\xef\xbb\xbf",
+	"\xe6\x97\xa5\xe6\x9c\xac",
+	"e\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81",
+	"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb",
+	"\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa",
+	"\xe2\x98\xba\xef\xb8\x8f",
+	"\xc2\xad",
+	"\xe1\x85\x9f",
+	"\xff\xfe",
+	"\xc0\x80",
+	"\xed\xa0\x80",
+	"\xf4\x90\x80\x80",
+	"\xe0\xb8\x81\xe0\xb8\xb3",
+	"\xd9\x84\xd8\xa7",
+	"\xf3\xa0\x81\x81",
+	"\033P1$r0m\033\\",
+	"\033[6n",
+	"\033[>c",
+	"\005",
+	"\x7f",
 };
 #define N_HOSTILE (sizeof(hostile) / sizeof(hostile[0]))
 

@@ -279,8 +279,8 @@ static void start(void)
 
 static void signal__any_that_ends_us__gives_the_terminal_back(void **state)
 {
-	static const int signals[] = { SIGHUP, SIGINT,	SIGQUIT, SIGTERM, SIGSEGV,
-				       SIGBUS, SIGABRT, SIGFPE,	 SIGILL,  SIGSYS };
+	static const int signals[] = { SIGHUP, SIGINT,  SIGQUIT, SIGTERM, SIGSEGV,
+				       SIGBUS, SIGABRT, SIGFPE,  SIGILL,  SIGSYS };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
@@ -372,7 +372,7 @@ static void stop__and_go_on__gives_and_takes_the_terminal(void **state)
 	assert_true(last_of("\033[?1049h") > last_of("\033[?1049l"));
 	assert_true(last_of("\033[?2004h") > last_of("\033[?2004l"));
 	assert_true(last_of("hello") > last_of("\033[?1049l")); /* painted again, whole */
-	assert_int_equal(next_report(), KEYS_RESIZE); /* it looks at its size */
+	assert_int_equal(next_report(), KEYS_RESIZE);           /* it looks at its size */
 	kill(child, SIGTSTP);
 	assert_int_equal(next_report(), 26); /* left to the loop, which suspends */
 	order('q');

@@ -22,8 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; i < ROLES; i++) {
 		const struct theme_role *r = &t.role[i];
 
-		if (r->fg256 < -1 || r->fg256 > 255 || r->bg256 < -1 || r->bg256 > 255 || r->fg16 < -1 ||
-		    r->fg16 > 15 || r->bg16 < -1 || r->bg16 > 15 || r->attr > 31 || r->attr_mono > 31)
+		if (r->fg256 < -1 || r->fg256 > 255 || r->bg256 < -1 || r->bg256 > 255 ||
+		    r->fg16 < -1 || r->fg16 > 15 || r->bg16 < -1 || r->bg16 > 15 || r->attr > 31 ||
+		    r->attr_mono > 31)
 			abort();
 	}
 	return 0;

@@ -48,7 +48,8 @@ static struct event *expect(enum event_type type, uint64_t request)
 	ev = engine_next(g);
 	assert_non_null(ev);
 	if (ev->type != type || ev->request != request)
-		fail_msg("event %d of request %d: %s", (int)ev->type, (int)ev->request, ev->err.msg);
+		fail_msg("event %d of request %d: %s", (int)ev->type, (int)ev->request,
+			 ev->err.msg);
 	return ev;
 }
 
@@ -319,7 +320,9 @@ static void free__while_jobs_run__stops_them(void **state)
 	(void)state;
 	workspace_run(&w, "dev", id);
 	for (int i = 0; i < 40; i++) {
-		struct plan_request r = { .op = OP_MIGRATE, .environment = "staging", .towards = "dev" };
+		struct plan_request r = { .op = OP_MIGRATE,
+					  .environment = "staging",
+					  .towards = "dev" };
 
 		engine_refresh(g);
 		engine_runs(g);

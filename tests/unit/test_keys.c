@@ -62,7 +62,7 @@ static void defaults__every_key_of_the_table__has_a_name_and_one_action(void **s
 
 static void defaults__nothing_that_changes_an_environment__is_one_letter(void **state)
 {
-	static const enum action typed[] = { ACT_STOP, ACT_ABORT, ACT_RETRY, ACT_SKIP,
+	static const enum action typed[] = { ACT_STOP,     ACT_ABORT,  ACT_RETRY,   ACT_SKIP,
 					     ACT_RUN_BACK, ACT_RESUME, ACT_TAKEOVER };
 
 	(void)state;
@@ -85,8 +85,8 @@ static void key_of__names__are_read_in_any_case(void **state)
 
 static void key_of__what_is_no_key__is_refused(void **state)
 {
-	static const char *const bad[] = { "", "F0", "F13", "Ctrl-", "Ctrl-1", "Hyper-x", "jj", "\xff",
-					   "\033", "\xe2\x80\x8b" };
+	static const char *const bad[] = { "",        "F0", "F13",  "Ctrl-", "Ctrl-1",
+					   "Hyper-x", "jj", "\xff", "\033",  "\xe2\x80\x8b" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -131,7 +131,8 @@ static void load__one_key_for_two_actions__names_both_lines(void **state)
 	assert_int_equal(load("[keys]\ncompare = v\n# a comment\nmark = v\n"), -1);
 	assert_int_equal(e.code, ERR_CONFIG);
 	assert_string_equal(e.msg, "1 mistake in keys.ini");
-	assert_string_equal(e.detail, "line 4: key `v` of `mark` is the key of `compare` in line 2");
+	assert_string_equal(e.detail,
+			    "line 4: key `v` of `mark` is the key of `compare` in line 2");
 	/* nothing of a refused file is in force */
 	assert_int_equal(of("v"), ACT_NONE);
 	assert_int_equal(of("x"), ACT_COMPARE);
@@ -148,7 +149,8 @@ static void load__a_default_key_of_another_action__says_whose(void **state)
 static void load__several_mistakes__are_all_said(void **state)
 {
 	(void)state;
-	assert_int_equal(load("[keys]\ndwon = e\nup = Hyper-x\nup = e\nnonsense\n[colours]\na = b\n"), -1);
+	assert_int_equal(
+		load("[keys]\ndwon = e\nup = Hyper-x\nup = e\nnonsense\n[colours]\na = b\n"), -1);
 	assert_non_null(strstr(e.detail, "line 2: unknown action `dwon`, did you mean `down`?"));
 	assert_non_null(strstr(e.detail, "line 3: unknown key `Hyper-x`"));
 	assert_non_null(strstr(e.detail, "line 4: `up` was given its keys in line 3 already"));

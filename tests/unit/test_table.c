@@ -57,8 +57,13 @@ static int setup(void **state)
 
 	(void)state;
 	words.list = fruit;
-	rows = (struct table_rows){ .ctx = &words, .n = 6, .key = key, .text = text, .compare = compare,
-				    .columns = columns, .differs = differs };
+	rows = (struct table_rows){ .ctx = &words,
+				    .n = 6,
+				    .key = key,
+				    .text = text,
+				    .compare = compare,
+				    .columns = columns,
+				    .differs = differs };
 	t = (struct table){ 0 };
 	table_update(&t, &rows);
 	return 0;

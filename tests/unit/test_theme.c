@@ -25,7 +25,9 @@ static void parse__a_role__has_its_colours_and_attributes(void **state)
 	const struct theme_role *r = &t.role[ROLE_FAIL];
 
 	(void)state;
-	assert_int_equal(parse("[theme]\nname = x\n[roles]\nfail = fg=196 bg=default fg16=red bold mono=reverse,bold\n"), 0);
+	assert_int_equal(parse("[theme]\nname = x\n[roles]\nfail = fg=196 bg=default fg16=red bold "
+			       "mono=reverse,bold\n"),
+			 0);
 	assert_string_equal(t.name, "x");
 	assert_int_equal(r->fg256, 196);
 	assert_int_equal(r->bg256, -1);
@@ -41,7 +43,8 @@ static void parse__a_role__has_its_colours_and_attributes(void **state)
 static void parse__no_colour_of_sixteen__is_given_the_nearest(void **state)
 {
 	(void)state;
-	assert_int_equal(parse("[roles]\nfail = fg=196\nok = fg=46\ndim = fg=244\nadd = fg=3\n"), 0);
+	assert_int_equal(parse("[roles]\nfail = fg=196\nok = fg=46\ndim = fg=244\nadd = fg=3\n"),
+			 0);
 	assert_int_equal(t.role[ROLE_FAIL].fg16, 1); /* pure red */
 	assert_int_equal(t.role[ROLE_OK].fg16, 2);
 	assert_int_equal(t.role[ROLE_DIM].fg16, 8);
@@ -52,7 +55,9 @@ static void parse__mistakes__are_all_said_with_lines(void **state)
 {
 	(void)state;
 	t.name[0] = '!';
-	assert_int_equal(parse("[roles]\nfial = bold\nfail = fg=256 shiny mono=loud\nok = fg16=16\nok = bold\n[x]\n"), -1);
+	assert_int_equal(parse("[roles]\nfial = bold\nfail = fg=256 shiny mono=loud\nok = "
+			       "fg16=16\nok = bold\n[x]\n"),
+			 -1);
 	assert_int_equal(e.code, ERR_CONFIG);
 	assert_non_null(strstr(e.msg, "x.theme"));
 	assert_non_null(strstr(e.detail, "line 2: unknown role `fial`, did you mean `fail`?"));
@@ -67,8 +72,10 @@ static void parse__mistakes__are_all_said_with_lines(void **state)
 
 static void builtin__every_theme__is_good_and_tells_states_apart_without_colour(void **state)
 {
-	static const enum role loud[] = { ROLE_WARN, ROLE_FAIL, ROLE_ARMED, ROLE_SELECT, ROLE_PROD };
-	static const char *const wanted[] = { "colour-blind-safe", "dark", "high-contrast", "light", "mono" };
+	static const enum role loud[] = { ROLE_WARN, ROLE_FAIL, ROLE_ARMED, ROLE_SELECT,
+					  ROLE_PROD };
+	static const char *const wanted[] = { "colour-blind-safe", "dark", "high-contrast", "light",
+					      "mono" };
 	size_t n;
 	const char *const *names = theme_names(&n);
 
@@ -120,7 +127,8 @@ int main(void)
 		cmocka_unit_test(parse__a_role__has_its_colours_and_attributes),
 		cmocka_unit_test(parse__no_colour_of_sixteen__is_given_the_nearest),
 		cmocka_unit_test(parse__mistakes__are_all_said_with_lines),
-		cmocka_unit_test(builtin__every_theme__is_good_and_tells_states_apart_without_colour),
+		cmocka_unit_test(
+			builtin__every_theme__is_good_and_tells_states_apart_without_colour),
 		cmocka_unit_test(load__unknown_name__lists_what_there_is),
 		cmocka_unit_test(load__file_in_a_folder__comes_before_the_built_in_one),
 	};

@@ -116,7 +116,8 @@ static void start__not_armed__teaches_the_key_and_asks_nothing(void **state)
 	(void)state;
 	show_plan("development", NULL);
 	tui_action(&t, ACT_START, NULL);
-	assert_string_equal(t.model.news, "development is read-only: press A to arm it for five minutes");
+	assert_string_equal(t.model.news,
+			    "development is read-only: press A to arm it for five minutes");
 	assert_int_equal(t.prompt.kind, PROMPT_NONE);
 }
 
@@ -260,7 +261,8 @@ static void prompt__long_text__stays_within_its_buffer(void **state)
 
 static void prompt__keys_that_are_no_text__change_nothing(void **state)
 {
-	static const int32_t keys[] = { KEYS_F1, KEYS_RESIZE, KEYS_NONE, -5, 1, 0x200b, 0xd800, 0x110000, 0x202e };
+	static const int32_t keys[] = { KEYS_F1, KEYS_RESIZE, KEYS_NONE, -5,    1,
+					0x200b,  0xd800,      0x110000,  0x202e };
 
 	(void)state;
 	tui_action(&t, ACT_PALETTE, NULL);

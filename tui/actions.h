@@ -11,6 +11,7 @@
 
 /* Order is the order of help. Grammar: lower case looks, upper case toggles, punctuation changes mode;
  * nothing that changes an environment is one key. */
+/* clang-format off */
 #define ACTION_LIST(X) \
 	/* id, name, default keys, where, argument, help */ \
 	X(VIEW_ENVS, "environments", "1", WHERE_ANY, NULL, "environments side by side") \
@@ -61,10 +62,17 @@
 	X(LEAVE, "leave", "Ctrl-C", WHERE_ANY, NULL, "ask to leave; a run goes on without the console") \
 	X(QUIT, "quit", "Q F10", WHERE_ANY, NULL, "leave; a run goes on without the console")
 
+/* clang-format on */
+
 /* Where an action means something; a bit per view. */
 enum action_where {
-	WHERE_ENVS = 1 << 0, WHERE_MIGRATIONS = 1 << 1, WHERE_PLAN = 1 << 2, WHERE_RUN = 1 << 3,
-	WHERE_RUNS = 1 << 4, WHERE_AUDIT = 1 << 5, WHERE_HELP = 1 << 6,
+	WHERE_ENVS = 1 << 0,
+	WHERE_MIGRATIONS = 1 << 1,
+	WHERE_PLAN = 1 << 2,
+	WHERE_RUN = 1 << 3,
+	WHERE_RUNS = 1 << 4,
+	WHERE_AUDIT = 1 << 5,
+	WHERE_HELP = 1 << 6,
 	WHERE_ANY = 0x7f
 };
 
@@ -72,13 +80,13 @@ enum action {
 #define X(id, name, keys, where, arg, help) ACT_##id,
 	ACTION_LIST(X)
 #undef X
-	ACTIONS,
+		ACTIONS,
 	ACT_NONE = -1
 };
 
 struct action_info {
-	const char *name;     /* word of the palette and of keys.ini */
-	const char *keys;     /* default keys, blank-separated; NULL: only by name */
+	const char *name; /* word of the palette and of keys.ini */
+	const char *keys; /* default keys, blank-separated; NULL: only by name */
 	unsigned where;
 	const char *argument; /* NULL: takes none */
 	const char *help;

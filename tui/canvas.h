@@ -18,12 +18,12 @@
  * come from role_name(). */
 enum role {
 	ROLE_TEXT,
-	ROLE_DIM,      /* secondary, old */
-	ROLE_TITLE,    /* title row */
-	ROLE_TAB,      /* name of a view; */
-	ROLE_TAB_ON,   /* … of the one shown */
-	ROLE_HEAD,     /* column heads, section names */
-	ROLE_RULE,     /* lines between sections */
+	ROLE_DIM,    /* secondary, old */
+	ROLE_TITLE,  /* title row */
+	ROLE_TAB,    /* name of a view; */
+	ROLE_TAB_ON, /* … of the one shown */
+	ROLE_HEAD,   /* column heads, section names */
+	ROLE_RULE,   /* lines between sections */
 	ROLE_OK,
 	ROLE_PENDING,
 	ROLE_WARN,     /* CHANGED, late */
@@ -46,22 +46,22 @@ int role_of(const char *name); /* -1 */
 #define CELL_TEXT 20 /* one character of up to 4 bytes with up to 4 combining marks of up to 4 */
 
 struct canvas_cell {
-	char text[CELL_TEXT]; /* UTF-8, NUL-terminated; "" in the second column of a wide character */
+	char text[CELL_TEXT]; /* UTF-8 with a NUL; "" in the second column of a wide one */
 	uint8_t role;
-	bool reverse;         /* on top of the role: selection in mono */
+	bool reverse; /* on top of the role: selection in mono */
 };
 
 struct canvas {
 	int rows, cols;
-	bool ascii;           /* only ASCII is put; glyphs fall back */
+	bool ascii; /* only ASCII is put; glyphs fall back */
 	struct canvas_cell *cell;
 	int cursor_row, cursor_col; /* -1: hidden */
 };
 
 void canvas_init(struct canvas *c, int rows, int cols, bool ascii);
-void canvas_clear(struct canvas *c);            /* frees */
+void canvas_clear(struct canvas *c); /* frees */
 void canvas_resize(struct canvas *c, int rows, int cols);
-void canvas_erase(struct canvas *c);            /* all blank, ROLE_TEXT, cursor hidden */
+void canvas_erase(struct canvas *c); /* all blank, ROLE_TEXT, cursor hidden */
 const struct canvas_cell *canvas_at(const struct canvas *c, int row, int col); /* NULL outside */
 
 /* Puts text at (row, col) in at most cols columns; cut with an ellipsis ('~' in ASCII) when longer. Returns
@@ -73,8 +73,8 @@ int canvas_putf(struct canvas *c, int row, int col, int cols, enum role role, co
 /* Right-aligned in the field. */
 int canvas_put_right(struct canvas *c, int row, int col, int cols, enum role role, struct sv text);
 void canvas_fill(struct canvas *c, int row, int col, int cols, enum role role, char ch);
-void canvas_rule(struct canvas *c, int row, int col, int cols);   /* '-' or a line glyph */
-void canvas_vrule(struct canvas *c, int row, int col, int rows);  /* '|' */
+void canvas_rule(struct canvas *c, int row, int col, int cols);  /* '-' or a line glyph */
+void canvas_vrule(struct canvas *c, int row, int col, int rows); /* '|' */
 /* Changes role (and reverse) of a stretch without touching text. */
 void canvas_paint(struct canvas *c, int row, int col, int cols, enum role role, bool reverse);
 /* A box with the inside blanked. */

@@ -23,20 +23,21 @@ struct view_words {
 };
 
 struct view_ops {
-	const char *name;      /* "Envs": tab text; short for 80 columns */
+	const char *name; /* "Envs": tab text; short for 80 columns */
 	const char *short_name;
-	unsigned where;        /* its bit of enum action_where */
-	size_t state_size;     /* zeroed memory kept as long as the console lives */
-	void (*open)(struct tui *t, void *state);             /* shown; may be NULL */
+	unsigned where;    /* its bit of enum action_where */
+	size_t state_size; /* zeroed memory kept as long as the console lives */
+	void (*open)(struct tui *t, void *state); /* shown; may be NULL */
 	/* An event was applied to the model: move the selection along, ask for more. May be NULL. */
 	void (*event)(struct tui *t, void *state, enum event_type type);
 	/* Paints into r. Reads the model, changes only its own state (scroll position). */
-	void (*draw)(const struct tui *t, void *state, struct canvas *c, struct rect r, struct view_words *w);
+	void (*draw)(const struct tui *t, void *state, struct canvas *c, struct rect r,
+		     struct view_words *w);
 	/* Runs an action; false when it is not for this view (then the generic layer takes it). arg may be NULL. */
 	bool (*action)(struct tui *t, void *state, enum action act, const char *arg);
 	/* The selected environment (index) for p, b and A; -1 none. May be NULL. */
 	int (*selected_env)(const struct tui *t, const void *state);
-	void (*close)(void *state);                           /* frees what state points to; may be NULL */
+	void (*close)(void *state); /* frees what state points to; may be NULL */
 	/* The actions worth a place in the bottom row, in order, ACT_NONE at the end. */
 	const enum action *hints;
 };

@@ -16,7 +16,7 @@
 #include "core/release/run.h"
 
 enum event_type {
-	EV_SNAPSHOT, /* source, histories, matrix, locks, backups of one refresh: one consistent picture */
+	EV_SNAPSHOT,    /* source, histories, matrix, locks, backups: one consistent picture */
 	EV_RUNS,        /* list of runs */
 	EV_RUN,         /* one watched run, freshly loaded */
 	EV_PLAN,        /* a plan that was asked for, or why there is none */
@@ -36,8 +36,7 @@ struct env_snapshot {
 	int64_t at_utc_ms;
 	struct history *history;   /* owned by the snapshot; NULL when unreachable */
 	struct lock_holder holder; /* holder.held false: free */
-	struct plan
-		*next; /* what `migrate` of it would do now, with its gates; owned; NULL unknown */
+	struct plan *next; /* what `migrate` would do now, with gates; owned; NULL unknown */
 	bool has_backup;
 	char backup_id[48];
 	int64_t backup_utc_ms, backup_bytes;

@@ -112,7 +112,9 @@ static void fact(struct fact_line *f, enum role role, const char *name, const ch
 static void fact(struct fact_line *f, enum role role, const char *name, const char *fmt, ...)
 {
 	struct strbuf b;
+	struct rect value;
 	va_list ap;
+	int used;
 
 	if (f->at >= f->r.rows)
 		return;
@@ -121,9 +123,10 @@ static void fact(struct fact_line *f, enum role role, const char *name, const ch
 	strbuf_addv(&b, fmt, ap);
 	va_end(ap);
 	canvas_puts(f->c, f->r.row + f->at, f->r.col + 1, 11, ROLE_HEAD, name);
-	canvas_put(f->c, f->r.row + f->at, f->r.col + 12, f->r.cols - 12, role, strbuf_sv(&b));
+	value = (struct rect){ f->r.row + f->at, f->r.col + 12, f->r.rows - f->at, f->r.cols - 12 };
+	used = text_wrap(f->c, value, role, strbuf_sv(&b));
 	strbuf_clear(&b);
-	f->at++;
+	f->at += used > 0 ? used : 1;
 }
 
 /* The nearest stage before env that has run this very text: its time is the estimate. */
@@ -149,6 +152,12 @@ static void facts_applied(const struct model *m, struct fact_line *f, const stru
 	char when[CLOCK_TEXT_SIZE], took[CLOCK_TEXT_SIZE];
 
 	(void)m;
+	/* Where there are few rows, the first are what stays. */
+	if (a->failed)
+		fact(f, ROLE_FAIL, "FAILED", "%s%s", a->failed_down ? "down: " : "",
+		     a->error ? a->error : "");
+	if (a->accepted)
+		fact(f, ROLE_WARN, "accepted", "%s", a->error ? a->error : "as the file is now");
 	if (a->applied)
 		fact(f, ROLE_TEXT, a->baselined ? "recorded" : "applied", "%s by %s@%s%s%s",
 		     clock_short(a->at_utc_ms, when), a->who, a->host, a->baselined ? "" : " in ",
@@ -157,17 +166,12 @@ static void facts_applied(const struct model *m, struct fact_line *f, const stru
 		fact(f, ROLE_DIM, "run", "%.*s", (int)strcspn(a->run, "-"), a->run);
 	if (a->generation > 1)
 		fact(f, ROLE_DIM, "times", "applied %lld times", (long long)a->generation);
-	if (a->failed)
-		fact(f, ROLE_FAIL, "FAILED", "%s%s", a->failed_down ? "down: " : "",
-		     a->error ? a->error : "");
-	if (a->accepted)
-		fact(f, ROLE_WARN, "accepted", "%s", a->error ? a->error : "as the file is now");
 }
 
 static const char *way_back(const struct matrix_row *row)
 {
 	if (!row->file)
-		return "the stored down script, if there is one";
+		return "the stored down script, if any";
 	switch (row->file->down) {
 	case DOWN_NONE:
 		return "no: there is no down script";
@@ -191,6 +195,9 @@ static void draw_facts(const struct tui *t, const struct matrix_row *row, int en
 	text_add(&head, ROLE_HEAD, " In ");
 	text_addf(&head, e->is_protected ? ROLE_PROD : ROLE_HEAD, "%s%s", text_mark(e), e->name);
 	text_addf(&head, text_cell_role(cell->state), "  %s", text_cell(cell->state));
+	if (cell->state == CELL_UNKNOWN && m->snap)
+		fact(&f, ROLE_FAIL, "because", "%s: %s", m->snap->env[env].err.msg,
+		     m->snap->env[env].err.detail);
 	if (cell->state == CELL_CHANGED && row->file)
 		fact(&f, ROLE_WARN, "checksum", "was %s, file is %s",
 		     text_checksum(cell->applied->checksum, was),
@@ -199,16 +206,17 @@ static void draw_facts(const struct tui *t, const struct matrix_row *row, int en
 		facts_applied(m, &f, cell->applied);
 	if (cell->state == CELL_PENDING || cell->state == CELL_LATE || cell->state == CELL_FAILED)
 		fact_estimate(m, &f, row, env);
-	fact(&f, ROLE_TEXT, "runs in", "%s",
-	     row->file && row->file->no_transaction ? "no transaction" : "one transaction");
 	fact(&f, row->file && row->file->down == DOWN_SQL ? ROLE_TEXT : ROLE_WARN, "way back", "%s",
 	     way_back(row));
+	if (row->file)
+		fact(&f, row->file->no_transaction ? ROLE_WARN : ROLE_TEXT, "runs in", "%s",
+		     row->file->no_transaction ? "no transaction" : "one transaction");
 	if (row->file)
 		fact(&f, ROLE_DIM, "file", "%s",
 		     strrchr(row->file->up_path, '/') ? strrchr(row->file->up_path, '/') + 1
 						      : row->file->up_path);
 	else
-		fact(&f, ROLE_WARN, "file", "missing; the text below is as it was applied");
+		fact(&f, ROLE_WARN, "file", "missing; the text is as it was applied");
 }
 
 static void draw_title(const struct matrix_pane *p, const struct matrix_row *row, bool compare,

@@ -261,7 +261,7 @@ static void box_input(const struct tui *t, struct box *b)
 	l = box_line(b);
 	if (t->prompt.paste_dropped)
 		text_add(&l, ROLE_WARN,
-			 "A paste was dropped: the name must be typed. Nothing has been changed "
+			 "A paste was dropped: the name must be typed. Nothing is changed "
 			 "yet.");
 	else
 		text_add(
@@ -279,6 +279,9 @@ static void draw_box(const struct tui *t, struct canvas *c)
 		.c = c, .in = { .row = row + 1, .col = col + 3, .rows = rows - 2, .cols = cols - 5 }
 	};
 
+	/* A box almost as wide as the screen: a column of what is behind it beside it only confuses. */
+	for (int i = 0; cols < BOX_COLS && i < rows; i++)
+		canvas_fill(c, row + i, 0, c->cols, ROLE_TEXT, ' ');
 	canvas_box(c, row, col, rows, cols, ROLE_RULE);
 	if (plan)
 		box_plan(&b, plan);

@@ -302,7 +302,7 @@ int text_gate_draw(struct canvas *c, struct rect r, int line, const struct gate 
 	l = text_line_at(c, r, line);
 	text_addf(&l, text_gate_role(g), "  %s ", text_gate(g));
 	text_addf(&l, ROLE_TEXT, "%s: %s", g->name, g->measured);
-	if (g->open || below.rows < 1)
+	if (g->open || g->overridden || below.rows < 1)
 		return used;
 	strbuf_init(&b, 2048);
 	strbuf_addf(&b, "try: %s", g->satisfy);

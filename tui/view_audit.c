@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COL_TIME = 1, COL_WHAT = 22, COL_ID = 35, COL_TITLE = 50 };
+enum { COL_TIME = 1, COL_WHAT = 22, COL_ID = 35, COL_TITLE = 50, COL_WHO = 74 /* wide */ };
 
 struct audit_state {
 	struct table table;
@@ -126,16 +126,26 @@ static void draw_row(struct audit_state *s, size_t at, struct canvas *c, struct 
 	struct table_rows rows = rows_of(s);
 	char time[CLOCK_TEXT_SIZE], took[CLOCK_TEXT_SIZE];
 	int row = r.row + line;
+	bool wide = r.cols >= TEXT_WIDE_COLS;
 	struct text_line l;
 
 	clock_iso(ev->at_utc_ms, time);
 	canvas_puts(c, row, r.col + COL_TIME, COL_WHAT - COL_TIME - 1, ROLE_DIM, time);
 	canvas_putf(c, row, r.col + COL_WHAT, COL_ID - COL_WHAT - 1, event_role(ev), "%s%s",
 		    event_kind_name(ev->kind), ev->down ? " down" : "");
-	canvas_puts(c, row, r.col + COL_ID, COL_TITLE - COL_ID - 1, ROLE_TEXT, ev->id);
 	l = text_line_at(c, r, line);
-	text_skip_to(&l, r.col + COL_TITLE);
-	text_addf(&l, ROLE_TEXT, "%s", ev->title ? ev->title : "");
+	if (ev->title && ev->title[0]) {
+		canvas_puts(c, row, r.col + COL_ID, COL_TITLE - COL_ID - 1, ROLE_TEXT, ev->id);
+		l.col = r.col + COL_TITLE;
+		l.col += canvas_puts(c, row, l.col, wide ? COL_WHO - COL_TITLE - 2 : l.end - l.col,
+				     ROLE_TEXT, ev->title);
+	} else {
+		/* A backup's id is long, and has no title. */
+		l.col = r.col + COL_ID;
+		text_add(&l, ROLE_TEXT, ev->id);
+	}
+	if (wide)
+		text_skip_to(&l, r.col + COL_WHO - 2);
 	text_addf(&l, ROLE_DIM, "  %s@%s", ev->who, ev->host);
 	if (ev->run && ev->run[0])
 		text_addf(&l, ROLE_DIM, "  run %.*s", (int)strcspn(ev->run, "-"), ev->run);

@@ -117,6 +117,11 @@ static void fact_migrations(const struct fact_of *f, struct fact_text *out)
 
 	if (!c)
 		return;
+	if (!f->m->snap->source) {
+		say(out, ROLE_WARN, "%lld%s  files unread", (long long)c->applied,
+		    f->narrow ? "" : " applied");
+		return;
+	}
 	pending = c->pending + c->late + c->failed;
 	say(out, pending ? ROLE_PENDING : ROLE_OK, "%lld%s  %lld pending", (long long)c->applied,
 	    f->narrow ? "" : " applied", (long long)pending);
@@ -147,13 +152,19 @@ static void fact_checksums(const struct fact_of *f, struct fact_text *out)
 	const int64_t n[] = { c ? c->failed : 0, c ? c->changed : 0, c ? c->missing : 0,
 			      c ? c->late : 0 };
 
+	int64_t all = n[0] + n[1] + n[2] + n[3];
+
+	if (!f->m->snap->source) {
+		say(out, ROLE_WARN, "not compared");
+		return;
+	}
 	for (size_t i = 0; i < sizeof(n) / sizeof(n[0]); i++) {
 		if (n[i] == 0)
 			continue;
 		say(out, worst_first[i].role, "%s %s", text_cell(worst_first[i].state),
 		    first_id(f, worst_first[i].state));
-		if (n[i] > 1)
-			strbuf_addf(&out->text, "  +%lld more", (long long)n[i] - 1);
+		if (all > 1)
+			strbuf_addf(&out->text, "  +%lld more", (long long)all - 1);
 		return;
 	}
 	say(out, ROLE_OK, "ok");
@@ -185,10 +196,12 @@ static void fact_lock(const struct fact_of *f, struct fact_text *out)
 	}
 	clock_hms(h->since_utc_ms, since);
 	since[5] = '\0'; /* hours and minutes are enough here */
-	say(out, h->stale ? ROLE_FAIL : ROLE_WARN, "%s %s since %s", h->stale ? "STALE" : "held by",
-	    h->who, since);
+	say(out, h->stale ? ROLE_FAIL : ROLE_WARN, "%s%s", h->stale ? "STALE " : "", h->who);
+	if (!f->narrow)
+		strbuf_addf(&out->text, " since %s", since);
 	if (h->run[0])
-		strbuf_addf(&out->text, " (run %.*s)", (int)strcspn(h->run, "-"), h->run);
+		strbuf_addf(&out->text, "%s run %.*s", f->narrow ? "" : ",",
+			    (int)strcspn(h->run, "-"), h->run);
 }
 
 static void fact_run(const struct fact_of *f, struct fact_text *out)
@@ -303,6 +316,27 @@ static void draw_facts(const struct tui *t, const struct envs_state *s, struct c
 	}
 }
 
+/* Why nothing is known of the next migrate; false when it is known. */
+static bool draw_unknown(const struct tui *t, const struct envs_state *s, struct canvas *c,
+			 struct rect r)
+{
+	const struct model *m = &t->model;
+	const struct env *env = &m->project->env[s->env];
+	const struct env_snapshot *snap = &m->snap->env[s->env];
+
+	if (snap->next)
+		return false;
+	if (env->has_db && !snap->reachable)
+		text_err(c, r, &snap->err);
+	else if (!m->snap->source)
+		text_err(c, r, &m->snap->source_err);
+	else if (env->has_db)
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
+			    "Next migrate of %s%s: cannot be planned; %s says why", text_mark(env),
+			    env->name, keymap_key(t->keys, ACT_PLAN));
+	return true;
+}
+
 /* "Migrate #PRODUCTION: not ready, 2 of 5 gates closed" and the gates, from the plan of the refresh. */
 static void draw_gates(const struct tui *t, const struct envs_state *s, struct canvas *c,
 		       struct rect r)
@@ -313,7 +347,7 @@ static void draw_gates(const struct tui *t, const struct envs_state *s, struct c
 	size_t closed = 0;
 	int line = 1;
 
-	if (!m->snap || !m->snap->env[s->env].next || r.rows < 2)
+	if (!m->snap || r.rows < 2 || draw_unknown(t, s, c, r))
 		return;
 	p = m->snap->env[s->env].next;
 	for (size_t i = 0; i < p->n_gate; i++)
@@ -350,6 +384,12 @@ static void draw_differs(const struct tui *t, const struct envs_state *s, struct
 	if (!before || !m->snap || !m->snap->matrix || r.rows < 1)
 		return;
 	a = env_index(m->project, before);
+	if (!m->snap->env[a].reachable || !m->snap->env[s->env].reachable) {
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM,
+			    "Differs %s / %s%s:  unknown, one of them cannot be read", before->name,
+			    text_mark(env), env->name);
+		return;
+	}
 	for (size_t i = 0; i < m->snap->matrix->n_row; i++) {
 		const struct cell *x = m->snap->matrix->row[i].cell;
 		n += x[a].state != x[s->env].state;

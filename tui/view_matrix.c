@@ -21,7 +21,7 @@
 
 #define DOWN_COLS 6
 #define ID_COLS_MAX 18
-#define CELL_WIDE_COLS 17
+#define CELL_WIDE_COLS 19 /* "#ok 18 Nov 10m 05s" and a blank */
 #define CELL_COLS 10
 #define CELL_COLS_MAX 15
 #define FOLD_FROM_ROWS 30 /* shorter lists are never folded */
@@ -358,10 +358,12 @@ static void matrix_draw(const struct tui *t, void *state, struct canvas *c, stru
 
 	s->m = &t->model;
 	if (!t->model.snap || t->model.project->n_env == 0) {
+		strbuf_adds(&w->crumb, "migrations");
 		canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM, "reading …");
 		return;
 	}
 	if (!t->model.snap->source) {
+		strbuf_adds(&w->crumb, "migrations");
 		text_err(c, r, &t->model.snap->source_err);
 		return;
 	}

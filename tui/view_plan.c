@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GATES_ROWS_MAX 9
+#define GATES_ROWS_MAX 12
 
 struct plan_state {
 	struct table table;
@@ -133,11 +133,12 @@ static void draw_run_head(const struct model *m, const struct run *r, struct can
 	if (r->started_utc_ms && (r->ended_utc_ms || r->runner_alive))
 		strbuf_addf(&b, "  %s", clock_span(end - r->started_utc_ms, span));
 	strbuf_addc(&b, ' ');
+	/* The state comes first: what does not fit beside it is cut. */
+	l.end -= (int)b.len + 1;
 	text_addf(&l, ROLE_HEAD, " Run %s  ", r->number);
 	draw_what(&l, r->plan);
 	text_addf(&l, ROLE_DIM, "  by %s@%s", r->who, r->from);
-	canvas_put_right(c, at.row, at.col + at.cols - 30, 30, text_run_role(r->state),
-			 strbuf_sv(&b));
+	canvas_put(c, at.row, l.end + 1, (int)b.len, text_run_role(r->state), strbuf_sv(&b));
 	strbuf_clear(&b);
 }
 
@@ -160,6 +161,12 @@ static void draw_plan_head(const struct plan *p, struct canvas *c, struct rect a
 
 /* ---- steps --------------------------------------------------------------------------------- */
 
+/* Columns for what a step does; a run has a column more to show. */
+static int what_cols(struct rect r, bool run)
+{
+	return r.cols >= TEXT_WIDE_COLS ? 53 : run ? 36 : 42;
+}
+
 static void draw_expect(const struct step *s, struct canvas *c, int row, int col)
 {
 	char span[CLOCK_TEXT_SIZE];
@@ -171,7 +178,7 @@ static void draw_expect(const struct step *s, struct canvas *c, int row, int col
 static void draw_plan_step(const struct step *s, struct canvas *c, struct rect r, int row)
 {
 	bool wide = r.cols >= TEXT_WIDE_COLS;
-	int what = wide ? 46 : 42;
+	int what = what_cols(r, false);
 	struct sv back = sv_of(s->undo);
 	const char *colon = strchr(s->undo, ':');
 
@@ -189,7 +196,7 @@ static void draw_run_step(const struct run *x, size_t i, const struct model *m, 
 {
 	const struct step *s = &x->plan->step[i];
 	const struct run_step *rs = &x->step[i];
-	int what = r.cols >= TEXT_WIDE_COLS ? 44 : 36;
+	int what = what_cols(r, true);
 	char span[CLOCK_TEXT_SIZE] = "-";
 
 	if (rs->state == STEP_RUNNING && rs->started_utc_ms && x->runner_alive)
@@ -208,7 +215,7 @@ static void draw_run_step(const struct run *x, size_t i, const struct model *m, 
 static void draw_steps_head(const struct plan_state *s, struct canvas *c, struct rect r)
 {
 	bool run = s->m->watched != NULL;
-	int what = r.cols >= TEXT_WIDE_COLS ? (run ? 44 : 46) : (run ? 36 : 42);
+	int what = what_cols(r, run);
 
 	canvas_puts(c, r.row, r.col + 1, 4, ROLE_HEAD, "  #");
 	canvas_puts(c, r.row, r.col + 6, what, ROLE_HEAD, "step");
@@ -256,15 +263,22 @@ static int gates_rows(const struct plan *p)
 
 static void draw_gates(const struct plan *p, struct canvas *c, struct rect r)
 {
+	struct text_line l = text_line_at(c, r, 0);
 	int line = 1;
-	size_t open = 0;
+	size_t open = 0, passed = 0;
 
 	if (r.rows < 2)
 		return;
-	for (size_t i = 0; i < p->n_gate; i++)
-		open += p->gate[i].open || p->gate[i].overridden;
-	canvas_putf(c, r.row, r.col + 1, r.cols - 1, open == p->n_gate ? ROLE_OK : ROLE_FAIL,
-		    "Gates: %zu of %zu open", open, p->n_gate);
+	for (size_t i = 0; i < p->n_gate; i++) {
+		open += p->gate[i].open;
+		passed += !p->gate[i].open && p->gate[i].overridden;
+	}
+	text_addf(&l, open + passed == p->n_gate ? ROLE_OK : ROLE_FAIL, " Gates: %zu of %zu open",
+		  open, p->n_gate);
+	if (passed)
+		text_addf(&l, ROLE_WARN, ", %zu overridden", passed);
+	for (size_t i = 0; i < p->n_override; i++)
+		text_addf(&l, ROLE_WARN, "  (%s: %s)", p->override[i].gate, p->override[i].reason);
 	/* Closed ones first: when rows run out, the open ones are what can be left out. */
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < p->n_gate; i++) {
@@ -285,18 +299,31 @@ static void draw_if_it_fails(const struct run *x, struct canvas *c, struct rect 
 {
 	const struct step *s = x->current > 0 ? &x->plan->step[x->current - 1] : NULL;
 
-	canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_HEAD, "If it fails from here");
-	if (!s || r.rows < 3)
+	if (!s) {
+		canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM,
+			    "Nothing has been changed yet.");
 		return;
-	canvas_putf(c, r.row + 1, r.col + 2, r.cols - 2, ROLE_TEXT,
-		    "step %d: its transaction is rolled back by itself", s->n);
+	}
+	canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_HEAD, "If it fails from here");
+	if (r.rows < 3)
+		return;
+	canvas_putf(c, r.row + 1, r.col + 2, r.cols - 2, s->no_transaction ? ROLE_WARN : ROLE_TEXT,
+		    s->no_transaction
+			    ? "step %d: runs without a transaction, what it did so far stays"
+			    : "step %d: its transaction is rolled back by itself",
+		    s->n);
 	canvas_putf(c, r.row + 2, r.col + 2, r.cols - 2, ROLE_TEXT, "steps before it: %s",
-		    x->plan->env.undo_migrations == UNDO_ALWAYS
+		    x->plan->env.on_failure == FAILURE_PAUSE
+			    ? "wait: the run pauses and asks (on_failure = pause)"
+		    : x->plan->env.undo_migrations == UNDO_ALWAYS
 			    ? "rolled back with their down scripts"
 			    : "stay as they are (undo_migrations = never)");
 	if (r.rows > 3)
 		canvas_puts(c, r.row + 3, r.col + 2, r.cols - 2, ROLE_TEXT,
 			    "a restore of the backup is never automatic");
+	if (r.rows > 4)
+		canvas_puts(c, r.row + 4, r.col + 1, r.cols - 1, ROLE_DIM,
+			    ":stop ends the run after this step, :abort now.");
 }
 
 /* How many of the steps that change the database have the state. */
@@ -313,6 +340,15 @@ static size_t changes_in(const struct run *x, enum step_state state)
 	return n;
 }
 
+static const char *half_done(const struct run *x)
+{
+	for (size_t i = 0; i < x->plan->n_step; i++) {
+		if (x->step[i].state == STEP_FAILED && x->plan->step[i].no_transaction)
+			return "the failed one had no transaction: see what it left";
+	}
+	return "nothing is half done";
+}
+
 /* In what state things are, for a run that has ended. */
 static void draw_ended(const struct run *x, struct canvas *c, struct rect r)
 {
@@ -325,8 +361,8 @@ static void draw_ended(const struct run *x, struct canvas *c, struct rect r)
 			    p->to_head && p->to_head[0] ? p->to_head : "nothing");
 	else
 		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
-			    "%zu of %zu changes stand, %zu were undone; nothing is half done.",
-			    done, p->n_change, changes_in(x, STEP_UNDONE));
+			    "%zu of %zu changes stand, %zu were undone; %s.", done, p->n_change,
+			    changes_in(x, STEP_UNDONE), half_done(x));
 	rect_cut(&r, 1);
 	if (r.rows < 1)
 		return;
@@ -337,6 +373,19 @@ static void draw_ended(const struct run *x, struct canvas *c, struct rect r)
 	else
 		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM,
 			    "Journal: %lld lines, chain sound.", (long long)x->chain.lines);
+}
+
+static void draw_paused(const struct run *x, struct canvas *c, struct rect r)
+{
+	const struct run_step *s = x->current > 0 ? &x->step[x->current - 1] : NULL;
+
+	rect_cut_cols(&r, 1);
+	/* The row of the step has little room for its error. */
+	if (!x->error_msg[0] && s && s->text[0])
+		rect_cut(&r, text_wrap(c, r, ROLE_FAIL, sv_of(s->text)));
+	text_wrap(c, r, ROLE_WARN,
+		  sv_of(":retry tries the step again, :skip REASON leaves it out, :roll-back "
+			"undoes, :abort ends."));
 }
 
 static void draw_run_foot(const struct run *x, struct canvas *c, struct rect r)
@@ -356,9 +405,7 @@ static void draw_run_foot(const struct run *x, struct canvas *c, struct rect r)
 			    "Its runner is gone. :resume goes on at step %d, :abort ends it here.",
 			    x->current > 0 ? x->current : 1);
 	else if (x->state == RUN_PAUSED)
-		canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
-			    ":retry tries the step again, :skip REASON leaves it out, :roll-back "
-			    "undoes, :abort ends.");
+		draw_paused(x, c, r);
 	else if (run_state_ended(x->state))
 		draw_ended(x, c, r);
 	else
@@ -391,8 +438,8 @@ static void words(const struct plan *p, const struct run *x, struct view_words *
 	strbuf_addf(&w->crumb, "run %s", x->number);
 	if (x->current > 0)
 		strbuf_addf(&w->crumb, " > step %d of %zu", x->current, p->n_step);
-	if (!run_state_ended(x->state))
-		strbuf_adds(&w->facts, "leaving this screen does not stop the run");
+	if (!run_state_ended(x->state) && x->state != RUN_INTERRUPTED)
+		strbuf_adds(&w->facts, "leaving here does not stop the run");
 }
 
 static void draw_nothing(const struct model *m, struct canvas *c, struct rect r)

@@ -36,6 +36,7 @@ void engine_free(struct engine *g)
 	if (!g)
 		return;
 	pool_close(&g->pool);
+	mem_free(g->script.next);
 	event_queue_clear(&g->queue);
 	shared_source_drop(g->source);
 	pthread_mutex_destroy(&g->source_lock);
@@ -185,15 +186,45 @@ uint64_t engine_plan(struct engine *g, const struct plan_request *r)
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
+/* Who runs down a list asks for a text at every row and looks at the last one only. */
 uint64_t engine_script(struct engine *g, const char *env, const char *ns, const char *id, bool down)
 {
 	struct script_job *job = mem_calloc(1, sizeof(*job));
+	uint64_t request;
+	bool begin;
 
 	str_copy(job->env, sizeof(job->env), env);
 	str_copy(job->ns, sizeof(job->ns), ns);
 	str_copy(job->id, sizeof(job->id), id);
 	job->down = down;
-	return engine_add(g, 0, job_script, job);
+	pthread_mutex_lock(&g->lock);
+	request = ++g->last_request;
+	begin = !g->script.running;
+	g->script.running = true;
+	if (!begin) {
+		mem_free(g->script.next);
+		g->script.next = job;
+		g->script.next_request = request;
+	}
+	pthread_mutex_unlock(&g->lock);
+	if (begin)
+		engine_add(g, request, job_script, job);
+	return request;
+}
+
+void engine_script_done(struct engine *g)
+{
+	struct script_job *next;
+	uint64_t request;
+
+	pthread_mutex_lock(&g->lock);
+	next = g->script.next;
+	request = g->script.next_request;
+	g->script.next = NULL;
+	g->script.running = next != NULL;
+	pthread_mutex_unlock(&g->lock);
+	if (next)
+		engine_add(g, request, job_script, next);
 }
 
 uint64_t engine_events(struct engine *g, const char *env)

@@ -31,6 +31,7 @@ bool engine_busy(const struct engine *g);    /* a job runs or an event waits (te
 uint64_t engine_refresh(struct engine *g);
 uint64_t engine_runs(struct engine *g);
 uint64_t engine_plan(struct engine *g, const struct plan_request *r); /* r is copied */
+/* Only the last one asked for is sure to be answered. */
 uint64_t engine_script(struct engine *g, const char *env, const char *ns, const char *id,
 		       bool down);
 uint64_t engine_events(struct engine *g, const char *env);

@@ -54,8 +54,13 @@ struct engine {
 	uint64_t last_request;
 	struct single {
 		bool running, again;
-		uint64_t next;        /* request number of the one that runs again */
-	} snapshot, runs;             /* of these at most one is under way */
+		uint64_t next; /* request number of the one that runs again */
+	} snapshot, runs;      /* of these at most one is under way */
+	struct {
+		bool running;
+		struct script_job *next; /* asked for meanwhile: only the last one counts */
+		uint64_t next_request;
+	} script;
 	struct job *watch;            /* the job that follows a run; NULL none */
 	uint64_t watch_request;       /* the last one asked for; older ones end at once */
 	pid_t child[ENGINE_CHILDREN]; /* runners we started and have not reaped; 0 free */
@@ -109,6 +114,7 @@ void job_start_run(struct job *job); /* arg: struct plan * */
 void job_watch(struct job *job);     /* arg: char *run_id */
 void job_request(struct job *job);   /* arg: struct request_job * */
 void engine_runs_done(struct engine *g);
+void engine_script_done(struct engine *g);
 bool engine_watch_begin(struct engine *g,
 			struct job *job); /* false: another one was asked for since */
 void engine_watch_done(struct engine *g, struct job *job);

@@ -119,6 +119,7 @@ void job_script(struct job *job)
 		    strcmp(out->file_text, out->stored_text) == 0;
 	ev->u.script = out;
 	job_post(job, ev);
+	engine_script_done(job->engine);
 }
 
 /* --- Lists ------------------------------------------------------------------------------------ */

@@ -215,6 +215,29 @@ static void script__file_and_nothing_stored__gives_the_file(void **state)
 	event_free(ev);
 }
 
+static void script__many_asked_for__the_last_is_answered(void **state)
+{
+	uint64_t last = 0, got = 0;
+	int answers = 0;
+
+	(void)state;
+	for (int i = 0; i < 500; i++)
+		last = engine_script(g, "dev", "main", i % 2 ? "0001" : "0002", false);
+	while (got != last) {
+		struct pollfd fd = { .fd = engine_fd(g), .events = POLLIN };
+		struct event *ev;
+
+		assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
+		ev = engine_next(g);
+		assert_true(ev->request > got);
+		got = ev->request;
+		assert_string_equal(ev->u.script->id, got % 2 == last % 2 ? "0001" : "0002");
+		event_free(ev);
+		answers++;
+	}
+	assert_true(answers < 250); /* most were never read */
+}
+
 static void events__empty_and_unknown__are_told_apart(void **state)
 {
 	struct event *ev = expect(EV_EVENTS, engine_events(g, "dev"));
@@ -346,6 +369,7 @@ int main(void)
 		CASE(plan__towards_the_stage_before__is_answered),
 		CASE(plan__unknown_migration__is_an_error),
 		CASE(script__file_and_nothing_stored__gives_the_file),
+		CASE(script__many_asked_for__the_last_is_answered),
 		CASE(events__empty_and_unknown__are_told_apart),
 		CASE(runs__frozen_one__is_in_the_list),
 		CASE(runs__ended_and_unchanged__are_not_read_again),

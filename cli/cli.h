@@ -51,8 +51,6 @@ const char *cli_word(const struct cli *c, size_t i);
 /* The environment named by a word; ERR_USAGE with the nearest name. */
 int cli_env(const struct cli *c, const char *name, const struct env **out,
 	    struct err *e) MUST_CHECK;
-/* When e says that the database of env is not there: the command that makes it, as hint. */
-void cli_hint_missing(const struct env *env, struct err *e);
 /* --wait as run_spawn wants it: 0 without, -1 without a time. */
 int cli_wait_ms(const struct cli *c, int64_t *ms, struct err *e) MUST_CHECK;
 const char *cli_getenv(void *arg, const char *name);

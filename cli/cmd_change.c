@@ -19,6 +19,7 @@
 #include "core/base/fs.h"
 #include "core/db/db.h"
 #include "core/ledger/lock.h"
+#include "core/release/env_open.h"
 #include "core/release/run.h"
 
 /* The plan for people; of an accept with what was and what is now. */
@@ -216,12 +217,10 @@ static bool plan_goes_down(const struct plan *p)
 /* Freezes the plan; stored down scripts come from the database. */
 static int freeze(const struct change *ch, char id[RUN_ID_SIZE], struct err *e)
 {
-	struct db_options opt = { .lock_timeout_ms = ch->env->lock_timeout_ms };
 	struct db *db = NULL;
 	int rc = -1;
 
-	if (!plan_goes_down(ch->plan) ||
-	    db_open(&ch->env->dsn, DB_READ_ONLY, &opt, NULL, &db, e) == 0)
+	if (!plan_goes_down(ch->plan) || env_open(ch->env, DB_READ_ONLY, NULL, &db, e) == 0)
 		rc = run_create(&ch->c->ctx, ch->plan, ch->facts.source, db, id, e);
 	db_close(db);
 	return rc;

@@ -23,6 +23,7 @@
 #include "core/ledger/lock.h"
 #include "core/migrate/apply.h"
 #include "core/migrate/source.h"
+#include "core/release/env_open.h"
 #include "core/release/run.h"
 
 #define FREE_WARN_BYTES ((int64_t)200 << 20)
@@ -207,7 +208,6 @@ static void check_writable(struct check *k, const struct env *env)
 
 static void check_env(struct check *k, const struct env *env)
 {
-	struct db_options opt = { .lock_timeout_ms = env->lock_timeout_ms };
 	struct db *db = NULL;
 	struct db_info info;
 	struct err e;
@@ -216,9 +216,7 @@ static void check_env(struct check *k, const struct env *env)
 	if (fs_is_network(env->dsn.path, kind))
 		check_add(k, CHECK_FAIL, env->name, "", "%s is on a network file system (%s)",
 			  env->dsn.path, kind);
-	if (db_open(&env->dsn, DB_READ_ONLY, &opt, NULL, &db, &e) != 0 ||
-	    db_info(db, &info, &e) != 0) {
-		cli_hint_missing(env, &e);
+	if (env_open(env, DB_READ_ONLY, NULL, &db, &e) != 0 || db_info(db, &info, &e) != 0) {
 		add_err(k, CHECK_FAIL, env->name, &e);
 		db_close(db);
 		return;

@@ -25,6 +25,7 @@
 #include "cli/demo_files.h"
 #include "core/base/fs.h"
 #include "core/db/db.h"
+#include "core/release/env_open.h"
 #include "core/release/run.h"
 
 #define MARKER ".bascule-demo"
@@ -100,12 +101,11 @@ static int edit_file(const struct demo *d, struct err *e)
 static int create_databases(const struct demo *d, struct err *e)
 {
 	const struct project *p = d->c->project;
-	struct db_options opt = { 0 };
 	struct db *db = NULL;
 	size_t i;
 
 	for (i = 0; i < p->n_env; i++) {
-		if (db_open(&p->env[i].dsn, DB_CREATE, &opt, NULL, &db, e) != 0)
+		if (env_open(&p->env[i], DB_CREATE, NULL, &db, e) != 0)
 			return -1;
 		db_close(db);
 	}
@@ -132,14 +132,13 @@ static int on_run(void *arg, const struct run *r)
 static int run_plan(const struct demo *d, const struct plan *plan, const struct source *source,
 		    const struct env *env, struct err *e)
 {
-	struct db_options opt = { 0 };
 	struct err result = { 0 };
 	struct db *db = NULL;
 	char id[RUN_ID_SIZE];
 	pid_t runner = 0;
 	int rc = -1;
 
-	if (db_open(&env->dsn, DB_READ_ONLY, &opt, NULL, &db, e) == 0)
+	if (env_open(env, DB_READ_ONLY, NULL, &db, e) == 0)
 		rc = run_create(&d->c->ctx, plan, source, db, id, e);
 	db_close(db);
 	if (rc != 0 || run_spawn(&d->c->ctx, id, "start", 0, &runner, e) != 0)

@@ -7,6 +7,7 @@
 #include "core/base/json.h"
 #include "core/db/db.h"
 #include "core/migrate/source.h"
+#include "core/release/env_open.h"
 
 int cmd_new(struct cli *c, struct err *e)
 {
@@ -84,7 +85,6 @@ static int say_created(struct cli *c, const struct env *env, bool made, struct e
 
 int cmd_create(struct cli *c, struct err *e)
 {
-	struct db_options opt = { 0 };
 	const struct env *env;
 	struct db *db = NULL;
 
@@ -99,8 +99,7 @@ int cmd_create(struct cli *c, struct err *e)
 		return say_created(c, env, false, e);
 	if (confirm_create(c, env, e) != 0)
 		return -1;
-	opt.lock_timeout_ms = env->lock_timeout_ms;
-	if (db_open(&env->dsn, DB_CREATE, &opt, NULL, &db, e) != 0)
+	if (env_open(env, DB_CREATE, NULL, &db, e) != 0)
 		return -1;
 	db_close(db);
 	return say_created(c, env, true, e);

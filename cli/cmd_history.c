@@ -6,6 +6,7 @@
 #include "core/base/json.h"
 #include "core/db/db.h"
 #include "core/migrate/history.h"
+#include "core/release/env_open.h"
 
 static json_t *event_json(const struct history_event *ev)
 {
@@ -88,21 +89,16 @@ static int history_lines(const struct env *env, const struct history *h, struct 
 int cmd_history(struct cli *c, struct err *e)
 {
 	const struct env *env;
-	struct db_options opt = { 0 };
 	struct history *h = NULL;
 	struct db *db = NULL;
 	int rc = -1;
 
 	if (cli_env(c, cli_word(c, 0), &env, e) != 0)
 		return -1;
-	opt.lock_timeout_ms = env->lock_timeout_ms;
-	if (db_open(&env->dsn, DB_READ_ONLY, &opt, NULL, &db, e) != 0 ||
-	    history_read(db, true, &h, e) != 0)
+	if (env_open(env, DB_READ_ONLY, NULL, &db, e) != 0 || history_read(db, true, &h, e) != 0)
 		goto out;
 	rc = args_has(&c->args, OPT_JSON) ? history_json(env, h, e) : history_lines(env, h, e);
 out:
-	if (rc != 0)
-		cli_hint_missing(env, e);
 	history_free(h);
 	db_close(db);
 	return rc;

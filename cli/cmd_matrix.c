@@ -256,14 +256,14 @@ int cmd_matrix(struct cli *c, struct err *e)
 {
 	struct matrix_print m = { .p = c->project,
 				  .only_differing = args_has(&c->args, OPT_DIFFERS) };
-	struct look look = { 0 };
+	struct snapshot *snap;
 	int rc = -1;
 
 	strbuf_init(&m.out, STRBUF_NO_LIMIT);
-	look_read(c->project, &c->ctx, 0, &look);
-	m.snap = look.snap;
-	if (look.snap->source == NULL) {
-		*e = look.snap->source_err;
+	snap = look_read(c->project, &c->ctx, 0);
+	m.snap = snap;
+	if (snap->source == NULL) {
+		*e = snap->source_err;
 		goto out;
 	}
 	print_troubles(&m);
@@ -272,6 +272,6 @@ int cmd_matrix(struct cli *c, struct err *e)
 		rc = EXIT_DIFFERS;
 out:
 	strbuf_clear(&m.out);
-	look_clear(&look);
+	snapshot_free(snap);
 	return rc;
 }

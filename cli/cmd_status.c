@@ -18,7 +18,7 @@
 
 struct status {
 	struct cli *c;
-	struct look look;
+	struct snapshot *snap;
 	struct run **run; /* newest unfinished per environment, or NULL; borrowed from runs */
 	struct run **runs;
 	size_t n_runs;
@@ -53,14 +53,13 @@ static int status_read(struct status *s, struct err *e)
 		if (env != NULL && is_unfinished(s->runs[i]))
 			s->run[env_index(p, env)] = s->runs[i];
 	}
-	look_read(p, &s->c->ctx, LOOK_DETAILS, &s->look);
+	s->snap = look_read(p, &s->c->ctx, SNAPSHOT_STATE | SNAPSHOT_SCHEMA);
 	return 0;
 }
 
 static void status_clear(struct status *s)
 {
-	if (s->look.snap != NULL)
-		look_clear(&s->look);
+	snapshot_free(s->snap);
 	run_list_free(s->runs, s->n_runs);
 	mem_free(s->run);
 	mem_free(s->shown);
@@ -120,10 +119,10 @@ static json_t *schema_json(const struct status *s, size_t i)
 {
 	json_t *j;
 
-	if (s->look.schema_digest[i][0] == '\0')
+	if (s->snap->env[i].schema_digest[0] == '\0')
 		return json_null();
 	j = json_object();
-	json_put_str(j, "fingerprint", s->look.schema_digest[i]);
+	json_put_str(j, "fingerprint", s->snap->env[i].schema_digest);
 	json_object_set_new(j, "drift", json_null());
 	return j;
 }
@@ -175,14 +174,13 @@ static json_t *run_short_json(const struct run *r)
 static json_t *env_json(const struct status *s, size_t i)
 {
 	const struct env *env = &s->c->project->env[i];
-	const struct env_snapshot *snap = &s->look.snap->env[i];
+	const struct env_snapshot *snap = &s->snap->env[i];
 	json_t *j = json_object();
 
 	json_put_str(j, "name", env->name);
 	json_put_bool(j, "protected", env->is_protected);
 	json_object_set_new(j, "database", database_json(env, snap));
-	json_object_set_new(j, "migrations",
-			    migrations_json(snap, &s->look.snap->matrix->count[i]));
+	json_object_set_new(j, "migrations", migrations_json(snap, &s->snap->matrix->count[i]));
 	json_object_set_new(j, "schema", schema_json(s, i));
 	json_object_set_new(j, "services", json_null());
 	json_object_set_new(j, "health", json_null());
@@ -198,7 +196,7 @@ static int status_json(const struct status *s, struct err *e)
 	size_t i;
 
 	json_put_str(j, "project", s->c->project->name);
-	for (i = 0; i < s->look.snap->n_env; i++)
+	for (i = 0; i < s->snap->n_env; i++)
 		if (s->shown[i])
 			json_array_append_new(list, env_json(s, i));
 	json_object_set_new(j, "environments", list);
@@ -211,7 +209,7 @@ typedef void (*cell_fn)(const struct status *s, size_t env, struct strbuf *out);
 
 static void cell_link(const struct status *s, size_t i, struct strbuf *out)
 {
-	const struct env_snapshot *snap = &s->look.snap->env[i];
+	const struct env_snapshot *snap = &s->snap->env[i];
 
 	if (snap->reachable)
 		strbuf_addf(out, "ok  %s %s", snap->info.engine, snap->info.version);
@@ -221,9 +219,9 @@ static void cell_link(const struct status *s, size_t i, struct strbuf *out)
 
 static void cell_version(const struct status *s, size_t i, struct strbuf *out)
 {
-	const struct matrix_count *n = &s->look.snap->matrix->count[i];
+	const struct matrix_count *n = &s->snap->matrix->count[i];
 
-	if (!s->look.snap->env[i].reachable)
+	if (!s->snap->env[i].reachable)
 		strbuf_adds(out, "unknown");
 	else
 		add_clean(out, n->schema_version != NULL ? n->schema_version : "none");
@@ -231,9 +229,9 @@ static void cell_version(const struct status *s, size_t i, struct strbuf *out)
 
 static void cell_migrations(const struct status *s, size_t i, struct strbuf *out)
 {
-	const struct matrix_count *n = &s->look.snap->matrix->count[i];
+	const struct matrix_count *n = &s->snap->matrix->count[i];
 
-	if (!s->look.snap->env[i].reachable) {
+	if (!s->snap->env[i].reachable) {
 		strbuf_adds(out, "unknown");
 		return;
 	}
@@ -248,7 +246,7 @@ static void cell_migrations(const struct status *s, size_t i, struct strbuf *out
 /* The first id in a state of environment i. */
 static const char *first_id(const struct status *s, size_t i, enum cell_state state)
 {
-	const struct matrix *m = s->look.snap->matrix;
+	const struct matrix *m = s->snap->matrix;
 	size_t k;
 
 	for (k = 0; k < m->n_row; k++)
@@ -259,9 +257,9 @@ static const char *first_id(const struct status *s, size_t i, enum cell_state st
 
 static void cell_checksums(const struct status *s, size_t i, struct strbuf *out)
 {
-	const struct matrix_count *n = &s->look.snap->matrix->count[i];
+	const struct matrix_count *n = &s->snap->matrix->count[i];
 
-	if (!s->look.snap->env[i].reachable)
+	if (!s->snap->env[i].reachable)
 		strbuf_adds(out, "unknown");
 	else if (n->changed + n->missing == 0)
 		strbuf_adds(out, "ok");
@@ -279,7 +277,7 @@ static void cell_checksums(const struct status *s, size_t i, struct strbuf *out)
 
 static void cell_backup(const struct status *s, size_t i, struct strbuf *out)
 {
-	const struct env_snapshot *snap = &s->look.snap->env[i];
+	const struct env_snapshot *snap = &s->snap->env[i];
 	char text[CLOCK_TEXT_SIZE];
 
 	if (!snap->has_backup) {
@@ -292,7 +290,7 @@ static void cell_backup(const struct status *s, size_t i, struct strbuf *out)
 
 static void cell_lock(const struct status *s, size_t i, struct strbuf *out)
 {
-	const struct lock_holder *h = &s->look.snap->env[i].holder;
+	const struct lock_holder *h = &s->snap->env[i].holder;
 	char text[CLOCK_TEXT_SIZE];
 
 	if (!h->held) {
@@ -364,15 +362,15 @@ static void add_troubles(const struct status *s, struct strbuf *out)
 {
 	size_t i;
 
-	if (s->look.snap->source == NULL) {
+	if (s->snap->source == NULL) {
 		strbuf_adds(out, "\nmigrations: ");
-		add_clean(out, s->look.snap->source_err.msg);
+		add_clean(out, s->snap->source_err.msg);
 		strbuf_adds(out, ": ");
-		add_clean(out, s->look.snap->source_err.detail);
+		add_clean(out, s->snap->source_err.detail);
 		strbuf_addc(out, '\n');
 	}
-	for (i = 0; i < s->look.snap->n_env; i++) {
-		const struct env_snapshot *snap = &s->look.snap->env[i];
+	for (i = 0; i < s->snap->n_env; i++) {
+		const struct env_snapshot *snap = &s->snap->env[i];
 
 		if (!s->shown[i] || snap->reachable || !snap->has_db)
 			continue;
@@ -424,12 +422,12 @@ static bool status_differs(const struct status *s)
 	bool first = true;
 	size_t i;
 
-	for (i = 0; i < s->look.snap->n_env; i++) {
-		const struct matrix_count *n = &s->look.snap->matrix->count[i];
+	for (i = 0; i < s->snap->n_env; i++) {
+		const struct matrix_count *n = &s->snap->matrix->count[i];
 
-		if (!s->shown[i] || !s->look.snap->env[i].has_db)
+		if (!s->shown[i] || !s->snap->env[i].has_db)
 			continue;
-		if (!s->look.snap->env[i].reachable || s->look.snap->source == NULL ||
+		if (!s->snap->env[i].reachable || s->snap->source == NULL ||
 		    n->pending + n->failed + n->changed + n->missing + n->late > 0)
 			return true;
 		if (!first && strcmp(head, n->head != NULL ? n->head : "") != 0)

@@ -157,14 +157,6 @@ int cli_env(const struct cli *c, const char *name, const struct env **out, struc
 	return err_hint(e, "bascule status");
 }
 
-void cli_hint_missing(const struct env *env, struct err *e)
-{
-	if (e->code != ERR_NOT_FOUND || !env->has_db || fs_exists(env->dsn.path))
-		return;
-	err_hint(e, env->is_protected ? "bascule create %s --confirm %s" : "bascule create %s",
-		 env->name, env->name);
-}
-
 int cli_wait_ms(const struct cli *c, int64_t *ms, struct err *e)
 {
 	const char *v = c->args.value[OPT_WAIT];

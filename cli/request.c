@@ -96,10 +96,8 @@ int change_prepare(struct change *ch, struct cli *c, enum operation op, size_t f
 	*ch = (struct change){ .c = c };
 	if (cli_env(c, cli_word(c, first), &ch->env, e) != 0 || take_words(ch, op, first, e) != 0)
 		return -1;
-	if (plan_facts_read(c->project, &c->ctx, ch->env->name, false, NULL, &ch->facts, e) != 0) {
-		cli_hint_missing(ch->env, e);
+	if (plan_facts_read(c->project, &c->ctx, ch->env->name, false, NULL, &ch->facts, e) != 0)
 		return -1;
-	}
 	ch->have_facts = true;
 	return plan_build(c->project, &ch->facts, &ch->request, &ch->plan, e);
 }

@@ -8,6 +8,7 @@
 #include "core/db/db.h"
 #include "core/ledger/ledger.h"
 #include "core/migrate/source.h"
+#include "core/release/env_open.h"
 
 #define DIFF_CONTEXT 3
 
@@ -20,12 +21,11 @@ static const struct history *target_history(const struct change *ch)
 static int stored_scripts(const struct change *ch, const struct applied *a, struct strbuf *up,
 			  struct strbuf *down, struct err *e)
 {
-	struct db_options opt = { .lock_timeout_ms = ch->env->lock_timeout_ms };
 	struct db *db = NULL;
 	bool has_down;
 	int rc = -1;
 
-	if (db_open(&ch->env->dsn, DB_READ_ONLY, &opt, NULL, &db, e) == 0)
+	if (env_open(ch->env, DB_READ_ONLY, NULL, &db, e) == 0)
 		rc = ledger_scripts(db, a->script_seq, up, down, &has_down, e);
 	db_close(db);
 	return rc;

@@ -193,10 +193,7 @@ static int check_file(const struct dsn *dsn, unsigned flags, struct err *e)
 	if (stat(dsn->path, &st) != 0) {
 		if (errno == ENOENT && (flags & DB_CREATE) != 0)
 			return 0;
-		err_sys(e, errno, "cannot open %s", dsn->shown);
-		if (e->code == ERR_NOT_FOUND)
-			err_hint(e, "bascule create ENV makes it, ENV being the environment's name");
-		return -1;
+		return err_sys(e, errno, "cannot open %s", dsn->shown);
 	}
 	if ((flags & DB_CREATE) != 0)
 		return err_set(e, ERR_EXISTS, "cannot create %s: it is there already", dsn->shown);

@@ -13,13 +13,7 @@
 #include "core/base/mem.h"
 #include "core/db/db.h"
 #include "core/ledger/ledger.h"
-
-static int open_env(struct job *job, const struct env *env, struct db **db, struct err *e)
-{
-	struct db_options opt = { .lock_timeout_ms = env->lock_timeout_ms };
-
-	return db_open(&env->dsn, DB_READ_ONLY, &opt, &job->cancel, db, e);
-}
+#include "core/release/env_open.h"
 
 void job_plan(struct job *job)
 {
@@ -79,7 +73,8 @@ static int read_stored_text(struct job *job, const struct script_job *arg, struc
 		rc = 0;
 		goto out;
 	}
-	if (open_env(job, env, &db, e) != 0 || history_read(db, false, &history, e) != 0)
+	if (env_open(env, DB_READ_ONLY, &job->cancel, &db, e) != 0 ||
+	    history_read(db, false, &history, e) != 0)
 		goto out;
 	applied = history_find(history, arg->ns, arg->id);
 	if (!applied || applied->script_seq == 0) {
@@ -134,7 +129,7 @@ void job_events(struct job *job)
 	str_copy(ev->u.events.env, sizeof(ev->u.events.env), name);
 	if (!env || !env->has_db)
 		err_set(&ev->err, ERR_USAGE, "%s has no database", name);
-	else if (open_env(job, env, &db, &ev->err) == 0 &&
+	else if (env_open(env, DB_READ_ONLY, &job->cancel, &db, &ev->err) == 0 &&
 		 history_read(db, true, &ev->u.events.history, &ev->err) == 0)
 		err_clear(&ev->err);
 	db_close(db);

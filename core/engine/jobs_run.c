@@ -13,6 +13,7 @@
 
 #include "core/base/mem.h"
 #include "core/db/db.h"
+#include "core/release/env_open.h"
 
 void engine_child_add(struct engine *g, pid_t pid)
 {
@@ -66,7 +67,6 @@ static void texts_needed(const struct plan *plan, bool *source, bool *db)
 static int start_run(struct job *job, const struct plan *plan, char id[RUN_ID_SIZE], struct err *e)
 {
 	struct engine *g = job->engine;
-	struct db_options opt = { .lock_timeout_ms = plan->env.lock_timeout_ms };
 	struct shared_source *source = NULL;
 	struct db *db = NULL;
 	bool need_source, need_db;
@@ -75,7 +75,7 @@ static int start_run(struct job *job, const struct plan *plan, char id[RUN_ID_SI
 	texts_needed(plan, &need_source, &need_db);
 	if (need_source && !(source = engine_source(g, &job->cancel, e)))
 		goto out;
-	if (need_db && db_open(&plan->env.dsn, DB_READ_ONLY, &opt, &job->cancel, &db, e) != 0)
+	if (need_db && env_open(&plan->env, DB_READ_ONLY, &job->cancel, &db, e) != 0)
 		goto out;
 	if (run_create(g->ctx, plan, source ? source->source : NULL, db, id, e) != 0)
 		goto out;

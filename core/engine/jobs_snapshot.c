@@ -12,10 +12,9 @@
  */
 #include "core/engine/job.h"
 
-#include "core/backup/backup.h"
 #include "core/base/clock.h"
 #include "core/base/mem.h"
-#include "core/db/db.h"
+#include "core/engine/snapshot.h"
 
 /* One refresh. Each part writes only its own piece of snap until the countdown is over. */
 struct refresh {
@@ -38,73 +37,6 @@ static void read_source(struct job *job, struct snapshot *snap)
 	snap->source = snap->shared ? snap->shared->source : NULL;
 }
 
-static void read_backup(struct job *job, const struct env *env, struct env_snapshot *out)
-{
-	struct backup *list = NULL;
-	struct err e;
-	size_t n;
-
-	if (backup_list(job->engine->ctx->backups_dir, env->name, &list, &n, &e) != 0)
-		return;
-	if (n > 0) {
-		out->has_backup = true;
-		str_copy(out->backup_id, sizeof(out->backup_id), list[0].id);
-		out->backup_utc_ms = list[0].at_utc_ms;
-		out->backup_bytes = list[0].bytes;
-		out->backup_verified = list[0].verified;
-	}
-	backup_list_free(list, n);
-}
-
-static int read_database(struct job *job, const struct env *env, struct env_snapshot *out,
-			 struct err *e)
-{
-	struct db_options opt = { .lock_timeout_ms = env->lock_timeout_ms };
-	struct db *db = NULL;
-	int rc = -1;
-
-	if (db_open(&env->dsn, DB_READ_ONLY, &opt, &job->cancel, &db, e) != 0)
-		goto out;
-	if (db_info(db, &out->info, e) != 0)
-		goto out;
-	if (history_read(db, false, &out->history, e) != 0)
-		goto out;
-	if (lock_read(&env->dsn, db, env->lock_stale_ms, &out->holder, e) != 0)
-		goto out;
-	rc = 0;
-out:
-	db_close(db);
-	if (rc != 0) {
-		history_free(out->history);
-		out->history = NULL;
-	}
-	return rc;
-}
-
-static void read_env(struct job *job, const struct env *env, struct env_snapshot *out)
-{
-	int64_t begun_us = clock_mono_us();
-
-	out->has_db = env->has_db;
-	out->at_utc_ms = clock_utc_ms();
-	if (env->has_db)
-		out->reachable = read_database(job, env, out, &out->err) == 0;
-	out->open_us = clock_mono_us() - begun_us;
-	read_backup(job, env, out);
-}
-
-static void build_matrix(const struct engine *g, struct snapshot *snap)
-{
-	struct matrix_column *col = mem_calloc(snap->n_env + 1, sizeof(*col));
-
-	for (size_t i = 0; i < snap->n_env; i++) {
-		col[i].has_db = snap->env[i].has_db;
-		col[i].history = snap->env[i].history;
-	}
-	snap->matrix = matrix_build(snap->source, col, snap->n_env, g->project->schema_version);
-	mem_free(col);
-}
-
 /* Behind the last part. */
 static void refresh_finish(struct refresh *r)
 {
@@ -115,7 +47,7 @@ static void refresh_finish(struct refresh *r)
 	} else {
 		struct event *ev = event_new(EV_SNAPSHOT, r->request);
 
-		build_matrix(g, r->snap);
+		snapshot_join(g->project, r->snap);
 		snapshot_next(g, r->snap);
 		ev->u.snapshot = r->snap;
 		event_post(&g->queue, ev);
@@ -133,7 +65,8 @@ static void part_run(struct job *job)
 	if (part->env == SIZE_MAX)
 		read_source(job, snap);
 	else
-		read_env(job, &job->engine->project->env[part->env], &snap->env[part->env]);
+		snapshot_read_env(job->engine->ctx, &job->engine->project->env[part->env],
+				  SNAPSHOT_STATE, &job->cancel, &snap->env[part->env]);
 	/* Stopped half way: what was read is not the truth. */
 	part->ran = !cancel_fired(&job->cancel);
 }

@@ -12,6 +12,7 @@
 #include "core/ledger/lock.h"
 #include "core/release/control.h"
 #include "core/release/control_socket.h"
+#include "core/release/env_open.h"
 #include "core/release/run_folder.h"
 
 #define REPLY_MS 5000
@@ -148,7 +149,7 @@ static int dead_lock_clear(const struct context *ctx, const struct run *r, const
 
 	if (r->epoch == 0)
 		return 0; /* it never had the lock */
-	if (db_open(&r->plan->env.dsn, 0, NULL, NULL, &db, e))
+	if (env_open(&r->plan->env, 0, NULL, &db, e))
 		return e->code == ERR_NOT_FOUND ? 0 : -1;
 	ret = lock_clear_dead(&r->plan->env.dsn, db, r->id, who, ctx->host, e);
 	db_close(db);

@@ -12,35 +12,22 @@
 
 #include "core/base/cancel.h"
 #include "core/ledger/lock.h"
+#include "core/release/env_open.h"
 #include "core/release/plan_make.h"
 #include "core/release/run.h"
 
 #include <stdint.h>
 #include <string.h>
 
-static void say_unreadable(const struct env *env, struct err *e)
-{
-	struct strbuf command;
-
-	err_wrap(e, "cannot read the history of %s", env->name);
-	if (e->code != ERR_NOT_FOUND)
-		return;
-	strbuf_init(&command, sizeof(e->hint) - 1);
-	command_create(&command, env);
-	err_hint(e, "%s", strbuf_str(&command));
-	strbuf_clear(&command);
-}
-
 /* Opens one environment read-only and reads its history, and its lock when holder is not NULL. */
 static int read_env(const struct env *env, struct cancel *c, struct history **out,
 		    struct lock_holder *holder, struct err *e)
 {
-	struct db_options opt = { .lock_timeout_ms = env->lock_timeout_ms };
 	struct history *h = NULL;
 	struct db *db = NULL;
 	int rc = -1;
 
-	if (db_open(&env->dsn, DB_READ_ONLY, &opt, c, &db, e) < 0)
+	if (env_open(env, DB_READ_ONLY, c, &db, e) < 0)
 		goto out;
 	if (history_read(db, false, &h, e) < 0)
 		goto out;
@@ -53,7 +40,7 @@ out:
 	history_free(h);
 	db_close(db);
 	if (rc < 0 && e->code != ERR_CANCELLED)
-		say_unreadable(env, e);
+		err_wrap(e, "cannot read the history of %s", env->name);
 	return rc;
 }
 

@@ -22,6 +22,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/ledger/ledger.h"
+#include "core/release/env_open.h"
 #include "core/release/executor.h"
 #include "core/release/run_folder.h"
 
@@ -85,13 +86,6 @@ static char *backups_dir_of(const struct context *ctx, const struct plan *p)
 	dir = path_join(all, p->project);
 	mem_free(all);
 	return dir;
-}
-
-static int open_database(struct executor *x, struct cancel *c, struct err *e)
-{
-	const struct db_options opt = { .lock_timeout_ms = x->plan->env.lock_timeout_ms };
-
-	return db_open(&x->plan->env.dsn, 0, &opt, c, &x->db, e);
 }
 
 static int open_control(struct executor *x, struct err *e)
@@ -234,7 +228,7 @@ static void revive_database(struct executor *x)
 		return;
 	db_close(x->db);
 	x->db = NULL;
-	if (open_database(x, NULL, &e))
+	if (env_open(&x->plan->env, 0, NULL, &x->db, &e))
 		log_err(&e);
 }
 
@@ -366,8 +360,8 @@ static int executor_open(struct executor *x, struct err *e)
 	if (open_journal(x, e) || run_verify(x->run, e))
 		return -1;
 	x->backups_dir = backups_dir_of(x->ctx, x->plan);
-	if ((x->mode != RUNNER_TAKEOVER && open_control(x, e)) || open_database(x, &x->work, e) ||
-	    ledger_ensure(x->db, e))
+	if ((x->mode != RUNNER_TAKEOVER && open_control(x, e)) ||
+	    env_open(&x->plan->env, 0, &x->work, &x->db, e) || ledger_ensure(x->db, e))
 		return -1;
 	return take_environment(x, e);
 }

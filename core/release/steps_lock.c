@@ -10,6 +10,7 @@
 
 #include "core/base/json.h"
 #include "core/base/log.h"
+#include "core/release/env_open.h"
 
 static enum probe_result probe_todo(struct executor *x, const struct step *s, struct err *e)
 {
@@ -53,14 +54,12 @@ const struct step_ops step_release_ops = {
 static void read_gate_env(struct executor *x, struct history **out)
 {
 	const struct env *env = &x->plan->gate_env;
-	const struct db_options opt = { .lock_timeout_ms = env->lock_timeout_ms };
 	struct db *db = NULL;
 	struct err e;
 
 	if (!env->name || !env->has_db)
 		return;
-	if (db_open(&env->dsn, DB_READ_ONLY, &opt, &x->work, &db, &e) ||
-	    history_read(db, false, out, &e))
+	if (env_open(env, DB_READ_ONLY, &x->work, &db, &e) || history_read(db, false, out, &e))
 		log_err(&e);
 	db_close(db);
 }

@@ -134,7 +134,8 @@ static void print_no_words(const struct run *r)
 	err_set(&e, ERR_SYSTEM, "run %s of %s was interrupted", r->number, r->plan->environment);
 	err_detail(&e, "its runner is gone or silent, and left no word");
 	if (statvfs(r->dir, &fs) == 0 && fs.f_bavail * fs.f_frsize < FULL_BYTES)
-		err_detail(&e, "its runner left no word: the disk is full, %llu bytes are free in %s",
+		err_detail(&e,
+			   "its runner left no word: the disk is full, %llu bytes are free in %s",
 			   (unsigned long long)(fs.f_bavail * fs.f_frsize), r->dir);
 	err_hint(&e, "bascule resume %s", r->number);
 	print_err(&e);

@@ -37,8 +37,8 @@ typedef const char *(*config_env_fn)(void *arg, const char *name);
 /* Reads path. On mistakes -1 with e = "N mistakes in FILE" (first one in detail) and all of them in errs.
  * *out is to be freed with project_free. Ownership rule: a file found above the current folder must
  * belong to uid (found_above). */
-int config_read(const char *path, bool found_above, config_env_fn env, void *arg, struct project **out,
-		struct config_errors *errs, struct err *e) MUST_CHECK;
+int config_read(const char *path, bool found_above, config_env_fn env, void *arg,
+		struct project **out, struct config_errors *errs, struct err *e) MUST_CHECK;
 /* Same from text; dir is the folder relative paths start from. */
 int config_parse(struct sv text, const char *path, const char *dir, config_env_fn env, void *arg,
 		 struct project **out, struct config_errors *errs, struct err *e) MUST_CHECK;
@@ -46,7 +46,7 @@ void project_free(struct project *p);
 
 /* Where the configuration is: explicit (-c), $BASCULE_CONFIG, ./bascule.ini or the nearest above cwd, else
  * $XDG_CONFIG_HOME/bascule/bascule.ini. Malloced path; *found_above as config_read wants it. */
-int config_find(const char *explicit_path, config_env_fn env, void *arg, char **path, bool *found_above,
-		struct err *e) MUST_CHECK;
+int config_find(const char *explicit_path, config_env_fn env, void *arg, char **path,
+		bool *found_above, struct err *e) MUST_CHECK;
 
 #endif

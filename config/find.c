@@ -57,8 +57,8 @@ static char *find_at_home(config_env_fn env, void *arg)
 	return NULL;
 }
 
-int config_find(const char *explicit_path, config_env_fn env, void *arg, char **path, bool *found_above,
-		struct err *e)
+int config_find(const char *explicit_path, config_env_fn env, void *arg, char **path,
+		bool *found_above, struct err *e)
 {
 	const char *named = explicit_path != NULL ? explicit_path : env(arg, "BASCULE_CONFIG");
 	char *found;
@@ -79,7 +79,7 @@ int config_find(const char *explicit_path, config_env_fn env, void *arg, char **
 	if (found == NULL) {
 		err_set(e, ERR_CONFIG, "cannot find a configuration");
 		err_detail(e, "there is no " FILE_NAME " in this folder nor above it, nor in "
-			   "$XDG_CONFIG_HOME/bascule");
+			      "$XDG_CONFIG_HOME/bascule");
 		return err_hint(e, "bascule demo");
 	}
 	*path = found;

@@ -26,7 +26,7 @@
 #define GUARD '\002'
 #define MASKED_BLANK '\001'
 #define BOM "\xef\xbb\xbf" /* inih would drop one at the start of each line it is given */
-#define PROBE "name" /* key of the pair that makes inih report a section */
+#define PROBE "name"       /* key of the pair that makes inih report a section */
 
 struct scan {
 	void (*fn)(void *arg, const struct ini_item *item);
@@ -113,7 +113,8 @@ static void scan_section(struct scan *s, struct sv line)
 		return;
 	}
 	if (name.n == 0 || name.n > INI_NAME_MAX || memchr(name.p, ';', name.n) != NULL) {
-		mistake(s, "a section name that is empty, holds a semicolon or is longer than 48 bytes",
+		mistake(s,
+			"a section name that is empty, holds a semicolon or is longer than 48 bytes",
 			"write [name]");
 		return;
 	}
@@ -149,7 +150,8 @@ static void scan_pair(struct scan *s, struct sv line)
 		at++;
 	key = sv_trim(sv_n(line.p, at));
 	if (at == line.n || key.n == 0 || memchr(key.p, ';', key.n) != NULL) {
-		mistake(s, "neither a section, nor key = value, nor a comment", "write key = value");
+		mistake(s, "neither a section, nor key = value, nor a comment",
+			"write key = value");
 		return;
 	}
 	if (key.n > INI_NAME_MAX) {
@@ -207,7 +209,8 @@ static void scan_line(struct scan *s, struct sv line, size_t line_max)
 	if (t.n == 0 || t.p[0] == ';' || t.p[0] == '#')
 		return;
 	if (is_blank(line.p[0])) {
-		mistake(s, "an indented line", "begin it in the first column: values are not continued");
+		mistake(s, "an indented line",
+			"begin it in the first column: values are not continued");
 		return;
 	}
 	if (t.p[0] == '[')

@@ -7,17 +7,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum option_type { OPTION_TEXT, OPTION_PATH, OPTION_BOOL, OPTION_ENUM, OPTION_SPAN, OPTION_LIST, OPTION_URL };
+enum option_type {
+	OPTION_TEXT,
+	OPTION_PATH,
+	OPTION_BOOL,
+	OPTION_ENUM,
+	OPTION_SPAN,
+	OPTION_LIST,
+	OPTION_URL
+};
 
 struct option {
-	const char *section;      /* "project", "environment" */
+	const char *section; /* "project", "environment" */
 	const char *key;
 	enum option_type type;
 	const char *const *values; /* OPTION_ENUM, NULL-terminated */
 	int64_t min, max;          /* OPTION_SPAN, milliseconds */
 	const char *dflt;          /* as one would type it; shown in the man page */
 	const char *example;
-	const char *help;          /* one or two sentences */
+	const char *help; /* one or two sentences */
 };
 
 extern const struct option options[];

@@ -18,7 +18,7 @@ struct env {
 	const char *name;
 	bool has_db;
 	struct dsn dsn;
-	const char *requires;    /* name of the gate environment, or NULL */
+	const char *requires; /* name of the gate environment, or NULL */
 	bool is_protected;
 	enum env_confirm confirm;
 	enum env_backup backup;
@@ -26,32 +26,32 @@ struct env {
 	enum env_undo undo_migrations;
 	int64_t pause_limit_ms;  /* how long a paused run holds its lock */
 	int64_t lock_timeout_ms; /* for locks of the engine */
-	int64_t lock_stale_ms;   /* a holder silent for longer may be taken over; it beats 8 times as often */
-	int line;                /* of its section in the configuration */
+	int64_t lock_stale_ms; /* a holder silent for longer may be taken over; it beats 8 times as often */
+	int line;              /* of its section in the configuration */
 };
 
 struct project {
 	struct arena arena;
 	const char *name;
-	const char *config_path;  /* absolute */
+	const char *config_path; /* absolute */
 	const char *config_dir;
-	char config_digest[65];   /* SHA-256 of the file as read */
-	const char *migrations;   /* absolute folder */
-	const char *layout;       /* or NULL: recognise */
+	char config_digest[65];     /* SHA-256 of the file as read */
+	const char *migrations;     /* absolute folder */
+	const char *layout;         /* or NULL: recognise */
 	const char *schema_version; /* pattern, or NULL */
 	bool state_files;
-	struct env *env;          /* in pipeline order */
+	struct env *env; /* in pipeline order */
 	size_t n_env;
 };
 
 /* Who and where: filled once by main from the system; the rest of core asks nobody. */
 struct context {
-	const char *who;        /* login name */
-	const char *host;       /* host name */
-	const char *state_dir;  /* $XDG_STATE_HOME/bascule */
-	const char *runs_dir;   /* state_dir/runs */
+	const char *who;         /* login name */
+	const char *host;        /* host name */
+	const char *state_dir;   /* $XDG_STATE_HOME/bascule */
+	const char *runs_dir;    /* state_dir/runs */
 	const char *backups_dir; /* state_dir/backups/<project> */
-	const char *exe;        /* this program, absolute: the runner is another process of it */
+	const char *exe;         /* this program, absolute: the runner is another process of it */
 };
 
 const struct env *env_find(const struct project *p, const char *name);

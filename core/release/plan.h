@@ -17,34 +17,35 @@ const char *operation_name(enum operation op);
 int operation_of(const char *name); /* -1 when unknown */
 
 enum step_kind {
-	STEP_LOCK,      /* take the environment's lock, bump the epoch */
-	STEP_GATES,     /* measure the gates again, on live data */
-	STEP_BACKUP,    /* a verified copy before the change */
-	STEP_UP,        /* one migration up */
-	STEP_DOWN,      /* one migration down */
-	STEP_RECORD,    /* a history event without running anything: baseline, accept */
+	STEP_LOCK,   /* take the environment's lock, bump the epoch */
+	STEP_GATES,  /* measure the gates again, on live data */
+	STEP_BACKUP, /* a verified copy before the change */
+	STEP_UP,     /* one migration up */
+	STEP_DOWN,   /* one migration down */
+	STEP_RECORD, /* a history event without running anything: baseline, accept */
 	STEP_RESTORE,
 	STEP_STATE_FILE, /* applied/<environment>.json */
-	STEP_RELEASE,   /* give the lock back */
+	STEP_RELEASE,    /* give the lock back */
 	STEP_KINDS
 };
-const char *step_kind_name(enum step_kind kind); /* "lock", "gates", "backup", "migrate", "roll back" … */
+/* "lock", "gates", "backup", "migrate", "roll back" … */
+const char *step_kind_name(enum step_kind kind);
 int step_kind_of(const char *name);
 
 struct step {
-	int n;                 /* from 1 */
+	int n; /* from 1 */
 	enum step_kind kind;
-	const char *what;      /* "apply 0010 add order status" */
-	const char *undo;      /* what undo does, in words; "" nothing to undo; never NULL */
-	bool no_return;        /* a rollback cannot take this back (no down, data loss) */
-	int64_t expect_ms;     /* from the history of another environment; -1 unknown */
+	const char *what;  /* "apply 0010 add order status" */
+	const char *undo;  /* what undo does, in words; "" nothing to undo; never NULL */
+	bool no_return;    /* a rollback cannot take this back (no down, data loss) */
+	int64_t expect_ms; /* from the history of another environment; -1 unknown */
 	/* STEP_UP, STEP_DOWN, STEP_RECORD */
 	const char *ns, *id, *title, *sort_key, *version;
 	const char *checksum, *down_checksum; /* of the texts that are stored with the event */
-	const char *file;      /* file name, for errors */
-	int64_t generation;    /* that this step writes */
+	const char *file;                     /* file name, for errors */
+	int64_t generation;                   /* that this step writes */
 	bool no_transaction;
-	bool has_down;         /* one that does something; else none is stored (an empty one undoes nothing) */
+	bool has_down; /* one that does something; else none is stored (an empty one undoes nothing) */
 	enum event_kind event; /* STEP_RECORD */
 	const char *reason;    /* STEP_RECORD accept */
 	const char *backup;    /* STEP_RESTORE: id; STEP_BACKUP: trigger */
@@ -52,13 +53,15 @@ struct step {
 };
 
 struct gate {
-	const char *name;      /* "staging-passed", "changed", "missing", "failed", "late", … */
+	const char *name; /* "staging-passed", "changed", "missing", "failed", "late", … */
 	bool open;
-	bool overridden;       /* closed, and passed by --override with a reason */
+	bool overridden; /* closed, and passed by --override with a reason */
 	bool can_override;
-	const char *rule;      /* "production takes only what staging has applied with the same checksum" */
-	const char *measured;  /* "0011: not applied in staging" */
-	const char *satisfy;   /* a command that, run as printed, changes the refusal; "" when open */
+	/* "production takes only what staging has applied with the same checksum" */
+	const char *rule;
+	const char *measured; /* "0011: not applied in staging" */
+	/* a command that, run as printed, changes the refusal; "" when open */
+	const char *satisfy;
 };
 
 struct plan_override {
@@ -72,30 +75,30 @@ struct plan {
 	const char *environment;
 	bool is_protected;
 	enum env_confirm confirm;
-	const char *target;      /* "to 0010", "last 2", "to-version 1.8.0", "backup …"; "" */
+	const char *target; /* "to 0010", "last 2", "to-version 1.8.0", "backup …"; "" */
 	const char *from_head, *to_head; /* schema heads before and after; "" none */
 	struct gate *gate;
 	size_t n_gate;
 	struct step *step;
 	size_t n_step;
-	size_t n_change;         /* steps that change the database: 0 = nothing to do */
-	const char **note;       /* what else the operator should know, in words */
+	size_t n_change;   /* steps that change the database: 0 = nothing to do */
+	const char **note; /* what else the operator should know, in words */
 	size_t n_note;
 	struct plan_override *override; /* as given */
 	size_t n_override;
 	/* frozen with it */
-	struct env env;          /* target, deep copy */
-	struct env gate_env;     /* the environment of requires; name NULL when none */
+	struct env env;      /* target, deep copy */
+	struct env gate_env; /* the environment of requires; name NULL when none */
 	const char *config_digest;
 	const char *base_dir;
 	const char *schema_version;
 	const char *source_dir;
 	bool state_files;
-	bool down_from_file;     /* --down=file */
-	const char *command;     /* the command line that makes this plan, for people */
+	bool down_from_file; /* --down=file */
+	const char *command; /* the command line that makes this plan, for people */
 	/* The history this plan was made on, without the migrations it changes itself: gate same-history. */
-	size_t base_count;       /* migrations in force */
-	int64_t base_seq;        /* the newest event that applied one of them */
+	size_t base_count; /* migrations in force */
+	int64_t base_seq;  /* the newest event that applied one of them */
 	/* The run that executes it; NULL in a fresh plan, not frozen. Set by the runner before
 	 * gates_measure: what failed in this very run does not close gate failed again on resume. */
 	const char *run;
@@ -103,12 +106,13 @@ struct plan {
 
 /* What a plan is made from: read by plan_facts_read (worker) or put together by a test. */
 struct plan_facts {
-	struct source *source;        /* owned */
-	struct history **history;     /* per environment of the project, NULL = not read; owned */
-	struct err *history_err;      /* per environment: why it is NULL */
+	struct source *source;    /* owned */
+	struct history **history; /* per environment of the project, NULL = not read; owned */
+	struct err *history_err;  /* per environment: why it is NULL */
 	size_t n_env;
-	struct lock_holder *holder;   /* of the target; NULL unknown; owned */
-	const char *unfinished_run;   /* of the target: id of a run that is interrupted or paused; owned */
+	struct lock_holder *holder; /* of the target; NULL unknown; owned */
+	/* of the target: id of a run that is interrupted or paused; owned */
+	const char *unfinished_run;
 	const char *unfinished_state;
 	size_t unfinished_step;
 };
@@ -116,26 +120,28 @@ struct plan_facts {
 struct plan_request {
 	enum operation op;
 	const char *environment;
-	const char *to;            /* migrate --to ID (the id, or a version label); baseline --to */
-	const char *only;          /* accept ID */
-	int64_t last;              /* rollback last N; 0 when not */
-	const char *to_version;    /* rollback to-version V */
+	const char *to;         /* migrate --to ID (the id, or a version label); baseline --to */
+	const char *only;       /* accept ID */
+	int64_t last;           /* rollback last N; 0 when not */
+	const char *to_version; /* rollback to-version V */
 	bool down_from_file;
-	const char *reason;        /* accept */
-	const char *backup;        /* restore: id */
-	const char *backup_path;   /* restore: folder, filled by the caller from backup_find */
+	const char *reason;      /* accept */
+	const char *backup;      /* restore: id */
+	const char *backup_path; /* restore: folder, filled by the caller from backup_find */
 	const struct plan_override *override;
 	size_t n_override;
-	const char *const *marked; /* console: only these ids (NULL: all pending); must be a prefix-closed choice */
+	/* console: only these ids (NULL: all pending); must be a prefix-closed choice */
+	const char *const *marked;
 	size_t n_marked;
-	const char *towards;       /* console `p`: only what this environment has applied; NULL: everything */
+	/* console `p`: only what this environment has applied; NULL: everything */
+	const char *towards;
 };
 
 /* Reads the source and the histories of the target, its gate environment, the gate's own gate and so
  * on (all: of every environment). A target whose history cannot be read is an error; others are in
  * history_err. */
-int plan_facts_read(const struct project *p, const struct context *ctx, const char *environment, bool all,
-		    struct cancel *c, struct plan_facts *out, struct err *e) MUST_CHECK;
+int plan_facts_read(const struct project *p, const struct context *ctx, const char *environment,
+		    bool all, struct cancel *c, struct plan_facts *out, struct err *e) MUST_CHECK;
 void plan_facts_clear(struct plan_facts *f);
 
 /* Pure. Usage mistakes (unknown id, nothing by that version) are errors; closed gates are not: they

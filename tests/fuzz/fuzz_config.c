@@ -20,8 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct config_errors errs;
 	struct project *p = NULL;
 	struct err e;
-	int rc = config_parse(sv_n((const char *)data, size), "/x/bascule.ini", "/x", no_env, NULL, &p,
-			      &errs, &e);
+	int rc = config_parse(sv_n((const char *)data, size), "/x/bascule.ini", "/x", no_env, NULL,
+			      &p, &errs, &e);
 
 	if (rc == 0 && (p->n_env == 0 || errs.total != 0 || !p->env[0].has_db))
 		abort();

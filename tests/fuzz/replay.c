@@ -50,7 +50,8 @@ int main(int argc, char **argv)
 
 	if (!name)
 		return 2;
-	snprintf(dir, sizeof(dir), "tests/fuzz/corpus/%s", argc > 1 ? argv[1] : name + strlen("replay_"));
+	snprintf(dir, sizeof(dir), "tests/fuzz/corpus/%s",
+		 argc > 1 ? argv[1] : name + strlen("replay_"));
 	n = scandir(dir, &entries, not_hidden, alphasort);
 	if (n <= 0) {
 		printf("1..1\nnot ok 1 - %s has no inputs\n", dir);

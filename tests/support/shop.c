@@ -42,7 +42,8 @@ static void put_in_path(void)
 int shop_group_setup(void **state)
 {
 	struct tmp_child child;
-	char *argv[] = { (char *)"bascule", (char *)"demo", (char *)"shop", (char *)"--plain", NULL };
+	char *argv[] = { (char *)"bascule", (char *)"demo", (char *)"shop", (char *)"--plain",
+			 NULL };
 
 	(void)state;
 	put_in_path();
@@ -108,8 +109,8 @@ int shop_run(struct shop *s, const char *line)
 void shop_expect(struct shop *s, int status, const char *line)
 {
 	if (shop_run(s, line) != status)
-		fail_msg("`%s` ended with %d, not %d\n%s%s", line, s->child.status, status, s->child.out,
-			 s->child.err);
+		fail_msg("`%s` ended with %d, not %d\n%s%s", line, s->child.status, status,
+			 s->child.out, s->child.err);
 }
 
 void shop_out_has(struct shop *s, const char *text)
@@ -154,8 +155,8 @@ json_t *shop_at(json_t *j, const char *path)
 		dot = strchr(part, '.');
 		if (dot != NULL)
 			*dot = '\0';
-		at = json_is_array(at) ? json_array_get(at, (size_t)strtol(part, NULL, 10)) :
-		     json_object_get(at, part);
+		at = json_is_array(at) ? json_array_get(at, (size_t)strtol(part, NULL, 10))
+				       : json_object_get(at, part);
 		part = dot != NULL ? dot + 1 : NULL;
 	}
 	free(copy);

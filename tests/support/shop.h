@@ -8,8 +8,8 @@
 #include "tests/support/tmp.h"
 
 struct shop {
-	char *dir;  /* the workspace */
-	char *root; /* what is removed at the end */
+	char *dir;              /* the workspace */
+	char *root;             /* what is removed at the end */
 	struct tmp_child child; /* of the last command */
 };
 

@@ -34,7 +34,8 @@ static struct project *read_good(const char *text, const char *dir, const char *
 	struct project *p = NULL;
 	struct err e;
 
-	if (config_parse(sv_of(text), "/x/bascule.ini", dir, table_env, (void *)vars, &p, &errs, &e) != 0)
+	if (config_parse(sv_of(text), "/x/bascule.ini", dir, table_env, (void *)vars, &p, &errs,
+			 &e) != 0)
 		fail_msg("%s: %s", e.msg, e.detail);
 	assert_int_equal(errs.total, 0);
 	config_errors_clear(&errs);
@@ -42,7 +43,8 @@ static struct project *read_good(const char *text, const char *dir, const char *
 }
 
 /* Compares the mistakes, one "line text | hint" each. */
-static void expect_mistakes_in(const char *dir, const char *text, const char *const *vars, const char *expected)
+static void expect_mistakes_in(const char *dir, const char *text, const char *const *vars,
+			       const char *expected)
 {
 	struct config_errors errs;
 	struct project *p = NULL;
@@ -50,8 +52,9 @@ static void expect_mistakes_in(const char *dir, const char *text, const char *co
 	struct err e;
 	size_t i;
 
-	assert_int_equal(config_parse(sv_of(text), "/x/bascule.ini", dir, table_env, (void *)vars, &p,
-				      &errs, &e), -1);
+	assert_int_equal(config_parse(sv_of(text), "/x/bascule.ini", dir, table_env, (void *)vars,
+				      &p, &errs, &e),
+			 -1);
 	assert_null(p);
 	assert_int_equal(e.code, ERR_CONFIG);
 	strbuf_init(&out, STRBUF_NO_LIMIT);
@@ -107,7 +110,8 @@ static void config__takes_every_key__as_written(void **state)
 		"confirm = yes\nbackup = always\non_failure = pause\nundo_migrations = always\n"
 		"pause_limit = 90\nlock_timeout = 250ms\nlock_stale = 2s\n"
 		"[environment one]\ndatabase = sqlite:///o\nprotected = true\nconfirm = name\n"
-		"backup = never\n", "/x", NULL);
+		"backup = never\n",
+		"/x", NULL);
 
 	(void)state;
 	assert_string_equal(p->name, "a-b");
@@ -176,35 +180,39 @@ static void config__lists_all_mistakes__when_there_are_ten(void **state)
 static void config__names_both_lines__when_a_section_is_there_twice(void **state)
 {
 	(void)state;
-	expect_mistakes(DEV PROD "[environment dev]\ndatabase = sqlite:x\n",
-			"5 [environment dev] is there twice: lines 1 and 5 | put its keys under one of the two\n");
+	expect_mistakes(
+		DEV PROD "[environment dev]\ndatabase = sqlite:x\n",
+		"5 [environment dev] is there twice: lines 1 and 5 | put its keys under one of the two\n");
 }
 
 static void config__refuses_values_out_of_range__with_the_range(void **state)
 {
 	(void)state;
-	expect_mistakes(DEV "lock_stale = 10ms\npause_limit = 2d\non_failure = explode\n"
-			    "undo_migrations = if-rehearsed\nlock_timeout =\n",
-			"3 `lock_stale` is out of range: 10ms | from 1s to 1h\n"
-			"4 `pause_limit` is out of range: 2d | from 1s to 24h\n"
-			"5 `on_failure` cannot be explode | write rollback or pause\n"
-			"6 `undo_migrations = if-rehearsed` is not acted on by this version | choose another: nothing is rehearsed\n"
-			"7 `lock_timeout` has no value | such as lock_timeout = 5s\n");
+	expect_mistakes(
+		DEV "lock_stale = 10ms\npause_limit = 2d\non_failure = explode\n"
+		    "undo_migrations = if-rehearsed\nlock_timeout =\n",
+		"3 `lock_stale` is out of range: 10ms | from 1s to 1h\n"
+		"4 `pause_limit` is out of range: 2d | from 1s to 24h\n"
+		"5 `on_failure` cannot be explode | write rollback or pause\n"
+		"6 `undo_migrations = if-rehearsed` is not acted on by this version | choose another: nothing is rehearsed\n"
+		"7 `lock_timeout` has no value | such as lock_timeout = 5s\n");
 }
 
 static void config__refuses_confirm__that_weakens_protection(void **state)
 {
 	(void)state;
-	expect_mistakes(DEV PROD "confirm = yes\n",
-			"5 a protected environment is confirmed by its name, not by `confirm = yes` | write confirm = name, or protected = no\n");
+	expect_mistakes(
+		DEV PROD "confirm = yes\n",
+		"5 a protected environment is confirmed by its name, not by `confirm = yes` | write confirm = name, or protected = no\n");
 }
 
 static void config__refuses_requires__when_it_is_no_earlier_stage(void **state)
 {
 	(void)state;
-	expect_mistakes(DEV "requires = prod\n" PROD "requires = prd\n",
-			"3 dev requires prod, which is not an earlier stage | name a stage that stands before it in the pipeline\n"
-			"6 `requires` names prd, which has no section | did you mean `prod`?\n");
+	expect_mistakes(
+		DEV "requires = prod\n" PROD "requires = prd\n",
+		"3 dev requires prod, which is not an earlier stage | name a stage that stands before it in the pipeline\n"
+		"6 `requires` names prd, which has no section | did you mean `prod`?\n");
 }
 
 static void config__refuses_pipelines__that_repeat_or_have_holes(void **state)
@@ -218,11 +226,12 @@ static void config__refuses_pipelines__that_repeat_or_have_holes(void **state)
 static void config__refuses_names__that_are_paths_or_empty(void **state)
 {
 	(void)state;
-	expect_mistakes("[project]\nname = ../x\n[environment]\n[environment a/b]\n[project x]\n" DEV,
-			"2 `name` cannot be ../x | letters, digits, . _ -, at most 40, beginning with one of the first\n"
-			"3 [environment] is not a name | write [project] or [environment NAME]: letters, digits, . _ -, at most 40\n"
-			"4 [environment a/b] is not a name | write [project] or [environment NAME]: letters, digits, . _ -, at most 40\n"
-			"5 [project x] is not a name | write [project] or [environment NAME]: letters, digits, . _ -, at most 40\n");
+	expect_mistakes(
+		"[project]\nname = ../x\n[environment]\n[environment a/b]\n[project x]\n" DEV,
+		"2 `name` cannot be ../x | letters, digits, . _ -, at most 40, beginning with one of the first\n"
+		"3 [environment] is not a name | write [project] or [environment NAME]: letters, digits, . _ -, at most 40\n"
+		"4 [environment a/b] is not a name | write [project] or [environment NAME]: letters, digits, . _ -, at most 40\n"
+		"5 [project x] is not a name | write [project] or [environment NAME]: letters, digits, . _ -, at most 40\n");
 }
 
 static void config__refuses_a_schema_version__that_is_no_pattern(void **state)
@@ -234,8 +243,10 @@ static void config__refuses_a_schema_version__that_is_no_pattern(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(text, sizeof(text), "[project]\nschema_version = %s\n" DEV, bad[i]);
-		snprintf(expected, sizeof(expected), "2 `schema_version` cannot be %s | digits and "
-			 "dots around {n} or {n:03}, such as 1.{n}.0\n", bad[i]);
+		snprintf(expected, sizeof(expected),
+			 "2 `schema_version` cannot be %s | digits and "
+			 "dots around {n} or {n:03}, such as 1.{n}.0\n",
+			 bad[i]);
 		expect_mistakes(text, expected);
 	}
 }
@@ -243,8 +254,8 @@ static void config__refuses_a_schema_version__that_is_no_pattern(void **state)
 static void config__replaces_variables__and_keeps_the_escaped(void **state)
 {
 	static const char *const vars[] = { "DATA", "/var/lib", "EMPTY", "", NULL };
-	struct project *p = read_good("[environment a]\ndatabase = sqlite:${DATA}/a${EMPTY}$${x}$.db\n",
-				      "/x", vars);
+	struct project *p = read_good(
+		"[environment a]\ndatabase = sqlite:${DATA}/a${EMPTY}$${x}$.db\n", "/x", vars);
 
 	(void)state;
 	assert_string_equal(p->env[0].dsn.path, "/var/lib/a${x}$.db");
@@ -256,12 +267,15 @@ static void config__refuses_variables__unset_unclosed_or_with_controls(void **st
 	static const char *const vars[] = { "NL", "a\nb", NULL };
 
 	(void)state;
-	expect_mistakes_in("/x", "[environment a]\ndatabase = sqlite:${NO_SUCH}${9}\n"
-			   "requires = ${open\nbackup = ${NL}\n", vars,
-			   "2 ${NO_SUCH} is not set in the environment | export NO_SUCH=…\n"
-			   "2 ${9} does not name a variable | write ${NAME}, or $${ for the two characters themselves\n"
-			   "3 ${ without its closing brace | write ${NAME}, or $${ for the two characters themselves\n"
-			   "4 the value of ${NL} has a control character | \n");
+	expect_mistakes_in(
+		"/x",
+		"[environment a]\ndatabase = sqlite:${NO_SUCH}${9}\n"
+		"requires = ${open\nbackup = ${NL}\n",
+		vars,
+		"2 ${NO_SUCH} is not set in the environment | export NO_SUCH=…\n"
+		"2 ${9} does not name a variable | write ${NAME}, or $${ for the two characters themselves\n"
+		"3 ${ without its closing brace | write ${NAME}, or $${ for the two characters themselves\n"
+		"4 the value of ${NL} has a control character | \n");
 }
 
 static void config__refuses_two_environments__with_one_file(void **state)
@@ -274,14 +288,17 @@ static void config__refuses_two_environments__with_one_file(void **state)
 	tmp_write(dir, "a.db", "");
 	assert_int_equal(link(a, b), 0);
 	assert_int_equal(symlink(dir, link_dir), 0);
-	snprintf(expected, sizeof(expected),
-		 "4 one and two have the same database file: %s/b.db | give each environment a file of its own\n"
-		 "8 three and four have the same database file: %s/linked/new.db | give each environment a file of its own\n",
-		 dir, dir);
-	expect_mistakes_in(dir, "[environment one]\ndatabase = sqlite:a.db\n"
-				"[environment two]\ndatabase = sqlite:b.db\n"
-				"[environment three]\ndatabase = sqlite:new.db\n"
-				"[environment four]\ndatabase = sqlite:linked/new.db\n", NULL, expected);
+	snprintf(
+		expected, sizeof(expected),
+		"4 one and two have the same database file: %s/b.db | give each environment a file of its own\n"
+		"8 three and four have the same database file: %s/linked/new.db | give each environment a file of its own\n",
+		dir, dir);
+	expect_mistakes_in(dir,
+			   "[environment one]\ndatabase = sqlite:a.db\n"
+			   "[environment two]\ndatabase = sqlite:b.db\n"
+			   "[environment three]\ndatabase = sqlite:new.db\n"
+			   "[environment four]\ndatabase = sqlite:linked/new.db\n",
+			   NULL, expected);
 	mem_free(a);
 	mem_free(b);
 	mem_free(link_dir);
@@ -291,9 +308,12 @@ static void config__refuses_two_environments__with_one_file(void **state)
 static void config__says_so__when_there_is_no_environment(void **state)
 {
 	(void)state;
-	expect_mistakes("", "1 there is no environment | add [environment development] with database = sqlite:PATH\n");
-	expect_mistakes("[project]\nname = x\n",
-			"1 there is no environment | add [environment development] with database = sqlite:PATH\n");
+	expect_mistakes(
+		"",
+		"1 there is no environment | add [environment development] with database = sqlite:PATH\n");
+	expect_mistakes(
+		"[project]\nname = x\n",
+		"1 there is no environment | add [environment development] with database = sqlite:PATH\n");
 }
 
 static void config__counts_on__when_mistakes_pass_the_limit(void **state)
@@ -309,7 +329,8 @@ static void config__counts_on__when_mistakes_pass_the_limit(void **state)
 	for (i = 0; i < 300; i++)
 		strbuf_adds(&text, "what\n");
 	strbuf_adds(&text, DEV);
-	assert_int_equal(config_parse(strbuf_sv(&text), "f", "/x", table_env, NULL, &p, &errs, &e), -1);
+	assert_int_equal(config_parse(strbuf_sv(&text), "f", "/x", table_env, NULL, &p, &errs, &e),
+			 -1);
 	assert_int_equal(errs.n, CONFIG_ERRORS_MAX);
 	assert_int_equal(errs.total, 300);
 	assert_string_equal(e.msg, "300 mistakes in f");
@@ -373,7 +394,8 @@ static void find__takes_explicit_then_variable_then_nearest_then_home(void **sta
 {
 	char *dir = tmp_make(), *cwd = getcwd(NULL, 0), *path = NULL;
 	char *sub = tmp_path(dir, "a/b"), *home = tmp_path(dir, "home"), *real;
-	const char *vars[] = { "BASCULE_CONFIG", "/named/by/variable.ini", "XDG_CONFIG_HOME", home, NULL };
+	const char *vars[] = { "BASCULE_CONFIG", "/named/by/variable.ini", "XDG_CONFIG_HOME", home,
+			       NULL };
 	struct err e;
 	bool above;
 
@@ -431,7 +453,8 @@ static void examples__are_accepted__each_of_them(void **state)
 {
 	static const char *const names[] = { "one-environment", "three-stages", "every-key",
 					     "from-the-environment" };
-	static const char *const vars[] = { "SHOP_HOME", "/srv/shop", "SHOP_DATA", "/var/shop", NULL };
+	static const char *const vars[] = { "SHOP_HOME", "/srv/shop", "SHOP_DATA", "/var/shop",
+					    NULL };
 	struct config_errors errs;
 	struct project *p = NULL;
 	char path[200];

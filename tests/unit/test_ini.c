@@ -19,7 +19,8 @@ static void collect(void *arg, const struct ini_item *item)
 	if (item->event == INI_SECTION)
 		strbuf_addf(out, "%d [%s]\n", item->line, item->section);
 	else if (item->event == INI_PAIR)
-		strbuf_addf(out, "%d %s.%s=%s\n", item->line, item->section, item->key, item->value);
+		strbuf_addf(out, "%d %s.%s=%s\n", item->line, item->section, item->key,
+			    item->value);
 	else
 		strbuf_addf(out, "%d ! %s\n", item->line, item->value);
 }

@@ -64,17 +64,25 @@ static void read_gate_env(struct executor *x, struct history **out)
 	db_close(db);
 }
 
+static const char *override_reason(const struct plan *p, const struct gate *g)
+{
+	for (size_t i = 0; g->overridden && i < p->n_override; i++)
+		if (!strcmp(p->override[i].gate, g->name))
+			return p->override[i].reason;
+	return NULL;
+}
+
 static void gate_note(struct executor *x, const struct step *s, const struct gate *g)
 {
+	const char *reason = override_reason(x->plan, g);
 	json_t *j = json_object();
 
 	json_put_str(j, "name", g->name);
 	json_put_bool(j, "open", g->open);
 	json_put_bool(j, "overridden", g->overridden);
 	json_put_str(j, "measured", g->measured);
-	for (size_t i = 0; g->overridden && i < x->plan->n_override; i++)
-		if (!strcmp(x->plan->override[i].gate, g->name))
-			json_put_str(j, "reason", x->plan->override[i].reason);
+	if (reason)
+		json_put_str(j, "reason", reason);
 	record_note(x, "gate", s->n, j);
 }
 
@@ -82,13 +90,15 @@ static int gates_act(struct executor *x, const struct step *s, struct err *e)
 {
 	const struct history *target;
 	struct history *gate_env = NULL;
-	size_t open = 0, overridden = 0;
+	struct strbuf passed; /* who looks at the run later must see what was passed, and why */
+	size_t open = 0;
 	int ret = -1;
 
 	if (executor_history(x, &target, e))
 		return -1;
 	read_gate_env(x, &gate_env);
 	x->plan->run = x->run->id;
+	strbuf_init(&passed, STRBUF_NO_LIMIT);
 	if (gates_measure(x->plan, target, gate_env, e))
 		goto out;
 	for (size_t i = 0; i < x->plan->n_gate; i++) {
@@ -96,14 +106,14 @@ static int gates_act(struct executor *x, const struct step *s, struct err *e)
 
 		gate_note(x, s, g);
 		open += g->open;
-		overridden += !g->open && g->overridden;
+		if (!g->open && g->overridden)
+			strbuf_addf(&passed, "; %s is overridden: %s", g->name,
+				    override_reason(x->plan, g));
 	}
-	executor_say(x, "%zu of %zu gates open", open, x->plan->n_gate);
-	if (overridden > 0)
-		executor_say(x, "%zu of %zu gates open, %zu overridden", open, x->plan->n_gate,
-			     overridden);
+	executor_say(x, "%zu of %zu gates open%s", open, x->plan->n_gate, strbuf_str(&passed));
 	ret = plan_closed_gate(x->plan) ? plan_refuse(x->plan, e) : 0;
 out:
+	strbuf_clear(&passed);
 	history_free(gate_env);
 	return ret;
 }

@@ -8,11 +8,15 @@
 
 static void on_signal(struct interrupt *it, int signal)
 {
-	int none = 0;
+	int none = 0, status;
 
-	/* Another child's end is not ours to report. */
-	if (signal == SIGCHLD && waitpid(it->child, NULL, WNOHANG) != it->child)
-		return;
+	if (signal == SIGCHLD) {
+		/* Another child's end is not ours to report. */
+		if (waitpid(it->child, &status, WNOHANG) != it->child)
+			return;
+		atomic_store(&it->child_exit, WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+								  : WEXITSTATUS(status));
+	}
 	atomic_compare_exchange_strong(&it->signal, &none, signal);
 	cancel_fire(&it->fired);
 }
@@ -35,6 +39,7 @@ int interrupt_start(struct interrupt *it, pid_t child, struct err *e)
 	int error;
 
 	*it = (struct interrupt){ .child = child, .fd = -1 };
+	atomic_init(&it->child_exit, -1);
 	if (cancel_init(&it->fired, e) != 0)
 		return -1;
 	if (cancel_init(&it->stop, e) != 0)

@@ -29,6 +29,7 @@
 
 struct watch {
 	struct cli *c;
+	struct interrupt *it;
 	pid_t runner;           /* started by us; 0 when it was there before */
 	int64_t started_utc_ms; /* when watching began */
 	bool json;
@@ -215,9 +216,19 @@ static int json_end(struct watch *w, const struct run *r)
 
 /* --- Following ------------------------------------------------------------------------------- */
 
-static int exit_of_state(const struct run *r)
+/* A runner of ours that was refused wrote nothing to the journal: its own status says why. */
+static int exit_of_runner(const struct watch *w)
+{
+	int status = w->runner > 0 ? atomic_load(&w->it->child_exit) : -1;
+
+	return status > EXIT_FAILED && status <= EXIT_WAITING ? status : EXIT_FAILED;
+}
+
+static int exit_of_state(const struct watch *w, const struct run *r)
 {
 	switch (r->state) {
+	case RUN_INTERRUPTED:
+		return exit_of_runner(w);
 	case RUN_DONE:
 		return EXIT_DONE;
 	case RUN_PAUSED:
@@ -236,6 +247,10 @@ static int exit_of_state(const struct run *r)
 static bool is_over(const struct watch *w, const struct run *r)
 {
 	if (r->state == RUN_PAUSED && w->after > 0 && r->chain.seq <= w->after + 1)
+		return false;
+	/* Our runner is ending this moment: its status comes with the signal of its end. */
+	if (r->state == RUN_INTERRUPTED && w->runner > 0 && !r->runner_alive &&
+	    atomic_load(&w->it->child_exit) < 0)
 		return false;
 	return run_state_ended(r->state) || r->state == RUN_PAUSED || r->state == RUN_INTERRUPTED;
 }
@@ -277,7 +292,7 @@ static int on_run(void *arg, const struct run *r)
 		return 0;
 	w->over = true;
 	w->status = r->exit_code >= 0 && run_state_ended(r->state) ? r->exit_code
-								   : exit_of_state(r);
+								   : exit_of_state(w, r);
 	if ((w->json ? json_end : line_end)(w, r) != 0)
 		return 1;
 	return 1;
@@ -328,6 +343,7 @@ int watch_run(struct cli *c, const char *id, struct watch_from from, struct err 
 	struct interrupt it;
 	int rc;
 
+	w.it = &it;
 	str_copy(w.number, sizeof(w.number), id);
 	if (interrupt_start(&it, from.runner, e) != 0)
 		return -1;

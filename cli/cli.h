@@ -27,8 +27,8 @@ struct command {
 	unsigned flags;
 	unsigned options;         /* OPT_BIT of those it takes beside the global ones */
 	int min_words, max_words; /* behind the name */
-	const char *
-		completes; /* what its words are: "env", "run", "plan", "rollback", "shell", … or "" */
+	/* what its words are: "env", "run", "plan", "rollback", "shell", … or "" */
+	const char *completes;
 	/* Returns the exit status, or -1 with e. */
 	int (*run)(struct cli *c, struct err *e);
 };

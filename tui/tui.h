@@ -36,8 +36,8 @@ struct tui {
 	struct keymap *keys;
 	struct theme *theme;
 	const struct tui_options *opt; /* NULL in golden tests */
-	struct prompt
-		prompt; /* palette, find, filter, typed confirmation; prompt.kind says which */
+	/* palette, find, filter, typed confirmation; prompt.kind says which */
+	struct prompt prompt;
 	bool quit, redraw, suspend, dirty, new_theme; /* what the loop is to do next */
 	char find[128], filter[128]; /* as last entered; each list keeps its own in force */
 	int rows, cols;

@@ -24,8 +24,8 @@ enum sql_kind {
 };
 
 struct sql_statement {
-	struct sv
-		text; /* borrowed from the file's text: without leading blanks and comments, without ; */
+	/* borrowed from the file's text: without leading blanks and comments, without ; */
+	struct sv text;
 	enum sql_kind kind;
 	int line; /* of its first word, from 1 */
 };

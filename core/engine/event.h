@@ -41,7 +41,7 @@ struct env_snapshot {
 	char backup_id[48];
 	int64_t backup_utc_ms, backup_bytes;
 	bool backup_verified;
-	char schema_digest[65];    /* "" when it was not read */
+	char schema_digest[65]; /* "" when it was not read */
 };
 
 /* A scanned source that several snapshots and jobs read at the same time: while no file changes, a refresh

@@ -42,8 +42,8 @@ struct source_spec {
 	const char *dir;
 	const char *ns;     /* "main" when NULL */
 	const char *layout; /* NULL: recognise */
-	const char
-		*engine; /* "sqlite": picks the folder sqlite/ when the source has engine folders */
+	/* "sqlite": picks the folder sqlite/ when the source has engine folders */
+	const char *engine;
 };
 
 /* Reads the folder. *out is to be freed with source_free. A missing or unreadable folder, one

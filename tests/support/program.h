@@ -8,8 +8,8 @@
 struct program {
 	char *dir;
 	struct arena arena;
-	struct context
-		ctx;    /* state_dir and runs_dir: what the program writes there can be loaded */
+	/* state_dir and runs_dir: what the program writes there can be loaded */
+	struct context ctx;
 	struct dsn dsn; /* of dev */
 };
 

@@ -5,7 +5,7 @@
  *
  * A point is the nth passage of a seam (faults.h) in the runner, or in the command that starts it. A
  * clean run counts the points first. Then, for each point, in a fresh workspace:
- * 1. `bascule migrate dev` with the fault at that point
+ * 1. `bascule migrate dev` (or rollback, or restore) with the fault at that point
  * 2. look: every migration is either applied and recorded or neither; every journal's chain is sound
  * 3. do what an operator does: `resume` what is interrupted or never started; where the fault was a
  *    step that failed, follow the refusal's hint and migrate again
@@ -28,6 +28,7 @@
 
 #include <cmocka.h>
 
+#include "core/backup/backup.h"
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/db/db.h"
@@ -46,13 +47,22 @@ static const char *const seam_names[] = SEAM_NAMES;
 /* What is run, and where it must end. */
 struct scenario {
 	const char *name;
-	bool last_fails; /* 0004 cannot be applied; the policy takes everything back */
-	int exit_code;   /* of a clean run */
-	int in_force;    /* migrations afterwards */
+	const char *before; /* run without a fault first, or NULL */
+	const char *words;  /* run with the fault */
+	bool last_fails;    /* 0004 cannot be applied; the policy takes everything back */
+	int exit_code;      /* of a clean run */
+	int in_force;       /* migrations afterwards */
 };
 
-static const struct scenario forward = { "migrate", false, 0, MIGRATIONS };
-static const struct scenario undo = { "undo", true, 5, 0 };
+static const struct scenario forward = { "migrate", NULL, "migrate dev", false, 0, MIGRATIONS };
+static const struct scenario undo = { "undo", NULL, "migrate dev", true, 5, 0 };
+static const struct scenario rollback = {
+	"rollback", "migrate dev", "rollback dev last 3", false, 0, MIGRATIONS - 3,
+};
+/* The copy that was taken before anything was applied. */
+static const struct scenario restore = {
+	"restore", "migrate dev", "restore dev latest", false, 0, 0
+};
 
 struct point {
 	const struct scenario *s;
@@ -213,6 +223,11 @@ static struct run *look_at_runs(struct box *b)
 	return newest;
 }
 
+static int64_t run_number(const struct run *r)
+{
+	return strtoll(r->number, NULL, 10);
+}
+
 static int ask(struct box *b, const char *words)
 {
 	mem_free(last_said);
@@ -247,44 +262,79 @@ static struct run *settled_run(struct box *b)
 	return look_at_runs(b);
 }
 
-static void mend(struct box *b, const struct scenario *s)
+static void resume(struct box *b, const struct scenario *s, const struct run *r)
 {
-	struct run *r = settled_run(b);
-	bool over = r && run_state_ended(r->state);
 	char words[64];
 	int got;
 
-	look_at_database(b);
-	if (r && !over) {
-		snprintf(words, sizeof(words), "resume %s", r->number);
-		got = ask(b, words);
-		if (got != s->exit_code) {
-			/* Its first runner had not written a line yet when we looked, and is at work. */
-			struct run *again = settled_run(b);
+	snprintf(words, sizeof(words), "resume %s", r->number);
+	got = ask(b, words);
+	if (got != s->exit_code) {
+		/* Its first runner had not written a line yet when we looked, and is at work. */
+		struct run *again = settled_run(b);
 
-			got = again->exit_code;
-			run_free(again);
-		}
-		CHECK(got == s->exit_code, "`%s` of a run that was %s: exit %d", words,
-		      run_state_name(r->state), got);
-	} else if (!r || (!s->last_fails && r->state != RUN_DONE)) {
-		got = ask(b, "migrate dev");
-		if (got == 3) {
-			accept_failures(b);
-			got = ask(b, "migrate dev");
-		}
-		CHECK(got == s->exit_code, "migrating again: exit %d", got);
-	} else if (s->last_fails && r->state != RUN_ROLLED_BACK) {
-		/* It ended before it came to 0004, or could not take everything back. */
-		accept_failures(b);
-		got = ask(b, "migrate dev");
-		CHECK(got == s->exit_code || got == 1, "migrating again: exit %d", got);
-		if (look_at_database(b) > 0) {
-			snprintf(words, sizeof(words), "rollback dev last %d", look_at_database(b));
-			got = ask(b, words);
-			CHECK(got == 0, "rolling back: exit %d", got);
-		}
+		got = again->exit_code;
+		run_free(again);
 	}
+	CHECK(got == s->exit_code, "`%s` of a run that was %s: exit %d", words,
+	      run_state_name(r->state), got);
+}
+
+/* The oldest backup is what the scenario restores; its own copies are newer. */
+static void restore_words(struct box *b, char *words, size_t size)
+{
+	char *root = tmp_path(b->p.ctx.state_dir, "backups/shop");
+	struct backup *list;
+	struct err e;
+	size_t n;
+
+	assert_ok(backup_list(root, "dev", &list, &n, &e), &e);
+	assert_true(n > 0);
+	snprintf(words, size, "restore dev %s", list[n - 1].id);
+	backup_list_free(list, n);
+	mem_free(root);
+}
+
+/* The run ended early, or there is none: the same again, as far as it is not done. */
+static void once_more(struct box *b, const struct scenario *s)
+{
+	int left = look_at_database(b) - s->in_force;
+	char words[96];
+	int got;
+
+	if (s == &rollback) {
+		snprintf(words, sizeof(words), "rollback dev last %d", left);
+		got = left > 0 ? ask(b, words) : 0;
+	} else if (s == &restore) {
+		restore_words(b, words, sizeof(words));
+		got = ask(b, words);
+	} else {
+		got = ask(b, s->words);
+	}
+	if (got == 3) {
+		accept_failures(b);
+		got = ask(b, s->words);
+	}
+	/* The fault may have hit before 0004 did: then the second run fails by itself. */
+	CHECK(got == s->exit_code || (s->last_fails && got == 1), "`%s` again: exit %d", s->words,
+	      got);
+	if (s->last_fails && look_at_database(b) > 0) {
+		snprintf(words, sizeof(words), "rollback dev last %d", look_at_database(b));
+		got = ask(b, words);
+		CHECK(got == 0, "rolling back: exit %d", got);
+	}
+}
+
+static void mend(struct box *b, const struct scenario *s, int64_t runs_before)
+{
+	struct run *r = settled_run(b);
+	bool made = r && run_number(r) > runs_before;
+
+	look_at_database(b);
+	if (made && !run_state_ended(r->state))
+		resume(b, s, r);
+	else if (!made || r->state != (s->last_fails ? RUN_ROLLED_BACK : RUN_DONE))
+		once_more(b, s);
 	run_free(r);
 }
 
@@ -299,19 +349,36 @@ static void look_at_the_end(struct box *b, const struct scenario *s)
 	      "the lock is still held");
 }
 
+/* Everything up to the command that is struck. Returns the number of the newest run. */
+static int64_t prepare(struct box *b, const struct scenario *s)
+{
+	struct run *r;
+	int64_t n;
+
+	box_init(b, s);
+	if (!s->before)
+		return 0;
+	CHECK(ask(b, s->before) == 0, "`%s` failed", s->before);
+	r = look_at_runs(b);
+	n = run_number(r);
+	run_free(r);
+	return n;
+}
+
 /* One point, start to end. True when the fault struck. */
 static bool strike(const struct point *p)
 {
+	int64_t runs_before;
 	struct box b;
 	bool hit;
 
 	at_point = p;
-	box_init(&b, p->s);
+	runs_before = prepare(&b, p->s);
 	faults_on(&b, p);
-	(void)ask(&b, "migrate dev");
+	(void)ask(&b, p->s->words);
 	faults_off();
 	hit = b.page->hits > 0;
-	mend(&b, p->s);
+	mend(&b, p->s, runs_before);
 	look_at_the_end(&b, p->s);
 	box_clear(&b);
 	mem_free(last_said);
@@ -328,9 +395,9 @@ static void count_points(const struct scenario *s, const char *role, struct faul
 	int got;
 
 	at_point = &p;
-	box_init(&b, s);
+	prepare(&b, s);
 	faults_on(&b, &p);
-	got = ask(&b, "migrate dev");
+	got = ask(&b, s->words);
 	faults_off();
 	CHECK(got == s->exit_code, "a clean run: exit %d", got);
 	look_at_the_end(&b, s);
@@ -402,6 +469,42 @@ static void undo__is_finished__when_killed_behind_a_journal_write(void **state)
 {
 	(void)state;
 	strike_all(&undo, "runner", SEAM_JOURNAL, "kill-after", false, true);
+}
+
+static void rollback__is_finished__when_killed_before_a_journal_write(void **state)
+{
+	(void)state;
+	strike_all(&rollback, "runner", SEAM_JOURNAL, "kill", false, false);
+}
+
+static void rollback__leaves_before_or_after__when_killed_at_the_database(void **state)
+{
+	(void)state;
+	strike_all(&rollback, "runner", SEAM_DB, "kill", false, true);
+}
+
+static void restore__is_finished__when_killed_before_a_journal_write(void **state)
+{
+	(void)state;
+	strike_all(&restore, "runner", SEAM_JOURNAL, "kill", false, false);
+}
+
+static void restore__leaves_before_or_after__when_killed_at_the_database(void **state)
+{
+	(void)state;
+	strike_all(&restore, "runner", SEAM_DB, "kill", false, true);
+}
+
+static void restore__leaves_before_or_after__when_killed_at_a_write(void **state)
+{
+	(void)state;
+	strike_all(&restore, "runner", SEAM_WRITE, "kill", false, true);
+}
+
+static void restore__leaves_before_or_after__when_fsync_fails(void **state)
+{
+	(void)state;
+	strike_all(&restore, "runner", SEAM_FSYNC, "5", false, true);
 }
 
 static void runner__stops__when_the_disk_under_the_journal_is_full(void **state)
@@ -506,13 +609,20 @@ static void command__leaves_a_run_to_resume__when_spawn_fails(void **state)
 	strike_all(&forward, "parent", SEAM_SPAWN, "11", false, false);
 }
 
-int main(void)
+/* A pattern on the command line: only the cases whose names fit. */
+int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runner__loses_nothing__when_killed_before_a_journal_write),
 		cmocka_unit_test(runner__loses_nothing__when_killed_behind_a_journal_write),
 		cmocka_unit_test(undo__is_finished__when_killed_before_a_journal_write),
 		cmocka_unit_test(undo__is_finished__when_killed_behind_a_journal_write),
+		cmocka_unit_test(rollback__is_finished__when_killed_before_a_journal_write),
+		cmocka_unit_test(rollback__leaves_before_or_after__when_killed_at_the_database),
+		cmocka_unit_test(restore__is_finished__when_killed_before_a_journal_write),
+		cmocka_unit_test(restore__leaves_before_or_after__when_killed_at_the_database),
+		cmocka_unit_test(restore__leaves_before_or_after__when_killed_at_a_write),
+		cmocka_unit_test(restore__leaves_before_or_after__when_fsync_fails),
 		cmocka_unit_test(runner__stops__when_the_disk_under_the_journal_is_full),
 		cmocka_unit_test(runner__stops__when_the_disk_under_the_journal_stays_full),
 		cmocka_unit_test(runner__leaves_before_or_after__when_open_fails),
@@ -532,6 +642,8 @@ int main(void)
 		cmocka_unit_test(command__leaves_a_run_to_resume__when_spawn_fails),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

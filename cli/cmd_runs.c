@@ -152,7 +152,7 @@ int cmd_skip(struct cli *c, struct err *e)
 {
 	const char *reason = c->args.value[OPT_REASON];
 
-	if (reason == NULL || reason[0] == '\0') {
+	if (str_blank(reason)) {
 		err_set(e, ERR_USAGE, "cannot skip a step without a reason");
 		return err_hint(e, "bascule skip %s --reason 'why'", cli_word(c, 0));
 	}

@@ -46,7 +46,7 @@ static int take_overrides(struct change *ch, struct err *e)
 	const char *reason = a->value[OPT_REASON];
 	size_t i;
 
-	if (a->n_override > 0 && (reason == NULL || reason[0] == '\0')) {
+	if (a->n_override > 0 && str_blank(reason)) {
 		err_set(e, ERR_USAGE, "cannot override a gate without a reason");
 		return err_hint(e, "add --reason 'why'");
 	}

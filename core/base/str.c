@@ -79,6 +79,11 @@ struct sv sv_trim(struct sv s)
 	return s;
 }
 
+bool str_blank(const char *s)
+{
+	return s == NULL || sv_trim(sv_of(s)).n == 0;
+}
+
 bool sv_cut(struct sv *rest, char sep, struct sv *piece)
 {
 	const char *at;

@@ -28,6 +28,7 @@ bool sv_starts(struct sv s, struct sv prefix);
 bool sv_ends(struct sv s, struct sv suffix);
 int sv_cmp(struct sv a, struct sv b); /* bytes, shorter first */
 struct sv sv_trim(struct sv s);       /* ASCII blanks on both sides */
+bool str_blank(const char *s);        /* NULL, empty, or blanks only: nothing was said */
 /* Cuts the text before the first sep off *rest (without sep); false when *rest is used up. */
 bool sv_cut(struct sv *rest, char sep, struct sv *piece);
 /* Decimal, whole text, no sign unless negative is allowed by min < 0. False when it is not one

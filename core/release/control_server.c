@@ -132,7 +132,7 @@ int control_parse(struct sv text, struct control_request *out, struct err *e)
 		err_set(e, ERR_USAGE, "a runner knows no request %s", verb);
 		goto out;
 	}
-	if (out->verb == CONTROL_SKIP && !reason[0]) {
+	if (out->verb == CONTROL_SKIP && str_blank(reason)) {
 		err_set(e, ERR_USAGE, "skip needs a reason");
 		err_hint(e, "--reason TEXT");
 		goto out;

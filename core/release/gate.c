@@ -198,7 +198,7 @@ int gates_override(struct plan *p, struct err *e)
 
 		if (!g || !g->can_override)
 			return refuse_override(p, o, g != NULL, e);
-		if (!o->reason || !*o->reason) {
+		if (str_blank(o->reason)) {
 			err_set(e, ERR_USAGE, "override of gate %s wants a reason", o->gate);
 			err_detail(e, "it is kept with the run");
 			return err_hint(e, "add --reason 'why'");

@@ -8,7 +8,7 @@ static int want_reason(const struct plan_make *m, const char *id, struct err *e)
 {
 	struct strbuf hint;
 
-	if (m->request->reason && *m->request->reason)
+	if (!str_blank(m->request->reason))
 		return 0;
 	err_set(e, ERR_USAGE, "accept wants a reason");
 	err_detail(e, "it is kept in the history of %s", m->env->name);

@@ -19,23 +19,15 @@
 struct status {
 	struct cli *c;
 	struct snapshot *snap;
-	struct run **run; /* newest unfinished per environment, or NULL; borrowed from runs */
-	struct run **runs;
-	size_t n_runs;
-	bool *shown; /* per environment: named on the command line, or none was */
+	struct run **run; /* what each environment is busy with, or NULL */
+	bool *shown;      /* per environment: named on the command line, or none was */
 };
-
-static bool is_unfinished(const struct run *r)
-{
-	return r->state == RUN_RUNNING || r->state == RUN_PAUSED || r->state == RUN_INTERRUPTED ||
-	       r->state == RUN_WAITING;
-}
 
 static int status_read(struct status *s, struct err *e)
 {
 	const struct project *p = s->c->project;
 	const struct env *env;
-	size_t i, k, unreadable;
+	size_t i, k;
 
 	s->shown = mem_calloc(p->n_env + 1, sizeof(*s->shown));
 	s->run = mem_calloc(p->n_env + 1, sizeof(struct run *));
@@ -46,21 +38,25 @@ static int status_read(struct status *s, struct err *e)
 	}
 	for (k = 0; i == 0 && k < p->n_env; k++)
 		s->shown[k] = true;
-	if (run_list(&s->c->ctx, p->name, NULL, &s->runs, &s->n_runs, &unreadable, e) != 0)
-		return -1;
-	for (i = s->n_runs; i-- > 0;) {
-		env = env_find(p, s->runs[i]->plan->environment);
-		if (env != NULL && is_unfinished(s->runs[i]))
-			s->run[env_index(p, env)] = s->runs[i];
-	}
 	s->snap = look_read(p, &s->c->ctx, SNAPSHOT_STATE | SNAPSHOT_SCHEMA);
+	for (i = 0; i < p->n_env; i++) {
+		struct run *r = run_of_lock(&s->c->ctx, &s->snap->env[i].holder);
+
+		/* One that ended gives its lock back a moment later. */
+		if (r != NULL && run_state_ended(r->state)) {
+			run_free(r);
+			r = NULL;
+		}
+		s->run[i] = r;
+	}
 	return 0;
 }
 
 static void status_clear(struct status *s)
 {
+	for (size_t i = 0; s->run != NULL && i < s->c->project->n_env; i++)
+		run_free(s->run[i]);
 	snapshot_free(s->snap);
-	run_list_free(s->runs, s->n_runs);
 	mem_free(s->run);
 	mem_free(s->shown);
 }

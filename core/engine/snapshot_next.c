@@ -7,36 +7,26 @@
 
 #include <string.h>
 
-/* The run that stopped half way is the one the lock row still names. */
-static struct run *unfinished_run(const struct engine *g, const struct lock_holder *holder)
-{
-	struct run *r = NULL;
-	struct err e;
-
-	if (!holder->run[0] || run_load(g->ctx, holder->run, &r, &e) != 0)
-		return NULL;
-	if (r->state == RUN_INTERRUPTED || r->state == RUN_PAUSED)
-		return r;
-	run_free(r);
-	return NULL;
-}
-
 static struct plan *next_of(const struct engine *g, struct snapshot *snap, size_t i,
 			    struct plan_facts *f)
 {
 	const struct project *p = g->project;
 	const struct env *before = env_previous(p, &p->env[i]);
 	struct plan_request r = { .op = OP_MIGRATE, .environment = p->env[i].name };
-	struct run *stopped = unfinished_run(g, &snap->env[i].holder);
+	struct run *stopped = run_of_lock(g->ctx, &snap->env[i].holder);
 	struct plan *plan = NULL;
 	struct err e;
 
 	if (before && before->has_db)
 		r.towards = before->name;
 	f->holder = &snap->env[i].holder;
-	f->unfinished_run = stopped ? stopped->id : NULL;
-	f->unfinished_state = stopped ? run_state_name(stopped->state) : NULL;
-	f->unfinished_step = stopped && stopped->current > 0 ? (size_t)stopped->current : 0;
+	f->unfinished_run = f->unfinished_state = NULL;
+	f->unfinished_step = 0;
+	if (stopped && (stopped->state == RUN_INTERRUPTED || stopped->state == RUN_PAUSED)) {
+		f->unfinished_run = stopped->id;
+		f->unfinished_state = run_state_name(stopped->state);
+		f->unfinished_step = stopped->current > 0 ? (size_t)stopped->current : 0;
+	}
 	if (plan_build(p, f, &r, &plan, &e) != 0)
 		plan = NULL; /* shown as unknown; asking for the plan tells why */
 	run_free(stopped);

@@ -86,25 +86,16 @@ out:
 	return rc;
 }
 
-static int read_unfinished(const struct project *p, const struct context *ctx,
-			   const struct env *target, struct plan_facts *f, struct err *e)
+static void find_unfinished(const struct context *ctx, struct plan_facts *f)
 {
-	struct run **list = NULL;
-	size_t n = 0, unreadable = 0;
+	struct run *r = f->holder ? run_of_lock(ctx, f->holder) : NULL;
 
-	if (run_list(ctx, p->name, target->name, &list, &n, &unreadable, e) < 0)
-		return -1;
-	for (size_t i = 0; i < n && !f->unfinished_run; i++) {
-		const struct run *r = list[i];
-
-		if (r->state != RUN_INTERRUPTED && r->state != RUN_PAUSED)
-			continue;
+	if (r && (r->state == RUN_INTERRUPTED || r->state == RUN_PAUSED)) {
 		f->unfinished_run = mem_strdup(r->id);
 		f->unfinished_state = mem_strdup(run_state_name(r->state));
 		f->unfinished_step = r->current > 0 ? (size_t)r->current : 0;
 	}
-	run_list_free(list, n);
-	return 0;
+	run_free(r);
 }
 
 int plan_facts_read(const struct project *p, const struct context *ctx, const char *environment,
@@ -123,11 +114,11 @@ int plan_facts_read(const struct project *p, const struct context *ctx, const ch
 	f.history = mem_calloc(p->n_env, sizeof(struct history *));
 	f.history_err = mem_calloc(p->n_env, sizeof(*f.history_err));
 	if (source_scan(&spec, c, &f.source, e) < 0 ||
-	    read_histories(p, target, all, c, &f, e) < 0 ||
-	    read_unfinished(p, ctx, target, &f, e) < 0) {
+	    read_histories(p, target, all, c, &f, e) < 0) {
 		plan_facts_clear(&f);
 		return -1;
 	}
+	find_unfinished(ctx, &f);
 	*out = f;
 	return 0;
 }

@@ -295,6 +295,16 @@ int run_load(const struct context *ctx, const char *id, struct run **out, struct
 	return 0;
 }
 
+struct run *run_of_lock(const struct context *ctx, const struct lock_holder *holder)
+{
+	struct run *r = NULL;
+	struct err e;
+
+	if (run_number_of(holder->run) == 0 || run_load(ctx, holder->run, &r, &e))
+		return NULL;
+	return r;
+}
+
 void run_free(struct run *r)
 {
 	if (!r)

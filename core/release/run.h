@@ -83,6 +83,10 @@ int run_resolve(const struct context *ctx, const char *name, char id[RUN_ID_SIZE
 		struct err *e) MUST_CHECK;
 int run_load(const struct context *ctx, const char *id, struct run **out, struct err *e) MUST_CHECK;
 void run_free(struct run *r);
+/* The run that the lock names, held or left behind by a runner that died; NULL when it names none, or
+ * one whose folder is not here. What an environment is busy with costs one folder to know, however many
+ * runs there were. Caller frees. */
+struct run *run_of_lock(const struct context *ctx, const struct lock_holder *holder);
 /* Every run of the state folder, newest first; unreadable ones are left out and counted. environment
  * may be NULL. */
 int run_list(const struct context *ctx, const char *project, const char *environment,

@@ -371,6 +371,33 @@ static bool step_is_settled(const struct executor *x, const struct step *s)
 	return state == STEP_SKIPPED;
 }
 
+/* Behind a pause, as on resume: what the gates measured may be long ago. True: go on. */
+static bool gates_again(struct executor *x, struct outcome *o)
+{
+	const struct step *gates = x->plan->step;
+	struct err e;
+
+	while (gates->kind != STEP_GATES)
+		if (++gates == x->plan->step + x->plan->n_step)
+			return true;
+	executor_forget_history(x);
+	switch (step_do(x, gates, &e)) {
+	case VERDICT_DONE:
+		return true;
+	case VERDICT_STOP:
+	case VERDICT_ABORT:
+		end_asked(x, o);
+		return false;
+	case VERDICT_LOST:
+		end_lost(x, o, &e);
+		return false;
+	case VERDICT_FAILED:
+		break;
+	}
+	end_failed(x, o, &e);
+	return false;
+}
+
 void executor_steps(struct executor *x, struct outcome *o)
 {
 	bool again = false;
@@ -401,7 +428,7 @@ void executor_steps(struct executor *x, struct outcome *o)
 			end_lost(x, o, &e);
 			return;
 		case VERDICT_FAILED:
-			if (!failed_decide(x, s, &e, &again, o))
+			if (!failed_decide(x, s, &e, &again, o) || !gates_again(x, o))
 				return;
 			break;
 		}

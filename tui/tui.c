@@ -321,6 +321,11 @@ static void action_run(struct tui *t, enum action act, const char *arg)
 			   keymap_key(t->keys, ACT_VIEW_RUNS));
 		return;
 	}
+	if (run_state_ended(r->state)) {
+		model_news(&t->model, true, "run %s has ended: %s", r->number,
+			   run_state_name(r->state));
+		return;
+	}
 	if (act != ACT_STOP && act != ACT_ABORT && !check_armed(t, r->plan->environment))
 		return;
 	if (act == ACT_SKIP && (!arg || !arg[0])) {

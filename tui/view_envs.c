@@ -342,6 +342,7 @@ static void draw_gates(const struct tui *t, const struct envs_state *s, struct c
 		       struct rect r)
 {
 	const struct model *m = &t->model;
+	const struct lock_holder *holder;
 	const struct plan *p;
 	struct text_line l;
 	size_t closed = 0;
@@ -350,6 +351,7 @@ static void draw_gates(const struct tui *t, const struct envs_state *s, struct c
 	if (!m->snap || r.rows < 2 || draw_unknown(t, s, c, r))
 		return;
 	p = m->snap->env[s->env].next;
+	holder = &m->snap->env[s->env].holder;
 	for (size_t i = 0; i < p->n_gate; i++)
 		closed += !p->gate[i].open;
 	l = text_line_at(c, r, 0);
@@ -363,6 +365,10 @@ static void draw_gates(const struct tui *t, const struct envs_state *s, struct c
 	else
 		text_addf(&l, ROLE_OK, ": ready, %zu to apply, %zu of %zu gates open", p->n_change,
 			  p->n_gate, p->n_gate);
+	/* No gate: a run waits for it, or is told who has it. */
+	if (holder->held && p->n_change)
+		text_addf(&l, ROLE_WARN, "; locked by %s, run %.*s", holder->who,
+			  (int)strcspn(holder->run, "-"), holder->run);
 	/* Closed gates first: they are why anybody looks here. */
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < p->n_gate; i++) {

@@ -45,11 +45,17 @@ static int exit_of(const struct err *e)
 
 /* --- Opening -------------------------------------------------------------------------------- */
 
-static int open_folder(struct executor *x, struct err *e)
+static int open_folder(struct executor *x, const char *id, struct err *e)
 {
+	char *dir;
+	int ret;
+
 	if (x->mode == RUNNER_TAKEOVER)
 		return 0;
-	return run_lock_folder(x->run->dir, &x->folder_fd, e);
+	dir = run_path(x->ctx, id, NULL);
+	ret = run_lock_folder(dir, &x->folder_fd, e);
+	mem_free(dir);
+	return ret;
 }
 
 static int open_run(struct executor *x, const char *id, struct err *e)
@@ -64,6 +70,17 @@ static int open_run(struct executor *x, const char *id, struct err *e)
 		return err_hint(e, "%s", x->plan->command);
 	}
 	return 0;
+}
+
+/* What the libraries say, and errors that stop nothing, beside what the process itself printed. */
+static void open_log(const struct executor *x)
+{
+	char *path = path_join(x->run->dir, "runner.log");
+	struct err ignored;
+
+	if (log_open(path, &ignored))
+		log_close();
+	mem_free(path);
 }
 
 static int open_journal(struct executor *x, struct err *e)
@@ -383,19 +400,13 @@ int runner_main(const struct context *ctx, const char *id, enum runner_mode mode
 		return 1;
 	strbuf_init(&x.queue.text, STRBUF_NO_LIMIT);
 	err_clear(&o.err);
-	/* Read twice: what another runner wrote until the folder was ours counts. */
-	if (open_run(&x, id, &why) || open_folder(&x, &why)) {
+	/* The folder first: what another runner wrote until it was ours counts. */
+	if (open_folder(&x, id, &why) || open_run(&x, id, &why)) {
 		o.exit_code = exit_of(&why);
 		o.err = why;
 		goto out;
 	}
-	run_free(x.run);
-	x.run = NULL;
-	if (open_run(&x, id, &why)) {
-		o.exit_code = exit_of(&why);
-		o.err = why;
-		goto out;
-	}
+	open_log(&x);
 	if (!executor_open(&x, &why))
 		executor_steps(&x, &o);
 	else if (!x.lock)
@@ -407,5 +418,6 @@ out:
 	if (o.exit_code != 0)
 		*e = o.err;
 	executor_close(&x);
+	log_close();
 	return o.exit_code;
 }

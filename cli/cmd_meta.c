@@ -138,22 +138,20 @@ int cmd_keys(struct cli *c, struct err *e)
 
 int cmd_themes(struct cli *c, struct err *e)
 {
-	const char *const *name;
 	struct strbuf out;
 	json_t *j, *list;
-	size_t i, n;
+	size_t i;
 
-	name = theme_names(&n);
 	if (args_has(&c->args, OPT_JSON)) {
 		j = json_object();
 		list = json_array();
-		for (i = 0; i < n; i++)
-			json_array_append_new(list, json_string(name[i]));
+		for (i = 0; theme_name(i) != NULL; i++)
+			json_array_append_new(list, json_string(theme_name(i)));
 		json_object_set_new(j, "themes", list);
 		return print_json(j, e);
 	}
 	strbuf_init(&out, STRBUF_NO_LIMIT);
-	for (i = 0; i < n; i++)
-		strbuf_addf(&out, "%s\n", name[i]);
+	for (i = 0; theme_name(i) != NULL; i++)
+		strbuf_addf(&out, "%s\n", theme_name(i));
 	return print_and_clear(&out, e);
 }

@@ -72,17 +72,14 @@ static void offer_runs(const struct tui *t, struct sink *s)
 static void offer_argument(const struct tui *t, enum action act, struct sink *s)
 {
 	const char *arg = act == ACT_NONE ? NULL : action_table[act].argument;
-	const char *const *themes;
-	size_t n;
 
 	if (!arg)
 		return;
 	if (strcmp(arg, "ENV") == 0) {
 		offer_environments(t, s);
 	} else if (strcmp(arg, "NAME") == 0) {
-		themes = theme_names(&n);
-		for (size_t i = 0; i < n; i++)
-			offer(s, themes[i], "");
+		for (size_t i = 0; theme_name(i); i++)
+			offer(s, theme_name(i), "");
 	} else if (strcmp(arg, "TEXT") == 0) {
 		if (act == ACT_FILTER)
 			offer(s, "differs", "rows that are not the same everywhere");

@@ -251,14 +251,15 @@ static int load_file(const char *path, struct theme *out, struct err *e)
 
 static int unknown_theme(const char *name, struct err *e)
 {
-	const char *near;
+	const char *list[32], *near;
 	struct strbuf names;
 	size_t n;
-	const char *const *list = theme_names(&n);
 
 	strbuf_init(&names, sizeof(e->hint));
-	for (size_t i = 0; i < n; i++)
-		strbuf_addf(&names, "%s%s", i > 0 ? ", " : "", list[i]);
+	for (n = 0; n < sizeof(list) / sizeof(list[0]) && theme_name(n); n++) {
+		list[n] = theme_name(n);
+		strbuf_addf(&names, "%s%s", n > 0 ? ", " : "", list[n]);
+	}
 	near = str_nearest(name, list, n);
 	err_set(e, ERR_NOT_FOUND, "there is no theme `%s`", name);
 	if (near)
@@ -297,12 +298,7 @@ int theme_load(const char *name, const char *const *dirs, size_t n, struct theme
 	return unknown_theme(name, e);
 }
 
-const char *const *theme_names(size_t *n)
+const char *theme_name(size_t i)
 {
-	/* The generated table has no fixed length; a terminator stands behind its last entry. */
-	static const char *names[64];
-
-	for (*n = 0; *n < themes_builtin_n && *n < 64; (*n)++)
-		names[*n] = themes_builtin[*n].name;
-	return names;
+	return i < themes_builtin_n ? themes_builtin[i].name : NULL;
 }

@@ -32,7 +32,7 @@ int theme_parse(struct sv text, const char *path, struct theme *out, struct err 
 /* By name (searched in dirs[0..n), then built in) or by path when it holds a slash. */
 int theme_load(const char *name, const char *const *dirs, size_t n, struct theme *out,
 	       struct err *e) MUST_CHECK;
-/* Names of the built-in themes, and the number of them. */
-const char *const *theme_names(size_t *n);
+/* Name of built-in theme number i, in alphabetical order; NULL past the last. */
+const char *theme_name(size_t i);
 
 #endif

@@ -20,9 +20,11 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/json.h"
+#include "core/base/log.h"
 #include "core/base/utf8.h"
 #include "core/release/run.h"
 
+#define RUNNER_END_MS 5000 /* from the last lock given back to the end of the process */
 #define RUNNER_LOG_MAX ((size_t)64 << 10)
 /* With less than this a journal cannot go on for long. */
 #define FULL_BYTES ((unsigned long)64 << 10)
@@ -30,6 +32,7 @@
 struct watch {
 	struct cli *c;
 	struct interrupt *it;
+	bool last_look;         /* take the run as it is found now */
 	pid_t runner;           /* started by us; 0 when it was there before */
 	int64_t started_utc_ms; /* when watching began */
 	bool json;
@@ -249,7 +252,7 @@ static bool is_over(const struct watch *w, const struct run *r)
 	if (r->state == RUN_PAUSED && w->after > 0 && r->chain.seq <= w->after + 1)
 		return false;
 	/* Our runner is ending this moment: its status comes with the signal of its end. */
-	if (r->state == RUN_INTERRUPTED && w->runner > 0 && !r->runner_alive &&
+	if (r->state == RUN_INTERRUPTED && w->runner > 0 && !r->runner_alive && !w->last_look &&
 	    atomic_load(&w->it->child_exit) < 0)
 		return false;
 	return run_state_ended(r->state) || r->state == RUN_PAUSED || r->state == RUN_INTERRUPTED;
@@ -303,6 +306,7 @@ static int look_once(struct watch *w, const char *id, struct err *e)
 {
 	struct run *r = NULL;
 
+	w->last_look = true;
 	if (run_load(&w->c->ctx, id, &r, e) != 0)
 		return -1;
 	on_run(w, r);
@@ -313,6 +317,16 @@ static int look_once(struct watch *w, const char *id, struct err *e)
 	err_detail(e, "its runner ended before it began; it wrote to %s/%s/runner.log",
 		   w->c->ctx.runs_dir, id);
 	return err_hint(e, "bascule resume %s", w->number);
+}
+
+/* Following ended at a runner of ours that is going but not yet gone. */
+static int look_behind_end(struct watch *w, const char *id, struct err *e)
+{
+	struct err ignored;
+
+	if (wait_fds(NULL, 0, clock_mono_ms() + RUNNER_END_MS, &w->it->fired, &ignored) >= 0)
+		log_line("run %s: its runner takes its time to end", id);
+	return look_once(w, id, e);
 }
 
 static int on_interrupt(struct watch *w, const char *id, struct err *e)
@@ -330,7 +344,9 @@ static int on_interrupt(struct watch *w, const char *id, struct err *e)
 		return -1;
 	/* Deaf from here on: the runner stops at its next safe point, and that is to be seen. */
 	rc = run_follow(&w->c->ctx, id, on_run, w, NULL, e);
-	return rc != 0 ? -1 : w->status;
+	if (rc != 0)
+		return -1;
+	return w->over ? w->status : look_once(w, id, e);
 }
 
 int watch_run(struct cli *c, const char *id, struct watch_from from, struct err *e)
@@ -351,8 +367,10 @@ int watch_run(struct cli *c, const char *id, struct watch_from from, struct err 
 	if (w.failure.code != ERR_OK) {
 		*e = w.failure;
 		rc = -1;
-	} else if (rc == 0 || w.over) {
+	} else if (w.over) {
 		rc = w.status;
+	} else if (rc == 0) {
+		rc = look_behind_end(&w, id, e);
 	} else if (e->code == ERR_CANCELLED && atomic_load(&it.signal) == SIGCHLD) {
 		rc = look_once(&w, id, e);
 	} else if (e->code == ERR_CANCELLED) {

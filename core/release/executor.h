@@ -75,6 +75,8 @@ int record_copy_with(void *x, struct db *db, struct err *e) MUST_CHECK;
 void record_copied(struct executor *x);
 /* The whole queue in a transaction of its own, under the fence. */
 int record_copy(struct executor *x, struct err *e) MUST_CHECK;
+/* Stays in the file as evidence that this runner came back; nobody takes it for state. */
+void record_fenced(struct executor *x);
 /* The last line, and with it everything else, into the ledger. */
 void record_ended(struct executor *x, const struct outcome *o);
 

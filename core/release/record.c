@@ -205,26 +205,46 @@ undo:
 	return -1;
 }
 
+void record_fenced(struct executor *x)
+{
+	json_t *j = json_object();
+
+	json_put_bool(j, "fenced", true);
+	record_note(x, "progress", 0, j);
+}
+
+/* The ledger could not take it. Being fenced is another thing than being unreachable: then somebody
+ * else speaks for the run. */
+static void ended_without_copy(struct executor *x, const struct outcome *o, bool written,
+			       const struct err *why)
+{
+	json_t *j;
+
+	if (why && why->code == ERR_FENCED) {
+		record_fenced(x);
+	} else if (!written) {
+		record_note(x, "ended", 0, ended_fields(o, x->queue.n + 1));
+	} else {
+		j = json_object();
+		json_put_int(j, "not_copied", (int64_t)x->queue.n + 1);
+		record_note(x, "progress", 0, j);
+	}
+}
+
 void record_ended(struct executor *x, const struct outcome *o)
 {
 	bool written = false;
 	struct err e;
-	json_t *j;
 
 	if (x->journal_failed)
 		return;
-	if (x->db && x->lock) {
-		if (!ended_with_copy(x, o, &written, &e))
-			return;
-		log_err(&e);
-	}
-	if (x->journal_failed)
-		return;
-	if (!written) {
-		record_note(x, "ended", 0, ended_fields(o, x->queue.n + 1));
+	if (!x->db || !x->lock) {
+		ended_without_copy(x, o, false, NULL);
 		return;
 	}
-	j = json_object();
-	json_put_int(j, "not_copied", (int64_t)x->queue.n + 1);
-	record_note(x, "progress", 0, j);
+	if (!ended_with_copy(x, o, &written, &e))
+		return;
+	log_err(&e);
+	if (!x->journal_failed)
+		ended_without_copy(x, o, written, &e);
 }

@@ -301,11 +301,7 @@ static void finish(struct executor *x, const struct outcome *o)
 	bool fenced = o->err.code == ERR_FENCED || (x->control && control_fenced(x->control));
 
 	if (fenced) {
-		/* Stays in the file as evidence that this runner came back; nobody takes it for state. */
-		json_t *j = json_object();
-
-		json_put_bool(j, "fenced", true);
-		record_note(x, "progress", 0, j);
+		record_fenced(x);
 	} else if (run_state_ended(o->state)) {
 		revive_database(x);
 		settle_state_file(x);

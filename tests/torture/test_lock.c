@@ -3,6 +3,7 @@
  * Operators and their locks, through the real program: a holder killed, one stopped for longer than
  * its lease and continued, one lost by a reboot, two at once. Each case ends in the result as it
  * is written down in the README; the case fails when it is not what happened.
+ * time-limit: 300
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <cmocka.h>
 
 #include "core/base/clock.h"
+#include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/ledger/lock.h"
 #include "tests/support/program.h"
@@ -95,16 +97,32 @@ static int64_t epoch(struct program *p)
 }
 
 /* A run of two migrations whose runner is inside the second one. Its pid. */
+/* The intent of a step is written before its transaction begins; the file of the rollback journal
+ * says that it has, and has written. */
+static void wait_inside(struct program *p)
+{
+	int64_t until = clock_mono_ms() + 30000;
+	struct strbuf journal;
+
+	strbuf_init(&journal, 4096);
+	strbuf_addf(&journal, "%s-journal", p->dsn.path);
+	while (!fs_exists(strbuf_str(&journal)) && clock_mono_ms() < until)
+		poll(NULL, 0, 10);
+	assert_true(fs_exists(strbuf_str(&journal)));
+	strbuf_clear(&journal);
+}
+
 static pid_t start_slow(struct program *p, const char *count)
 {
 	struct run *r;
 	pid_t pid;
 
-	program_init(p, "undo_migrations = never\nlock_stale = 1s\n");
+	program_init(p, "undo_migrations = never\nlock_stale = 3s\n");
 	program_migration(p, "0001", "CREATE TABLE fast (x);\n", "DROP TABLE fast;\n");
 	program_migration(p, "0002", count, "DROP TABLE slow;\n");
 	pid = program_start(p, "migrate dev");
 	program_follow(p, "1", step_runs, SECOND_STEP);
+	wait_inside(p);
 	r = program_load(p, "1");
 	/* The watching command may go; the run goes on. */
 	kill(pid, SIGKILL);
@@ -153,7 +171,7 @@ static pid_t start_paused(struct program *p)
 	struct run *r;
 	pid_t pid;
 
-	program_init(p, "on_failure = pause\nundo_migrations = always\nlock_stale = 1s\n");
+	program_init(p, "on_failure = pause\nundo_migrations = always\nlock_stale = 3s\n");
 	program_migration(p, "0001", "CREATE TABLE fast (x);\n", "DROP TABLE fast;\n");
 	program_migration(p, "0002", "CREATE TABLE late AS SELECT * FROM gate;\n",
 			  "DROP TABLE late;\n");
@@ -173,7 +191,7 @@ static void wait_stale(struct program *p)
 
 	do {
 		poll(NULL, 0, 50);
-		assert_ok(lock_read(&p->dsn, NULL, 1000, &h, &e), &e);
+		assert_ok(lock_read(&p->dsn, NULL, 3000, &h, &e), &e);
 	} while (!h.stale && clock_mono_ms() < until);
 	assert_true(h.stale);
 	assert_true(h.held);

@@ -367,7 +367,8 @@ static int run_verify_plan(const struct run *r, struct err *e)
 		err_set(e, ERR_CORRUPT, "the frozen plan of run %s was edited: %s", r->id, path);
 		err_detail(e, "its SHA-256 is %s, frozen was %s", found,
 			   r->plan_digest[0] ? r->plan_digest : "not recorded");
-		ret = err_hint(e, "make a new run; what was approved is not what is there");
+		/* What was approved is not what is there, and never will be again. */
+		ret = err_hint(e, "bascule abort %s", r->number);
 	}
 	mem_free(path);
 	return ret;

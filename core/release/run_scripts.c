@@ -110,7 +110,7 @@ static int damaged(const struct run_scripts *s, off_t at, struct err *e)
 {
 	err_set(e, ERR_CORRUPT, "the frozen scripts of a run are damaged: %s", s->path);
 	err_detail(e, "no record at byte %lld", (long long)at);
-	return err_hint(e, "make a new run; what was approved is not what is there");
+	return -1;
 }
 
 /* The record line at *at; *at moves to the record behind it. */
@@ -203,13 +203,13 @@ static int record_text(const struct run_scripts *s, const struct record *r, stru
 	if (strcmp(found, r->checksum + strlen("s1:"))) {
 		err_set(e, ERR_CORRUPT, "a frozen script was edited: %s", s->path);
 		err_detail(e, "its checksum is s1:%s, frozen was %s", found, r->checksum);
-		return err_hint(e, "make a new run; what was approved is not what is there");
+		return -1;
 	}
 	strbuf_grew(out, r->n);
 	return 0;
 }
 
-int run_script(struct run *r, const char *checksum, struct strbuf *out, struct err *e)
+static int find_text(struct run *r, const char *checksum, struct strbuf *out, struct err *e)
 {
 	struct record key, *found = NULL;
 
@@ -218,9 +218,15 @@ int run_script(struct run *r, const char *checksum, struct strbuf *out, struct e
 	str_copy(key.checksum, sizeof(key.checksum), checksum);
 	if (r->scripts->n > 0)
 		found = bsearch(&key, r->scripts->record, r->scripts->n, sizeof(key), record_cmp);
-	if (!found) {
-		err_set(e, ERR_CORRUPT, "run %s has no frozen script %s", r->id, checksum);
-		return err_hint(e, "make a new run; what was approved is not what is there");
-	}
+	if (!found)
+		return err_set(e, ERR_CORRUPT, "run %s has no frozen script %s", r->id, checksum);
 	return record_text(r->scripts, found, out, e);
+}
+
+int run_script(struct run *r, const char *checksum, struct strbuf *out, struct err *e)
+{
+	if (find_text(r, checksum, out, e) == 0)
+		return 0;
+	/* What was approved is not what is there, and never will be again. */
+	return e->code == ERR_CORRUPT ? err_hint(e, "bascule abort %s", r->number) : -1;
 }

@@ -383,6 +383,9 @@ static bool action_back(struct table *t, const struct table_rows *rows)
 
 bool table_action(struct table *t, const struct table_rows *rows, enum action act, const char *arg)
 {
+	/* The view's data may have gone since (another plan was asked for): no row of it is left. */
+	if (rows->n != t->n_total)
+		table_update(t, rows);
 	switch (act) {
 	case ACT_MARK:
 		if (t->n > 0) {

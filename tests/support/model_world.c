@@ -61,7 +61,7 @@ void model_world_date(struct model_world *m)
 	for (int env = 0; env < WORLD_ENVS; env++) {
 		struct history *h = m->w.facts.history[env];
 
-		for (size_t i = 0; i < h->n; i++) {
+		for (size_t i = 0; h && i < h->n; i++) {
 			struct applied *a = &h->list[i];
 
 			if (!a->title[0] && i < 12)

@@ -251,6 +251,10 @@ static bool is_over(const struct watch *w, const struct run *r)
 {
 	if (r->state == RUN_PAUSED && w->after > 0 && r->chain.seq <= w->after + 1)
 		return false;
+	/* A pause that an earlier runner left is not an answer of ours, as long as ours lives. */
+	if (r->state == RUN_PAUSED && w->runner > 0 && r->runner_pid != w->runner &&
+	    !w->last_look && atomic_load(&w->it->child_exit) < 0)
+		return false;
 	/* Our runner is ending this moment: its status comes with the signal of its end. */
 	if (r->state == RUN_INTERRUPTED && w->runner > 0 && !r->runner_alive && !w->last_look &&
 	    atomic_load(&w->it->child_exit) < 0)

@@ -163,7 +163,8 @@ static bool process_lives(int64_t pid, int64_t start, const char *boot, bool *st
 	return state != 'Z' && state != 'X';
 }
 
-/* The process spawned last, which may not have written its first line yet. */
+/* The process spawned last, which may not have written its first line yet. *pid stays 0 when none was
+ * ever spawned. */
 static bool run_spawned_lives(const struct run *r, int64_t *pid, bool *stopped)
 {
 	char *path = path_join(r->dir, "runner.pid");
@@ -171,6 +172,7 @@ static bool run_spawned_lives(const struct run *r, int64_t *pid, bool *stopped)
 	json_t *j = json_read_file(path, 4096, &ignored);
 	bool lives = false;
 
+	*pid = 0;
 	if (j) {
 		*pid = json_int_opt(j, "pid", 0);
 		lives = process_lives(*pid, json_int_opt(j, "start", 0),
@@ -198,17 +200,20 @@ static void run_look_for_runner(struct run *r)
 
 	if (run_state_ended(r->state))
 		return;
-	r->runner_alive = process_lives(r->runner_pid, r->runner_start, r->runner_boot, &stopped);
-	if (r->runner_alive && stopped && run_lock_is_stale(r))
-		r->runner_alive = false;
-	if (!r->runner_alive && run_spawned_lives(r, &pid, &stopped) && pid != r->runner_pid) {
+	/* The one started last speaks for the run, also before its first line: a stopped one that it
+	 * takes over from may look well meanwhile, because the lock beats again. */
+	if (run_spawned_lives(r, &pid, &stopped) && pid != r->runner_pid && !stopped) {
 		r->runner_alive = true;
 		r->runner_pid = pid;
 		r->runner_start = 0;
 		if (r->state != RUN_WAITING)
 			r->state = RUN_RUNNING;
+		return;
 	}
-	if (!r->runner_alive && (r->state != RUN_WAITING || r->runner_pid > 0))
+	r->runner_alive = process_lives(r->runner_pid, r->runner_start, r->runner_boot, &stopped);
+	if (r->runner_alive && stopped && run_lock_is_stale(r))
+		r->runner_alive = false;
+	if (!r->runner_alive && (r->state != RUN_WAITING || r->runner_pid > 0 || pid > 0))
 		r->state = RUN_INTERRUPTED;
 }
 

@@ -311,7 +311,8 @@ static void finish(struct executor *x, const struct outcome *o)
 	if (x->control)
 		control_set_lock(x->control, NULL, 0);
 	x->lock = NULL;
-	lock_release(lock, fenced ? NULL : x->db);
+	/* A run that did not end keeps its name in the row: the next plan asks what became of it. */
+	lock_release(lock, run_state_ended(o->state) && !fenced ? x->db : NULL);
 }
 
 /* An abort of a run that was only just being resumed: what a dead runner left in the row goes, too. */

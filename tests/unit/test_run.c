@@ -295,6 +295,22 @@ static void run__is_interrupted__when_the_pid_belongs_to_somebody_else(void **st
 	assert_int_equal(state_of(w, id), RUN_INTERRUPTED);
 }
 
+/* It was spawned and died before its first line. */
+static void run__is_interrupted__when_its_runner_never_spoke(void **state)
+{
+	struct workspace *w = *state;
+	char id[RUN_ID_SIZE], boot[40], text[128];
+	char *dir;
+
+	fs_boot_id(boot);
+	workspace_run(w, "dev", id);
+	dir = workspace_run_path(w, id, "");
+	snprintf(text, sizeof(text), "{\"pid\":4194300,\"start\":1,\"boot\":\"%s\"}", boot);
+	tmp_write(dir, "runner.pid", text);
+	assert_int_equal(state_of(w, id), RUN_INTERRUPTED);
+	mem_free(dir);
+}
+
 static void run__is_over__when_the_journal_says_so(void **state)
 {
 	static const struct {
@@ -427,6 +443,7 @@ int main(void)
 		CASE(run__is_running__while_its_runner_lives),
 		CASE(run__is_interrupted__when_its_runner_is_gone),
 		CASE(run__is_interrupted__when_the_pid_belongs_to_somebody_else),
+		CASE(run__is_interrupted__when_its_runner_never_spoke),
 		CASE(run__is_over__when_the_journal_says_so),
 		CASE(run__is_unmoved__when_lines_are_strange),
 		CASE(run__takes_no_state_from_evidence__when_it_was_taken_over),

@@ -176,6 +176,14 @@ void table_update(struct table *t, const struct table_rows *rows)
 		t->top = t->at > offset ? t->at - offset : 0;
 }
 
+/* The view's data may be gone before its event was heard of (another environment was asked for): row
+ * numbers of the order must not outlive it. */
+static void follow_rows(struct table *t, const struct table_rows *rows)
+{
+	if (t->n_total != rows->n)
+		table_update(t, rows);
+}
+
 void table_scroll(struct table *t, int page)
 {
 	size_t rows = page > 0 ? (size_t)page : 1;
@@ -204,8 +212,10 @@ size_t table_selected(const struct table *t)
 
 bool table_select(struct table *t, const struct table_rows *rows, const char *key)
 {
-	size_t position = position_of(t, rows, key, t->at);
+	size_t position;
 
+	follow_rows(t, rows);
+	position = position_of(t, rows, key, t->at);
 	if (position == SIZE_MAX)
 		return false;
 	select_at(t, rows, position);
@@ -383,9 +393,7 @@ static bool action_back(struct table *t, const struct table_rows *rows)
 
 bool table_action(struct table *t, const struct table_rows *rows, enum action act, const char *arg)
 {
-	/* The view's data may have gone since (another plan was asked for): no row of it is left. */
-	if (rows->n != t->n_total)
-		table_update(t, rows);
+	follow_rows(t, rows);
 	switch (act) {
 	case ACT_MARK:
 		if (t->n > 0) {

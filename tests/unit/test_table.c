@@ -140,6 +140,23 @@ static void update__rows_come_and_go__keeps_the_selected_one(void **state)
 	assert_int_equal(t.n_mark, 0);
 }
 
+static void action__rows_gone_unheard__asks_for_none_of_them(void **state)
+{
+	(void)state;
+	act(ACT_LAST, NULL);
+	rows.n = 2;
+	words.list = (const char *[]){ "one", "two" };
+	act(ACT_UP, NULL);
+	assert_true(table_selected(&t) < 2);
+	rows.n = 0;
+	words.list = NULL;
+	act(ACT_FIRST, NULL);
+	act(ACT_FIND, "x");
+	act(ACT_MARK, NULL);
+	assert_false(table_select(&t, &rows, "one"));
+	assert_int_equal(table_selected(&t), TABLE_NO_ROW);
+}
+
 static void filter__text__is_smart_about_case(void **state)
 {
 	(void)state;
@@ -319,6 +336,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(move__past_the_ends__stays),
 		CASE(update__rows_come_and_go__keeps_the_selected_one),
+		CASE(action__rows_gone_unheard__asks_for_none_of_them),
 		CASE(filter__text__is_smart_about_case),
 		CASE(filter__set__shows_folded_rows_too),
 		CASE(find__text__goes_round),

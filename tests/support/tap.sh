@@ -255,10 +255,15 @@ screen_stop() {
 	rm -f "$TMPDIR/tmux-$screen_name"
 }
 
+tap_gone() { ! kill -0 "$1"; }
+
 screen_stop_all() {
-	local socket
+	local socket server
 	for socket in "$TMPDIR"/tmux-*; do
 		[ -S "$socket" ] || continue
+		server=$(tmux -S "$socket" display -p '#{pid}' 2>/dev/null)
 		tmux -S "$socket" kill-server 2>/dev/null
+		# It answers before it ends.
+		[ -z "$server" ] || wait_until 3 tap_gone "$server"
 	done
 }

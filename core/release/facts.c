@@ -10,6 +10,7 @@
  */
 #include "core/release/plan.h"
 
+#include "core/backup/backup.h"
 #include "core/base/cancel.h"
 #include "core/ledger/lock.h"
 #include "core/release/env_open.h"
@@ -98,6 +99,17 @@ static void find_unfinished(const struct context *ctx, struct plan_facts *f)
 	run_free(r);
 }
 
+static bool has_no_backup(const struct context *ctx, const struct env *target)
+{
+	struct backup newest;
+	struct err e;
+
+	if (backup_find(ctx->backups_dir, target->name, "latest", &newest, &e) != 0)
+		return e.code == ERR_NOT_FOUND;
+	backup_clear(&newest);
+	return false;
+}
+
 int plan_facts_read(const struct project *p, const struct context *ctx, const char *environment,
 		    bool all, struct cancel *c, struct plan_facts *out, struct err *e)
 {
@@ -119,6 +131,7 @@ int plan_facts_read(const struct project *p, const struct context *ctx, const ch
 		return -1;
 	}
 	find_unfinished(ctx, &f);
+	f.no_backup = has_no_backup(ctx, target);
 	*out = f;
 	return 0;
 }

@@ -441,11 +441,13 @@ bool gate_reversible_open(const struct measure *x, struct strbuf *out)
 	return f.n == 0;
 }
 
-/* Fewer steps, or today's files, or the way back that needs no down: a backup. */
+/* Fewer steps, or today's files, or the way back that needs no down: a backup. Without one a down
+ * must be written first. */
 void gate_reversible_satisfy(const struct measure *x, struct strbuf *out)
 {
 	const struct plan *p = x->plan;
 	bool file_has = x->make && !p->down_from_file, met = false;
+	const char *first = "";
 	size_t before = 0;
 
 	for (size_t i = 0; i < p->n_step; i++) {
@@ -456,6 +458,8 @@ void gate_reversible_satisfy(const struct measure *x, struct strbuf *out)
 			continue;
 		f = x->make ? source_find(x->make->source, s->ns, s->id) : NULL;
 		file_has = file_has && f && f->down == DOWN_SQL;
+		if (!met && !s->has_down)
+			first = s->id;
 		met = met || !s->has_down;
 		before += !met;
 	}
@@ -464,6 +468,9 @@ void gate_reversible_satisfy(const struct measure *x, struct strbuf *out)
 	else if (before > 0)
 		strbuf_addf(out, "bascule rollback %s last %zu%s", p->environment, before,
 			    p->down_from_file ? " --down=file" : "");
+	else if (x->make && x->make->facts->no_backup)
+		strbuf_addf(out, "write a down of %s, then: %s%s", first, p->command,
+			    p->down_from_file ? "" : " --down=file");
 	else
 		strbuf_addf(out, "bascule restore %s latest", p->environment);
 	command_confirm(out, &p->env);

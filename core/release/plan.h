@@ -115,6 +115,7 @@ struct plan_facts {
 	const char *unfinished_run;
 	const char *unfinished_state;
 	size_t unfinished_step;
+	bool no_backup; /* of the target: restore is no way back */
 };
 
 struct plan_request {

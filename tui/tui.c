@@ -126,16 +126,19 @@ static void go_back(struct tui *t)
 
 /* --- What views ask of the engine ------------------------------------------------------------- */
 
-void tui_plan(struct tui *t, const struct plan_request *r)
+/* Something of the model changed: lists must not keep numbers of rows that are gone. */
+static void tell_views(struct tui *t, enum event_type type)
 {
-	tui_watch(t, NULL);
+	for (int v = 0; v < VIEWS; v++)
+		if (t->view[v]->event)
+			t->view[v]->event(t, t->state[v], type);
+}
+
+static void drop_plan(struct tui *t)
+{
 	plan_free(t->model.plan);
 	t->model.plan = NULL;
-	err_clear(&t->model.plan_err);
-	t->model.news[0] = '\0'; /* why the last one was refused is not news of this one */
-	if (t->engine)
-		t->model.plan_request = engine_plan(t->engine, r);
-	tui_show(t, VIEW_PLAN);
+	tell_views(t, EV_PLAN);
 }
 
 static void watch(struct tui *t, const char *run_id)
@@ -143,16 +146,29 @@ static void watch(struct tui *t, const char *run_id)
 	if (!run_id || !t->model.watched || strcmp(t->model.watched->id, run_id) != 0) {
 		run_free(t->model.watched);
 		t->model.watched = NULL;
+		tell_views(t, EV_RUN);
 	}
 	if (t->engine)
 		t->model.watch_request = engine_watch(t->engine, run_id);
 }
 
+void tui_plan(struct tui *t, const struct plan_request *r)
+{
+	watch(t, NULL);
+	drop_plan(t);
+	err_clear(&t->model.plan_err);
+	t->model.news[0] = '\0'; /* why the last one was refused is not news of this one */
+	if (t->engine)
+		t->model.plan_request = engine_plan(t->engine, r);
+	tui_show(t, VIEW_PLAN);
+}
+
 void tui_watch(struct tui *t, const char *run_id)
 {
+	/* Until the run is there, the plan view must not show a plan that is not the run's. */
+	drop_plan(t);
 	watch(t, run_id);
-	if (run_id)
-		tui_show(t, VIEW_PLAN);
+	tui_show(t, VIEW_PLAN);
 }
 
 void tui_script(struct tui *t, const char *env, const char *ns, const char *id, bool down)
@@ -168,6 +184,7 @@ void tui_events(struct tui *t, const char *env)
 		t->model.events = NULL;
 		err_clear(&t->model.events_err);
 		str_copy(t->model.events_env, sizeof(t->model.events_env), env);
+		tell_views(t, EV_EVENTS);
 	}
 	if (t->engine)
 		engine_events(t->engine, env);
@@ -475,8 +492,6 @@ static void follow_up(struct tui *t, const struct event *ev)
 	if (ev->err.code != ERR_OK)
 		return;
 	if (ev->type == EV_RUN_STARTED) {
-		plan_free(t->model.plan);
-		t->model.plan = NULL;
 		tui_watch(t, ev->u.run_id);
 		tui_read_runs(t);
 	} else if (ev->type == EV_REQUESTED && t->model.watched) {
@@ -502,9 +517,7 @@ void tui_event(struct tui *t, struct event *ev)
 	t->dirty = true;
 	follow_up(t, ev);
 	model_apply(&t->model, ev);
-	for (int v = 0; v < VIEWS; v++)
-		if (t->view[v]->event)
-			t->view[v]->event(t, t->state[v], type);
+	tell_views(t, type);
 	if (ended)
 		action_refresh(t);
 }

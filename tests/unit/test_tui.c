@@ -214,6 +214,52 @@ static void paste__into_the_palette__is_text_without_enter(void **state)
 	assert_true(t.quit);
 }
 
+static void watch__run_that_is_not_there_yet__shows_nothing_of_the_plan(void **state)
+{
+	(void)state;
+	show_plan("production", "staging");
+	assert_true(screen_has("migrate #production"));
+	tui_action(&t, ACT_LAST, NULL);
+	tui_watch(&t, "118-abcdef");
+	assert_false(screen_has("migrate #production"));
+	tui_action(&t, ACT_UP, NULL);
+	tui_action(&t, ACT_START, NULL);
+	assert_int_equal(t.prompt.kind, PROMPT_NONE);
+}
+
+static void events__another_environment__shows_none_of_the_old(void **state)
+{
+	struct event *ev = event_new(EV_EVENTS, 0);
+	struct history *h = mem_calloc(1, sizeof(*h));
+
+	(void)state;
+	tui_action(&t, ACT_VIEW_AUDIT, NULL);
+	arena_init(&h->arena);
+	h->n_event = 30;
+	h->event = mem_calloc(h->n_event, sizeof(*h->event));
+	for (size_t i = 0; i < h->n_event; i++)
+		h->event[i] = (struct history_event){
+			.seq = (int64_t)i + 1,
+			.id = "0001",
+			.title = "old",
+			.who = "bob",
+			.host = "h",
+			.sort_key = "1",
+			.ns = "main",
+			.run = "",
+			.error = "",
+			.at_utc_ms = NOON,
+		};
+	ev->u.events.history = h;
+	str_copy(ev->u.events.env, sizeof(ev->u.events.env), t.model.events_env);
+	tui_event(&t, ev);
+	assert_true(screen_has("bob"));
+	tui_action(&t, ACT_LAST, NULL);
+	tui_events(&t, strcmp(t.model.events_env, "staging") == 0 ? "production" : "staging");
+	tui_action(&t, ACT_UP, NULL);
+	assert_false(screen_has("bob"));
+}
+
 static void arm__again__disarms(void **state)
 {
 	(void)state;
@@ -388,6 +434,8 @@ int main(void)
 		CASE(confirm__paste__is_dropped_and_said),
 		CASE(paste__no_prompt__runs_no_action),
 		CASE(paste__into_the_palette__is_text_without_enter),
+		CASE(watch__run_that_is_not_there_yet__shows_nothing_of_the_plan),
+		CASE(events__another_environment__shows_none_of_the_old),
 		CASE(arm__again__disarms),
 		CASE(find__typed__is_kept_by_enter_and_undone_by_esc),
 		CASE(prompt__long_text__stays_within_its_buffer),

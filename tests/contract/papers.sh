@@ -59,6 +59,8 @@ while IFS= read -r file; do
 done < <(sources)
 is "$unnamed" '' 'the tree names every source'
 
+is "$(sort <<<"$named_files" | uniq -d)" '' 'the tree names nothing twice'
+
 lost=''
 set -f
 for name in $named_files; do

@@ -16,7 +16,7 @@
 #include "core/base/mem.h"
 #include "tests/support/model_world.h"
 
-#define STEPS 20000
+#define STEPS 8000
 
 static struct model_world m;
 static struct canvas c;

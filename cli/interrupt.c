@@ -14,8 +14,8 @@ static void on_signal(struct interrupt *it, int signal)
 		/* Another child's end is not ours to report. */
 		if (waitpid(it->child, &status, WNOHANG) != it->child)
 			return;
-		atomic_store(&it->child_exit, WIFSIGNALED(status) ? 128 + WTERMSIG(status)
-								  : WEXITSTATUS(status));
+		atomic_store(&it->child_exit,
+			     WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 	}
 	atomic_compare_exchange_strong(&it->signal, &none, signal);
 	cancel_fire(&it->fired);

@@ -9,8 +9,8 @@
 #include "core/base/cancel.h"
 
 struct interrupt {
-	struct cancel fired; /* by SIGINT, SIGTERM, or by SIGCHLD of child */
-	atomic_int signal;   /* the first one seen; 0 none */
+	struct cancel fired;   /* by SIGINT, SIGTERM, or by SIGCHLD of child */
+	atomic_int signal;     /* the first one seen; 0 none */
 	atomic_int child_exit; /* how child ended, as a shell says it; -1 while it runs */
 	/* private */
 	pid_t child;

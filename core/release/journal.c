@@ -7,9 +7,9 @@
  * hash and number of its own last line and never reads the file again after opening it: what another
  * runner appends in between is not its business, the reader sorts it out by epoch.
  *
- * Nothing is ever cut off the file. When the last write did not reach its newline (power, a full
- * disk), the next line is preceded by " torn" and a newline: what stood there is then no JSON,
- * whatever it was, and the chain goes on from the last whole line.
+ * Nothing is ever cut off the file while its chain holds. When the last write did not reach its
+ * newline (power, a full disk), the next line is preceded by " torn" and a newline: what stood
+ * there is then no JSON, whatever it was, and the chain goes on from the last whole line.
  */
 #include "core/release/journal.h"
 
@@ -43,9 +43,8 @@ static int journal_find_end(struct journal *j, struct err *e)
 		return -1;
 	if (check.broken) {
 		err_set(e, ERR_CORRUPT, "the journal is damaged: %s", j->path);
-		err_detail(e, "line %lld: %s", (long long)check.broken_line, check.broken_why);
-		return err_hint(e,
-				"compare it with the copy in the ledger: bascule audit --verify");
+		return err_detail(e, "line %lld: %s", (long long)check.broken_line,
+				  check.broken_why);
 	}
 	j->seq = check.seq;
 	j->torn = check.torn;
@@ -75,6 +74,37 @@ int journal_open(const char *path, bool create, int64_t epoch, struct journal **
 fail:
 	journal_close(j);
 	return -1;
+}
+
+int journal_cut_damage(const char *path, struct err *e)
+{
+	struct journal_check check;
+	struct strbuf text, aside;
+	struct sv rest, line;
+	size_t kept = 0;
+	int ret = -1;
+
+	strbuf_init(&text, JOURNAL_FILE_MAX);
+	strbuf_init(&aside, STRBUF_NO_LIMIT);
+	strbuf_addf(&aside, "%s.damaged", path);
+	if (journal_read(path, NULL, NULL, &check, e))
+		goto out;
+	if (check.broken) {
+		unlink(strbuf_str(&aside)); /* of a try that did not get to the replacing below */
+		if (fs_read(path, JOURNAL_FILE_MAX, &text, e) ||
+		    fs_copy(path, strbuf_str(&aside), 0600, e))
+			goto out;
+		rest = strbuf_sv(&text);
+		for (int64_t n = 1; n < check.broken_line && sv_cut(&rest, '\n', &line); n++)
+			kept += line.n + 1;
+		if (fs_replace(path, text.data, kept, 0600, e))
+			goto out;
+	}
+	ret = 0;
+out:
+	strbuf_clear(&text);
+	strbuf_clear(&aside);
+	return ret;
 }
 
 void journal_close(struct journal *j)

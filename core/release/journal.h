@@ -28,6 +28,9 @@ struct journal; /* open for appending; the runner's main thread */
 /* Opens (creates with create) path for appending as epoch, after the last good line. */
 int journal_open(const char *path, bool create, int64_t epoch, struct journal **out,
 		 struct err *e) MUST_CHECK;
+/* Sets a damaged journal aside, whole, as PATH.damaged, and leaves the lines before the damage. A
+ * sound one stays as it is. */
+int journal_cut_damage(const char *path, struct err *e) MUST_CHECK;
 void journal_close(struct journal *j);
 void journal_set_epoch(struct journal *j, int64_t epoch);
 /* Appends a line: fields (borrowed, an object or NULL) plus seq, epoch, at, prev, kind and, when

@@ -89,6 +89,8 @@ static int open_journal(struct executor *x, struct err *e)
 	int ret = journal_open(path, false, x->run->epoch, &x->journal, e);
 
 	mem_free(path);
+	if (ret && e->code == ERR_CORRUPT)
+		err_hint(e, "bascule abort %s", x->run->number);
 	return ret;
 }
 

@@ -227,6 +227,9 @@ given_up 'the plan: an override put in'
 edited 'a script' scripts 's/SELECT count/SELECT 1 + count/'
 given_up 'a script'
 edited 'the journal' journal.ndjson 's/"who":"[a-z]*"/"who":"nobody"/'
+is "$(hint)" 'bascule abort 2' 'the journal: the way out is named'
+given_up 'the journal'
+ok 'the journal: what was edited is kept' grep -q nobody "$(folder 2)/journal.ndjson.damaged"
 
 # --- A paused run ---------------------------------------------------------------------------------
 

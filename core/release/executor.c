@@ -129,38 +129,48 @@ static int step_intend(struct executor *x, const struct step *s, const char *wha
 	return 0;
 }
 
+/* The result line, and with it the verdict: a line that cannot be written overrules it. */
+static enum verdict step_over(struct executor *x, const struct step *s, enum step_state state,
+			      int64_t took_ms, const char *text, const struct err *why,
+			      enum verdict verdict, struct err *e)
+{
+	struct err lost;
+
+	if (!executor_result(x, s, state, took_ms, text, why, &lost))
+		return verdict;
+	*e = lost;
+	return VERDICT_LOST;
+}
+
+/* The step could not be done: e says why. */
+static enum verdict step_broken(struct executor *x, const struct step *s, int64_t took_ms,
+				struct err *e)
+{
+	const struct err why = *e;
+	enum verdict verdict = verdict_of(x, e);
+
+	executor_forget_history(x);
+	if (verdict == VERDICT_LOST)
+		return verdict;
+	if (verdict == VERDICT_FAILED)
+		return step_over(x, s, STEP_FAILED, took_ms, x->text[0] ? x->text : why.msg, &why,
+				 verdict, e);
+	(void)asked_to_end(x);
+	return step_over(x, s, STEP_FAILED, took_ms, "aborted; its transaction was rolled back",
+			 NULL, verdict, e);
+}
+
 static enum verdict step_act(struct executor *x, const struct step *s, struct err *e)
 {
-	const struct step_ops *ops = step_ops_of[s->kind];
 	int64_t start = clock_mono_ms();
-	struct err lost;
-	int ret;
 
 	if (step_intend(x, s, "act", e))
 		return verdict_of(x, e);
 	x->run->step[s->n - 1].state = STEP_RUNNING;
 	x->text[0] = '\0';
-	ret = ops->act(x, s, e);
-	if (!ret)
-		return executor_result(x, s, STEP_DONE, clock_mono_ms() - start, x->text, NULL, e)
-			       ? VERDICT_LOST
-			       : VERDICT_DONE;
-	executor_forget_history(x);
-	switch (verdict_of(x, e)) {
-	case VERDICT_LOST:
-		return VERDICT_LOST;
-	case VERDICT_ABORT:
-		(void)asked_to_end(x);
-		return executor_result(x, s, STEP_FAILED, clock_mono_ms() - start,
-				       "aborted; its transaction was rolled back", NULL, &lost)
-			       ? VERDICT_LOST
-			       : VERDICT_ABORT;
-	default:
-		return executor_result(x, s, STEP_FAILED, clock_mono_ms() - start,
-				       x->text[0] ? x->text : e->msg, e, &lost)
-			       ? VERDICT_LOST
-			       : VERDICT_FAILED;
-	}
+	if (step_ops_of[s->kind]->act(x, s, e))
+		return step_broken(x, s, clock_mono_ms() - start, e);
+	return step_over(x, s, STEP_DONE, clock_mono_ms() - start, x->text, NULL, VERDICT_DONE, e);
 }
 
 static enum verdict step_do(struct executor *x, const struct step *s, struct err *e)
@@ -175,20 +185,12 @@ static enum verdict step_do(struct executor *x, const struct step *s, struct err
 	executor_say(x, "already done");
 	probe = step_ops_of[s->kind]->probe(x, s, e);
 	if (probe == PROBE_DONE)
-		return executor_result(x, s, STEP_DONE, 0, x->text, NULL, e) ? VERDICT_LOST
-									     : VERDICT_DONE;
+		return step_over(x, s, STEP_DONE, 0, x->text, NULL, VERDICT_DONE, e);
 	if (probe == PROBE_TODO)
 		return step_act(x, s, e);
 	/* A probe that cannot tell is a failure of the step, with nothing done. */
-	if (verdict_of(x, e) != VERDICT_FAILED)
-		return verdict_of(x, e);
-	executor_forget_history(x);
-	{
-		struct err lost;
-
-		return executor_result(x, s, STEP_FAILED, 0, e->msg, e, &lost) ? VERDICT_LOST
-									       : VERDICT_FAILED;
-	}
+	x->text[0] = '\0';
+	return step_broken(x, s, 0, e);
 }
 
 /* --- Ends ----------------------------------------------------------------------------------- */

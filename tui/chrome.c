@@ -260,7 +260,29 @@ static const char *hint_word(enum action act, enum action *with)
 	return action_table[act].name;
 }
 
-/* "j/k row"; false when it does not fit before end or has no key. */
+/* Whether an action can do anything with the run or plan that is shown. */
+static bool useful_now(const struct tui *t, enum action act)
+{
+	const struct run *r = t->model.watched;
+
+	switch (act) {
+	case ACT_START:
+		return !r && t->model.plan;
+	case ACT_STOP:
+	case ACT_ABORT:
+		return r && !run_state_ended(r->state);
+	case ACT_RETRY:
+	case ACT_SKIP:
+	case ACT_RUN_BACK:
+		return r && r->state == RUN_PAUSED;
+	case ACT_RESUME:
+		return r && r->state == RUN_INTERRUPTED;
+	default:
+		return true;
+	}
+}
+
+/* "j/k row", or ":abort" for what is only typed; false when it does not fit before the end. */
 static bool draw_hint(const struct tui *t, struct text_line *l, enum action act)
 {
 	enum action with;
@@ -269,8 +291,15 @@ static bool draw_hint(const struct tui *t, struct text_line *l, enum action act)
 	const char *other = with != ACT_NONE ? keymap_key(t->keys, with) : "";
 	int cols;
 
-	if (!word || !key[0])
+	if (!word || !useful_now(t, act))
 		return false;
+	if (!key[0]) {
+		if (l->col + (int)utf8_cols(sv_of(word)) + 1 > l->end)
+			return false;
+		text_addf(l, ROLE_KEY, ":%s", word);
+		l->col += is_wide(l->c) ? 2 : 1;
+		return true;
+	}
 	cols = (int)(utf8_cols(sv_of(key)) + (other[0] ? 1 + utf8_cols(sv_of(other)) : 0) + 1 +
 		     utf8_cols(sv_of(word)));
 	if (l->col + cols > l->end)

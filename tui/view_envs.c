@@ -220,7 +220,7 @@ static void fact_policy(const struct fact_of *f, struct fact_text *out)
 	if (f->narrow && f->env->requires)
 		say(out, ROLE_DIM, "needs %s", f->env->requires);
 	else
-		say(out, ROLE_DIM, "%s%s%s", f->env->is_protected ? "protected" : "open",
+		say(out, ROLE_DIM, "%s%s%s", f->env->is_protected ? "protected" : "not protected",
 		    f->env->requires ? ", needs " : "", f->env->requires ? f->env->requires : "");
 }
 
@@ -342,6 +342,7 @@ static void draw_gates(const struct tui *t, const struct envs_state *s, struct c
 		       struct rect r)
 {
 	const struct model *m = &t->model;
+	const struct env *before = env_previous(m->project, &m->project->env[s->env]);
 	const struct lock_holder *holder;
 	const struct plan *p;
 	struct text_line l;
@@ -358,6 +359,8 @@ static void draw_gates(const struct tui *t, const struct envs_state *s, struct c
 	text_add(&l, ROLE_TEXT, " Next migrate of ");
 	text_addf(&l, p->is_protected ? ROLE_PROD : ROLE_HEAD, "%s%s",
 		  text_mark(&m->project->env[s->env]), p->environment);
+	if (before && before->has_db)
+		text_addf(&l, ROLE_TEXT, " to what %s has", before->name);
 	if (p->n_change == 0)
 		text_add(&l, ROLE_TEXT, ": nothing to do");
 	else if (closed)

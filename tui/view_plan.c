@@ -378,11 +378,19 @@ static void draw_ended(const struct run *x, struct canvas *c, struct rect r)
 static void draw_paused(const struct run *x, struct canvas *c, struct rect r)
 {
 	const struct run_step *s = x->current > 0 ? &x->step[x->current - 1] : NULL;
+	char until[CLOCK_TEXT_SIZE];
 
 	rect_cut_cols(&r, 1);
 	/* The row of the step has little room for its error. */
 	if (!x->error_msg[0] && s && s->text[0])
 		rect_cut(&r, text_wrap(c, r, ROLE_FAIL, sv_of(s->text)));
+	if (x->paused_until_utc_ms > 0) {
+		clock_hms(x->paused_until_utc_ms, until);
+		canvas_putf(c, r.row, r.col, r.cols, ROLE_WARN,
+			    "It waits until %s, then it %s and gives the lock back.", until,
+			    x->plan->env.undo_migrations == UNDO_ALWAYS ? "rolls back" : "fails");
+		rect_cut(&r, 1);
+	}
 	text_wrap(c, r, ROLE_WARN,
 		  sv_of(":retry tries the step again, :skip REASON leaves it out, :roll-back "
 			"undoes, :abort ends."));
@@ -518,8 +526,9 @@ static void plan_close(void *state)
 	table_clear(&((struct plan_state *)state)->table);
 }
 
-static const enum action hints[] = { ACT_DOWN,  ACT_START,  ACT_ARM,  ACT_STOP, ACT_ABORT,
-				     ACT_RETRY, ACT_RESUME, ACT_HELP, ACT_BACK, ACT_NONE };
+static const enum action hints[] = { ACT_DOWN,   ACT_START, ACT_ARM,  ACT_STOP,
+				     ACT_ABORT,  ACT_RETRY, ACT_SKIP, ACT_RUN_BACK,
+				     ACT_RESUME, ACT_HELP,  ACT_BACK, ACT_NONE };
 
 const struct view_ops view_plan = {
 	.name = "Plan",

@@ -331,12 +331,15 @@ static attr_t attr_of(unsigned attr)
 	return a;
 }
 
-/* Eight colours have no bright half; bold stands for it. */
+/* Eight colours have no bright half; bold stands for it. Bold black is black on some terminals, so
+ * grey becomes the default colour. */
 static short color_of(const struct screen *s, int16_t c256, int16_t c16, attr_t *attr)
 {
 	if (s->colors == 256)
 		return c256;
-	if (s->colors == 8 && c16 >= 8) {
+	if (s->colors == 8 && c16 == 8)
+		return -1;
+	if (s->colors == 8 && c16 > 8) {
 		if (attr)
 			*attr |= A_BOLD;
 		return (short)(c16 - 8);

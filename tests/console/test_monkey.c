@@ -100,7 +100,7 @@ static const char *const keys[] = {
 	"\xe6\x97\xa5",
 	"\xff",
 	"\033[",
-	"\033OP"
+	"\033OP",
 	"9",
 };
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))

@@ -228,11 +228,12 @@ static void find_obstacles(const struct plan_make *m, const struct history *h,
 }
 
 /* How many of the newest must be rolled back so that id is not in force; 0 when that cannot be
- * or is too much to ask. */
+ * or is too much to ask. What was only recorded is not taken back on advice: its objects are
+ * somebody else's, with the data in them, and its down was never meant for them. */
 static size_t rollback_count(const struct applied **newest, size_t n, const struct applied *a)
 {
 	for (size_t i = 0; i < n && i < REMEDY_ROLLBACKS; i++) {
-		if (!newest[i]->down_checksum || !*newest[i]->down_checksum)
+		if (!newest[i]->down_checksum || !*newest[i]->down_checksum || newest[i]->baselined)
 			return 0;
 		if (newest[i] == a)
 			return i + 1;

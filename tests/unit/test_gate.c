@@ -204,8 +204,10 @@ static void passed__refuses_a_baseline__in_the_gate_environment(void **state)
 	world_fill(&w, 2, 2, 1, 1);
 	world_baselined(&w, STAGING, "0002", "t2");
 	plan(OP_MIGRATE);
-	assert_closed("staging-passed", "0002: only recorded by baseline, never run, in staging",
-		      "bascule rollback staging last 1 && bascule migrate staging --to 0002");
+	assert_closed(
+		"staging-passed", "0002: only recorded by baseline, never run, in staging",
+		"bascule migrate production --to 0002 --override staging-passed --reason 'why'"
+		" --confirm production");
 }
 
 static void passed__refuses_a_baseline__over_an_older_run(void **state)

@@ -129,6 +129,8 @@ static void execute(const struct plan *p, int env)
 	}
 }
 
+static char refused_by[64]; /* gate that refused the last command */
+
 /* One `bascule …`. False when it is refused. */
 static bool run_command(char **word, size_t n)
 {
@@ -150,6 +152,7 @@ static bool run_command(char **word, size_t n)
 	if (plan_build(&w.project, &w.facts, &r, &p, &e) < 0)
 		fail_msg("%s (%s)", e.msg, e.detail);
 	done = !plan_closed_gate(p);
+	str_copy(refused_by, sizeof(refused_by), done ? "" : plan_closed_gate(p)->name);
 	if (!done)
 		print_message("refused by %s: %s\n", plan_closed_gate(p)->name,
 			      plan_closed_gate(p)->measured);
@@ -192,7 +195,9 @@ static void follow_advice(size_t rounds)
 		line = arena_strdup(&w.arena, g->satisfy);
 		if (getenv("VERBOSE"))
 			print_message("%s: %s\n  %s\n", name, before, line);
-		if (!run_line(line))
+		/* An override passes its own gate; the next one then has advice of its own. */
+		if (!run_line(line) &&
+		    (!strstr(line, "--override") || strcmp(refused_by, name) == 0))
 			fail_msg("refused on the way: %s", line);
 		if (strncmp(line, "bascule migrate production", 26) == 0)
 			return; /* with an override: done */
@@ -250,14 +255,15 @@ static void remedy__runs_again_in_staging__a_text_edited_after_it_ran(void **sta
 	assert_migrated("0004");
 }
 
-static void remedy__rolls_back_a_baseline__that_is_no_proof(void **state)
+static void remedy__overrides_a_baseline__whose_data_is_not_ours(void **state)
 {
 	(void)state;
 	world_fill(&w, 3, 3, 1, 1);
 	world_baselined(&w, STAGING, "0002", "t2");
 	world_baselined(&w, STAGING, "0003", "t3");
+	assert_int_equal(world_plan(&w, OP_MIGRATE), 0);
+	assert_null(strstr(plan_closed_gate(w.plan)->satisfy, "rollback"));
 	follow_advice(3);
-	assert_migrated("0003");
 }
 
 static void remedy__gets_past__a_failure_in_staging(void **state)
@@ -392,7 +398,7 @@ int main(void)
 		CASE(remedy__goes_through_every_stage__for_what_ran_nowhere),
 		CASE(remedy__accepts_stage_by_stage__a_file_changed_everywhere),
 		CASE(remedy__runs_again_in_staging__a_text_edited_after_it_ran),
-		CASE(remedy__rolls_back_a_baseline__that_is_no_proof),
+		CASE(remedy__overrides_a_baseline__whose_data_is_not_ours),
 		CASE(remedy__gets_past__a_failure_in_staging),
 		CASE(remedy__gets_past__failures_here_and_there),
 		CASE(remedy__overrides_what_is_late__in_staging_too),

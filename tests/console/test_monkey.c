@@ -100,8 +100,7 @@ static const char *const keys[] = {
 	"\xe6\x97\xa5",
 	"\xff",
 	"\033[",
-	"\033OP",
-	"9",
+	"\033OP9", /* help, and out of it before an Enter could run something */
 };
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
 

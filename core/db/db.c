@@ -51,6 +51,12 @@ void db_set_cancel(struct db *db, struct cancel *cancel)
 	db->ops->set_cancel(db, cancel);
 }
 
+void db_expect_many(struct db *db, bool on)
+{
+	if (db->ops->expect_many)
+		db->ops->expect_many(db, on);
+}
+
 unsigned db_caps(const struct db *db)
 {
 	return db->ops->caps;

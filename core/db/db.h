@@ -79,6 +79,10 @@ void db_close(struct db *db); /* NULL is fine; an open transaction is rolled bac
 /* Exchanges the cancel (NULL: none). A call made after the old one fired would end at once, so who
  * must still write something down after a stop (a failed event, the lock's row) exchanges it first. */
 void db_set_cancel(struct db *db, struct cancel *cancel);
+/* Many small transactions of ours follow (on), or are over. The driver may prepare for them where what
+ * a commit promises stays the same: sqlite keeps its rollback journal from one to the next instead of
+ * making and deleting a file each time. Best effort; closing ends it. */
+void db_expect_many(struct db *db, bool on);
 unsigned db_caps(const struct db *db);
 const char *db_engine(const struct db *db);
 int db_info(struct db *db, struct db_info *out, struct err *e) MUST_CHECK;
@@ -145,6 +149,7 @@ struct db_ops {
 		    struct db **, struct err *);
 	void (*close)(struct db *);
 	void (*set_cancel)(struct db *, struct cancel *);
+	void (*expect_many)(struct db *, bool on); /* NULL: nothing to prepare */
 	int (*has_table)(struct db *, const char *, bool *, struct err *);
 	int (*info)(struct db *, struct db_info *, struct err *);
 	int (*exec)(struct db *, const char *, const struct db_value *, size_t, db_row_fn, void *,

@@ -417,6 +417,35 @@ static int open_sqlite(const struct dsn *dsn, unsigned flags, const struct db_op
 	return 0;
 }
 
+/* Sets the rollback journal's mode when it is `from` now. Not through exec(): it must also work behind
+ * a cancel. */
+static bool switch_journal(struct db_sqlite *s, const char *from, const char *to_sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool is_from = false;
+
+	if (sqlite3_prepare_v2(s->conn, "PRAGMA journal_mode", -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		is_from = sqlite3_stricmp((const char *)sqlite3_column_text(stmt, 0), from) == 0;
+	sqlite3_finalize(stmt);
+	return is_from && sqlite3_exec(s->conn, to_sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* A journal file made and deleted for each transaction costs two changes of its folder, one of them
+ * synced; kept, its blocks are written over. Commit and recovery are the same: a journal whose header
+ * is zero is none. */
+static void expect_many(struct db *db, bool on)
+{
+	struct db_sqlite *s = sqlite_of(db);
+
+	if (s->read_only || s->conn == NULL || s->journal_kept == on)
+		return;
+	if (on)
+		s->journal_kept = switch_journal(s, "delete", "PRAGMA journal_mode = PERSIST");
+	else
+		s->journal_kept = !switch_journal(s, "persist", "PRAGMA journal_mode = DELETE");
+}
+
 static void cache_clear(struct db_sqlite *s)
 {
 	for (size_t i = 0; i < SQLITE_CACHE_SLOTS; i++) {
@@ -431,6 +460,7 @@ static void close_sqlite(struct db *db)
 	struct db_sqlite *s = sqlite_of(db);
 
 	cache_clear(s);
+	expect_many(db, false);
 	/* With every statement finalized this closes at once and rolls back what is open. */
 	sqlite3_close(s->conn);
 	mem_free(s->before.item);
@@ -695,6 +725,7 @@ const struct db_ops db_sqlite_ops = {
 	.open = open_sqlite,
 	.close = close_sqlite,
 	.set_cancel = set_cancel,
+	.expect_many = expect_many,
 	.has_table = has_table,
 	.info = info,
 	.exec = exec,

@@ -53,6 +53,7 @@ struct db_sqlite {
 	int64_t busy_deadline_ms; /* of the wait that is going on */
 	bool read_only;
 	bool immutable;
+	bool journal_kept; /* db_expect_many: journal_mode is persist, and was delete */
 	struct sqlite_cached cache[SQLITE_CACHE_SLOTS];
 	size_t n_cached;
 

@@ -27,6 +27,7 @@
 #include "core/release/run_folder.h"
 
 #define BEATS_PER_LEASE 8
+#define MANY_CHANGES 3 /* a plan of more is worth preparing the connection for */
 
 static int exit_of(const struct err *e)
 {
@@ -227,6 +228,8 @@ static int take_environment(struct executor *x, struct err *e)
 		return -1;
 	}
 	control_set_lock(x->control, x->lock, stale_ms / BEATS_PER_LEASE);
+	if (x->plan->n_change > MANY_CHANGES)
+		db_expect_many(x->db, true);
 	record_queue_old(x);
 	if (begin_epoch(x, e))
 		return -1;
@@ -313,6 +316,8 @@ static void finish(struct executor *x, const struct outcome *o)
 	if (x->control)
 		control_set_lock(x->control, NULL, 0);
 	x->lock = NULL;
+	if (x->db)
+		db_expect_many(x->db, false); /* while the lock is ours */
 	/* A run that did not end keeps its name in the row: the next plan asks what became of it. */
 	lock_release(lock, run_state_ended(o->state) && !fenced ? x->db : NULL);
 }

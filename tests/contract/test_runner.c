@@ -636,6 +636,24 @@ static void runner__writes_the_state_file__when_it_fails_half_way(void **state)
 	mem_free(path);
 }
 
+/* The kept journal is gone with the run, and the database says what it said before. */
+static void runner__leaves_no_journal_file__when_it_applied_many(void **state)
+{
+	struct workspace *w = *state;
+	char id[RUN_ID_SIZE];
+	struct err e;
+	char *path;
+
+	workspace_tables(w, 30);
+	workspace_run(w, "dev", id);
+	execute(w, id, RUNNER_START, 0, &e);
+	assert_true(workspace_has_table(w, "dev", "t30"));
+	path = tmp_path(w->dir, "dev.db-journal");
+	assert_false(fs_exists(path));
+	mem_free(path);
+	assert_copied(w, "dev", id);
+}
+
 static void run_create__refuses__when_a_file_was_edited_after_the_plan(void **state)
 {
 	struct workspace *w = *state;
@@ -684,6 +702,7 @@ int main(void)
 		CASE(runner__records_a_new_checksum__when_it_accepts),
 		CASE(runner__writes_the_state_file__when_the_project_wants_it),
 		CASE(runner__writes_the_state_file__when_it_fails_half_way),
+		CASE(runner__leaves_no_journal_file__when_it_applied_many),
 		CASE(run_create__refuses__when_a_file_was_edited_after_the_plan),
 	};
 

@@ -169,9 +169,10 @@ static int dead_journal_end(const struct run *r, const char *who, const char *re
 	json_put_str(ended, "state", run_state_name(RUN_ABORTED));
 	json_put_int(ended, "exit", 4);
 	json_put_str(ended, "text",
-		     r->chain.broken ? "aborted while it had no runner; what it had done stays, its "
-				       "damaged journal is kept beside this one"
-				     : "aborted while it had no runner; what it had done stays");
+		     r->chain.broken
+			     ? "aborted while it had no runner; what it had done stays, its "
+			       "damaged journal is kept beside this one"
+			     : "aborted while it had no runner; what it had done stays");
 	json_put_int(ended, "not_copied", r->not_copied + 2);
 	/* Damage must not bar the environment for ever: giving the run up is the way out. */
 	if (journal_cut_damage(path, e) || journal_open(path, false, r->epoch, &j, e) ||

@@ -244,14 +244,8 @@ static int take_environment(struct executor *x, struct err *e)
 /* Work was cancelled, and with it the connection: the end needs one that answers. */
 static void revive_database(struct executor *x)
 {
-	struct err e;
-
-	if (!x->db || !cancel_fired(&x->work))
-		return;
-	db_close(x->db);
-	x->db = NULL;
-	if (env_open(&x->plan->env, 0, NULL, &x->db, &e))
-		log_err(&e);
+	if (x->db && cancel_fired(&x->work))
+		db_set_cancel(x->db, NULL);
 }
 
 static bool something_stays(const struct executor *x)

@@ -47,7 +47,10 @@ by_dbmate() { "$DBMATE" --no-dump-schema -d "$WORK/d" -u "sqlite:$AT/dbmate.sqli
 # of the program; dbmate does not tell, its driver leaves SQLite's defaults.
 durability() {
 	case $1 in
-	bascule) "$BASCULE" -c "$AT/bascule.ini" check | grep -o 'journal_mode=[a-z]* synchronous=[a-z]*' | head -n 1 ;;
+	bascule)
+		"$BASCULE" -c "$AT/bascule.ini" check | grep -o 'journal_mode=[a-z]* synchronous=[a-z]*' | head -n 1
+		echo '(persist while a run of several migrations lasts)'
+		;;
 	sqlite) sqlite3 "$AT/cli.sqlite" "SELECT 'journal_mode=' || journal_mode FROM pragma_journal_mode;
 		SELECT ' synchronous=' || CASE synchronous WHEN 2 THEN 'full' ELSE synchronous END FROM pragma_synchronous" |
 		tr -d '\n' ;;
@@ -82,7 +85,7 @@ for who in bascule sqlite ${DBMATE:+dbmate}; do
 	export BASCULE WORK DBMATE AT
 	n=$(fsyncs bash -c "by_$who")
 	case $who in bascule) db=$AT/dev.sqlite ;; sqlite) db=$AT/cli.sqlite ;; dbmate) db=$AT/dbmate.sqlite ;; esac
-	mode=$(durability "$who")
+	mode=$(durability "$who" | tr '\n' ' ')
 	tables=$(sqlite3 "$db" "SELECT count(*) FROM sqlite_master WHERE name GLOB 't[0-9]*'")
 	echo "  $who median $m ($lo to $hi), $mode, fsyncs $n, tables made $tables"
 done

@@ -261,10 +261,10 @@ check-now: test-programs
 sanitized-of = $(filter-out %.sh,$(call tests-of,unit contract golden,$(1))) $(call replays-of,$(1))
 SANITIZED = $(call sanitized-of,asan) $(call sanitized-of,tsan)
 
-## check-fast: unit, contract and golden tests of the debug build, in seconds
+## check-fast: unit, contract and golden test programs of the debug build, in seconds
 check-fast: $(B)/bascule \
 	$(filter $(B)/tests/unit/% $(B)/tests/contract/% $(B)/tests/golden/%,$(TEST_BIN))
-	$(call run-tests,$(call tests-of,unit contract golden,$(MODE)))
+	$(call run-tests,$(call programs-of,unit contract golden,$(MODE)))
 
 ## check-unit: one kind of test; also check-contract check-golden check-console check-torture
 check-unit check-contract check-golden: check-%: test-programs

@@ -247,7 +247,8 @@ static int loop_once(struct loop *l, struct err *e)
 	return 0;
 }
 
-/* Until the first picture and the list of runs are there, or the time is up. */
+/* Until the first picture is there, or the time is up. The runs are asked for behind it: to read them
+ * takes as long as there are many, and what an environment is busy with is in the picture. */
 static int wait_first_picture(struct loop *l, struct err *e)
 {
 	struct model *m = &l->tui->model;
@@ -255,7 +256,7 @@ static int wait_first_picture(struct loop *l, struct err *e)
 	int64_t deadline = clock_mono_ms() + FIRST_FRAME_MS;
 	int ready = 1;
 
-	while (ready > 0 && (!m->snap || !m->runs_known)) {
+	while (ready > 0 && !m->snap) {
 		ready = wait_fds(&fd, 1, deadline, NULL, e);
 		if (ready < 0)
 			return -1;
@@ -269,6 +270,7 @@ static int loop_run(struct loop *l, struct err *e)
 	if (wait_first_picture(l, e) != 0)
 		return -1;
 	draw(l);
+	engine_runs(l->tui->engine);
 	while (!l->tui->quit)
 		if (loop_once(l, e) != 0)
 			return -1;
@@ -361,7 +363,6 @@ int tui_run(const struct project *p, const struct context *ctx, const struct tui
 		goto out;
 	t.model.loading = true;
 	engine_refresh(t.engine);
-	engine_runs(t.engine);
 	if (load_theme(&t, opt, e) != 0 || load_keys(&t, opt, e) != 0)
 		goto out;
 	old_stderr = stderr_away(ctx);

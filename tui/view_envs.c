@@ -207,8 +207,12 @@ static void fact_lock(const struct fact_of *f, struct fact_text *out)
 static void fact_run(const struct fact_of *f, struct fact_text *out)
 {
 	const struct run *r = model_active_run(f->m, f->env->name);
+	const char *held = f->snap && f->snap->reachable ? f->snap->holder.run : "";
 
-	if (!r)
+	/* The list of runs comes behind the first picture; the lock names one before. */
+	if (!r && !f->m->runs_known && held[0])
+		say(out, ROLE_WARN, "%.*s", (int)strcspn(held, "-"), held);
+	else if (!r)
 		say(out, ROLE_TEXT, "none");
 	else
 		say(out, text_run_role(r->state), "%s %s, step %d of %zu", r->number,

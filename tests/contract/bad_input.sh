@@ -259,7 +259,7 @@ printf '[project]\nname = x\n[environment a]\ndatabase = %s\n' "$(head -c 300000
 fails 2 'line 4' 'a line of 300,000 bytes' 'bascule -c long.ini status'
 fails 2 'configuration|bascule.ini' 'no configuration anywhere' 'cd / && bascule status'
 if shop_open; then
-	chmod 600 bascule.ini
+	chmod 000 bascule.ini
 	fails 2 'Permission denied' 'a configuration that may not be read' \
 		"$(as_user 'bascule status')"
 	chmod 644 bascule.ini

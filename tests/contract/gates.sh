@@ -226,10 +226,10 @@ edited 'the plan: an override put in' plan.json 's/"can_override": *true/"can_ov
 given_up 'the plan: an override put in'
 edited 'a script' scripts 's/SELECT count/SELECT 1 + count/'
 given_up 'a script'
-edited 'the journal' journal.ndjson 's/"who":"[a-z]*"/"who":"nobody"/'
+edited 'the journal' journal.ndjson 's/"who":"[a-z]*"/"who":"intruder"/'
 is "$(hint)" 'bascule abort 2' 'the journal: the way out is named'
 given_up 'the journal'
-ok 'the journal: what was edited is kept' grep -q nobody "$(folder 2)/journal.ndjson.damaged"
+ok 'the journal: what was edited is kept' grep -q intruder "$(folder 2)/journal.ndjson.damaged"
 
 # --- A paused run ---------------------------------------------------------------------------------
 

@@ -110,6 +110,7 @@ const char *err_code_name(enum err_code code)
 		[ERR_FENCED] = "fenced",
 		[ERR_BUSY] = "busy",
 		[ERR_TIMEOUT] = "timeout",
+		[ERR_LOST] = "connection-lost",
 		[ERR_CANCELLED] = "cancelled",
 		[ERR_DB] = "db",
 		[ERR_CORRUPT] = "corrupt",

@@ -34,6 +34,7 @@ enum err_code {
 	ERR_FENCED, /* our epoch is over: somebody took the lock */
 	ERR_BUSY,   /* the database is busy and did not become free in time */
 	ERR_TIMEOUT,
+	ERR_LOST, /* the connection broke: what was sent last may have been done or not */
 	ERR_CANCELLED,
 	ERR_DB,          /* the database refused a statement; sys holds the engine's code */
 	ERR_CORRUPT,     /* damaged file, database or chain */

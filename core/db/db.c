@@ -183,3 +183,86 @@ int db_schema_digest(struct db *db, char hex[65], struct err *e)
 {
 	return db->ops->schema_digest(db, hex, e);
 }
+
+void db_interrupt(struct db *db)
+{
+	db->ops->interrupt(db);
+}
+
+/* --- Servers ----------------------------------------------------------------------------------- */
+
+int db_session(struct db *db, struct db_session *out, struct err *e)
+{
+	return db->ops->session(db, out, e);
+}
+
+int db_session_alive(struct db *db, const struct db_session *s, bool *alive, struct err *e)
+{
+	return db->ops->session_alive(db, s, alive, e);
+}
+
+int db_session_end(struct db *db, const struct db_session *s, struct err *e)
+{
+	return db->ops->session_end(db, s, e);
+}
+
+int db_advisory_lock(struct db *db, const char *name, bool *got, struct err *e)
+{
+	return db->ops->advisory_lock(db, name, got, e);
+}
+
+void db_advisory_unlock(struct db *db, const char *name)
+{
+	db->ops->advisory_unlock(db, name);
+}
+
+int db_advisory_holder(struct db *db, const char *name, bool *held, struct db_session *out,
+		       struct err *e)
+{
+	return db->ops->advisory_holder(db, name, held, out, e);
+}
+
+void db_fence_sql(struct db *db, const char *lock_name, int64_t epoch, struct strbuf *out)
+{
+	db->ops->fence_sql(db, lock_name, epoch, out);
+}
+
+bool db_is_fence_error(const struct db *db, const struct err *e)
+{
+	return db->ops->is_fence_error != NULL && db->ops->is_fence_error(db, e);
+}
+
+int db_now(struct db *db, int64_t *utc_ms, struct err *e)
+{
+	return db->ops->now(db, utc_ms, e);
+}
+
+int db_check_pooler(struct db *db, struct err *e)
+{
+	return db->ops->check_pooler != NULL ? db->ops->check_pooler(db, e) : 0;
+}
+
+int db_unit_send(struct db *db, const struct db_item *item, size_t n, struct err *e)
+{
+	return db->ops->unit_send(db, item, n, e);
+}
+
+int db_unit_result(struct db *db, size_t *failed, struct err *e)
+{
+	return db->ops->unit_result(db, failed, e);
+}
+
+size_t db_units_waiting(const struct db *db)
+{
+	return db->ops->units_waiting != NULL ? db->ops->units_waiting(db) : 0;
+}
+
+int db_units_clear(struct db *db, struct err *e)
+{
+	return db->ops->units_clear != NULL ? db->ops->units_clear(db, e) : 0;
+}
+
+size_t db_unit_max_bytes(const struct db *db)
+{
+	return db->ops->unit_max_bytes != NULL ? db->ops->unit_max_bytes(db) : SIZE_MAX;
+}

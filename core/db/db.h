@@ -8,8 +8,15 @@
  *
  * Time: every call ends when the connection's cancel fires (ERR_CANCELLED). Waiting for a lock of
  * the engine is bounded by lock_timeout_ms (ERR_BUSY). Errors of the engine are ERR_DB with the
- * engine's code in sys and its words in detail; a damaged database is ERR_CORRUPT; a missing one
- * ERR_NOT_FOUND; full disk, read-only and permission are ERR_SYSTEM with sys ENOSPC, EROFS, EACCES.
+ * engine's code in sys (SQLSTATE, error number) and its words in detail; a damaged database is
+ * ERR_CORRUPT; a missing one ERR_NOT_FOUND; full disk, read-only and permission are ERR_SYSTEM with
+ * sys ENOSPC, EROFS, EACCES where the engine tells them apart. On a server ERR_BUSY also stands for a
+ * deadlock: whoever gets it may try again. A connection that broke is ERR_LOST: what was sent last may
+ * have been done or not; it only fails from then on and is to be closed. A server that did not
+ * answer in time is ERR_TIMEOUT.
+ *
+ * Our own statements are SQL that all engines know, with parameters ?1 ?2 … and our tables named
+ * bascule_NAME; a driver writes both as its engine has them (postgresql: $1, bascule.NAME).
  *
  * A database that is a file (DB_LOCAL_FILE) must not be opened by other means in this process while
  * a connection to it is open: no fs_read, fs_copy or digest_file of it. Closing any descriptor of the
@@ -31,6 +38,9 @@ enum db_cap {
 	DB_SERVER_CANCEL = 1 << 2, /* a statement can be cancelled from outside */
 	DB_ONLINE_COPY = 1 << 3,   /* db_copy_to and db_copy_from work */
 	DB_LOCAL_FILE = 1 << 4,    /* the database is a file of this machine */
+	/* behind a socket: sessions, roles, a clock of its own; the section "Servers" below works */
+	DB_SERVER = 1 << 5,
+	DB_PIPELINE = 1 << 6, /* db_unit_*: statements sent without waiting for each answer */
 };
 
 enum db_open_flag {
@@ -56,7 +66,10 @@ struct db_value db_v_blob(struct sv s);
 typedef int (*db_row_fn)(void *arg, const struct db_value *col, size_t n, struct err *e);
 
 struct db_options {
-	int64_t lock_timeout_ms; /* default 5000 when 0 */
+	int64_t lock_timeout_ms;      /* default 5000 when 0 */
+	int64_t statement_timeout_ms; /* of a migration's statements, kept by the server; 0: none */
+	int64_t connect_timeout_ms;   /* default 10000 when 0; each host of a list anew */
+	int64_t answer_timeout_ms;    /* for statements of ours; default 30000 when 0 */
 };
 
 struct db_info {
@@ -65,7 +78,11 @@ struct db_info {
 	/* sqlite: "journal_mode=delete synchronous=full"; other engines: what durability depends on */
 	char durability[64];
 	int64_t size_bytes;
-	int64_t inode; /* of a file; 0 elsewhere */
+	int64_t inode;   /* of a file; 0 elsewhere */
+	bool read_only;  /* a standby, or a server that takes no writes */
+	char role[80];   /* who we are there; "" for a file */
+	char zone[64];   /* the session's time zone, as the server names it; "" for a file */
+	char server[80]; /* "db1:5432", "/run/postgresql"; "" for a file */
 };
 
 struct db; /* one open connection */
@@ -110,6 +127,78 @@ int db_begin(struct db *db, struct err *e) MUST_CHECK;
 int db_commit(struct db *db, struct err *e) MUST_CHECK;
 void db_rollback(struct db *db); /* nothing when no transaction is open */
 bool db_in_transaction(const struct db *db);
+
+/* --- Servers (DB_SERVER) ------------------------------------------------------------------------ */
+
+/* One session of a server, named for ever: its number may be given out again, with started it is not. */
+struct db_session {
+	int64_t id; /* postgresql: pid of the backend; mariadb: CONNECTION_ID() */
+	/* postgresql: backend_start; mariadb: the server's start, since ids only grow until the next */
+	char started[40];
+};
+int db_session(struct db *db, struct db_session *out, struct err *e) MUST_CHECK;
+/* Is that session still there? db is another connection to the same server. */
+int db_session_alive(struct db *db, const struct db_session *s, bool *alive,
+		     struct err *e) MUST_CHECK;
+/* Ends it (pg_terminate_backend, KILL). It may take a while to go: ask db_session_alive. */
+int db_session_end(struct db *db, const struct db_session *s, struct err *e) MUST_CHECK;
+/* Cancels what db's server is executing now (PQcancel, KILL QUERY, sqlite3_interrupt): the statement
+ * fails as ERR_DB, the connection stays good. Nothing when nothing runs. Every engine; any thread;
+ * blocks for at most the connect timeout. */
+void db_interrupt(struct db *db);
+/* The advisory lock of this name (DB_SESSION_LOCK), held by the session until it is given back or the
+ * session ends. Never waits: *got. Taken twice by one session it is still one lock. */
+int db_advisory_lock(struct db *db, const char *name, bool *got, struct err *e) MUST_CHECK;
+void db_advisory_unlock(struct db *db, const char *name); /* best effort */
+/* Who holds it: *held false when nobody. */
+int db_advisory_holder(struct db *db, const char *name, bool *held, struct db_session *out,
+		       struct err *e) MUST_CHECK;
+/* One statement that fails on the server unless bascule_lock has this epoch and this session holds the
+ * advisory lock of this name. It locks the row against a takeover until the transaction ends, and
+ * stands first in what is sent ahead. Appended to out, without a semicolon. */
+void db_fence_sql(struct db *db, const char *lock_name, int64_t epoch, struct strbuf *out);
+/* True when e is what a fence statement says. */
+bool db_is_fence_error(const struct db *db, const struct err *e);
+/* The server's clock. */
+int db_now(struct db *db, int64_t *utc_ms, struct err *e) MUST_CHECK;
+/* ERR_UNSUPPORTED when a pooler stands in between that gives each transaction to another session: no
+ * lock would hold. Opens a further connection to find out where the first answer leaves a doubt. */
+int db_check_pooler(struct db *db, struct err *e) MUST_CHECK;
+
+/*
+ * DB_PIPELINE. A unit is a list of statements that the server runs in order; it stops at the first
+ * that fails, and then neither the rest of the unit nor any unit sent behind it is run. Units are
+ * answered in the order they were sent. postgresql: one pipeline, a sync behind each unit; mariadb:
+ * units wait here until somebody asks for an answer and travel together in one packet.
+ *
+ * A unit may hold BEGIN and COMMIT as items. The contract says nothing about what a failed unit leaves
+ * behind but this: db_units_clear ends it as ROLLBACK does.
+ */
+struct db_item {
+	struct sv text; /* one statement as it is: of a migration, or BEGIN, COMMIT, a fence */
+	/* Or one of ours with parameters, when text is empty. Borrowed until db_unit_send returns. */
+	const char *sql;
+	const struct db_value *param;
+	size_t n_param;
+	/* It may give several results (CALL): all of them are its own. Nothing may stand behind it in its
+	 * unit, and the next unit is sent only once it is answered. */
+	bool alone;
+	/* Rows of its result (NULL: dropped). Called from db_unit_result; arg must live until then. */
+	db_row_fn fn;
+	void *arg;
+};
+/* Sends (or keeps for sending). ERR_LIMIT when the unit is larger than the server takes. */
+int db_unit_send(struct db *db, const struct db_item *item, size_t n, struct err *e) MUST_CHECK;
+/* Waits for the answer to the oldest unit. On failure *failed is the index of the item that failed, or the
+ * number of items when it was the connection (ERR_LOST, ERR_CANCELLED before an answer). A statement may
+ * take as long as it likes: cancel and statement_timeout_ms bound it. */
+int db_unit_result(struct db *db, size_t *failed, struct err *e) MUST_CHECK;
+size_t db_units_waiting(const struct db *db); /* sent and not answered */
+/* Behind a failure or a cancel: takes what answers still come and ends an open transaction. -1 when the
+ * connection is not good any more. Nothing when nothing waits and no transaction is open. */
+int db_units_clear(struct db *db, struct err *e) MUST_CHECK;
+/* The most bytes one unit may have; SIZE_MAX: no limit. */
+size_t db_unit_max_bytes(const struct db *db);
 
 /*
  * A migration's transaction. begin: what the engine needs before BEGIN (sqlite: foreign keys off;
@@ -170,6 +259,25 @@ struct db_ops {
 	int (*tables)(struct db *, int (*)(void *, const char *, int64_t, struct err *), void *,
 		      struct err *);
 	int (*schema_digest)(struct db *, char[65], struct err *);
+	void (*interrupt)(struct db *);
+	/* NULL on engines without DB_SERVER. */
+	int (*session)(struct db *, struct db_session *, struct err *);
+	int (*session_alive)(struct db *, const struct db_session *, bool *, struct err *);
+	int (*session_end)(struct db *, const struct db_session *, struct err *);
+	int (*advisory_lock)(struct db *, const char *, bool *, struct err *);
+	void (*advisory_unlock)(struct db *, const char *);
+	int (*advisory_holder)(struct db *, const char *, bool *, struct db_session *,
+			       struct err *);
+	void (*fence_sql)(struct db *, const char *, int64_t, struct strbuf *);
+	bool (*is_fence_error)(const struct db *, const struct err *);
+	int (*now)(struct db *, int64_t *, struct err *);
+	int (*check_pooler)(struct db *, struct err *); /* NULL: no pooler is known for it */
+	/* NULL on engines without DB_PIPELINE. */
+	int (*unit_send)(struct db *, const struct db_item *, size_t, struct err *);
+	int (*unit_result)(struct db *, size_t *, struct err *);
+	size_t (*units_waiting)(const struct db *);
+	int (*units_clear)(struct db *, struct err *);
+	size_t (*unit_max_bytes)(const struct db *);
 };
 
 /* Every driver's struct starts with this. */

@@ -719,7 +719,13 @@ static int info(struct db *db, struct db_info *out, struct err *e)
 	return 0;
 }
 
+static void sqlite_interrupt(struct db *db)
+{
+	sqlite3_interrupt(sqlite_of(db)->conn);
+}
+
 const struct db_ops db_sqlite_ops = {
+	.interrupt = sqlite_interrupt,
 	.scheme = "sqlite",
 	.caps = DB_TX_DDL | DB_SERVER_CANCEL | DB_ONLINE_COPY | DB_LOCAL_FILE,
 	.open = open_sqlite,

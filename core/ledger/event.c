@@ -8,6 +8,8 @@ static const char *const names[EVENT_KINDS] = {
 	[EVENT_APPLIED] = "applied",     [EVENT_ROLLED_BACK] = "rolled-back",
 	[EVENT_BASELINED] = "baselined", [EVENT_ACCEPTED] = "accepted",
 	[EVENT_FAILED] = "failed",       [EVENT_RESTORED] = "restored",
+	[EVENT_INTENT] = "intent",       [EVENT_STATEMENT] = "statement",
+	[EVENT_MARKED] = "marked",
 };
 
 const char *event_kind_name(enum event_kind kind)

@@ -15,6 +15,10 @@ enum event_kind {
 	EVENT_ACCEPTED,  /* the file as it is now is what was meant: sets a new checksum */
 	EVENT_FAILED,    /* written in a transaction of its own after the failing one was undone */
 	EVENT_RESTORED,  /* the database was replaced by a backup; id is the backup's */
+	/* Statement by statement, where no transaction holds a migration together: */
+	EVENT_INTENT, /* the statement is about to run; what a crash behind it left is to be found out */
+	EVENT_STATEMENT, /* the statement has run */
+	EVENT_MARKED,    /* an operator says of a statement that it has run (done) or has not */
 	EVENT_KINDS
 };
 
@@ -44,7 +48,13 @@ struct history_event {
 	const char *host;
 	int64_t at_utc_ms;
 	int64_t took_ms;
-	const char *error; /* failed: the engine's words; accepted: the reason */
+	const char *error; /* failed: the engine's words; accepted, marked: the reason */
+	/* Of intent, statement, marked, and of failed inside a script: */
+	int64_t statements;  /* how many the script has */
+	const char *hash;    /* s1:… of the statement's text */
+	const char *objects; /* intent: digest of the objects it names, as they were before it */
+	const char *session; /* intent: "id started" of the session that runs it */
+	bool done;           /* marked: it has run */
 };
 
 #endif

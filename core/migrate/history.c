@@ -269,6 +269,9 @@ static void add_up(struct builder *b, const struct history_event *ev)
 	case EVENT_FAILED:
 		on_failed(b, x, ev);
 		break;
+	case EVENT_INTENT:
+	case EVENT_STATEMENT:
+	case EVENT_MARKED:
 	case EVENT_RESTORED:
 	case EVENT_KINDS:
 		break;

@@ -32,6 +32,20 @@ struct applied {
 	int64_t script_seq; /* event whose stored scripts are in force */
 	int64_t at_utc_ms, took_ms;
 	int64_t failed_at_utc_ms;
+	/* Stopped inside its script, where no transaction holds it together: statements 1 to
+	 * statements_done of statements_total have run (of the up; of the down when partial_down). */
+	bool partial, partial_down;
+	int64_t statements_done, statements_total;
+	/* The statement behind those was begun and nobody knows what became of it; NULL: known. */
+	const char *open_objects, *open_session, *open_hash;
+	const char *const
+		*done_hash; /* s1:… of each statement that has run: statements_done of them */
+	int64_t partial_attempt;      /* numbers the events of the next try, from 0 */
+	const char *partial_checksum; /* of the text whose statements these are */
+	/* Of another tool's history: */
+	bool no_zone; /* at_utc_ms was stored without a time zone */
+	const char
+		*recorded; /* the tool's own checksum, "crc32:-1762725568"; NULL: it keeps none */
 };
 
 struct history {
@@ -43,6 +57,15 @@ struct history {
 	size_t n_applied;
 	struct history_event *event; /* every event, oldest first; only when asked for */
 	size_t n_event;
+	/* Another tool's table: read, never written. tool NULL: our ledger, or nothing at all. list is
+	 * empty until history_resolve joined what the table says with the files. */
+	const char *tool;  /* "flyway", "alembic" … */
+	const char *table; /* as it is named there */
+	struct foreign *foreign;
+	const char *const *head; /* several where the tool's history has branches; n_head */
+	size_t n_head;
+	bool dirty;       /* the tool says that a migration stopped inside */
+	const char *note; /* what else is to be said of it, in words; NULL */
 };
 
 /* with_events also keeps the events (history and audit views). */

@@ -9,7 +9,8 @@
 
 /* The names are stored in databases of users: this list may grow, never change. */
 static const char *const stored[] = {
-	"applied", "rolled-back", "baselined", "accepted", "failed", "restored",
+	"applied",  "rolled-back", "baselined", "accepted", "failed",
+	"restored", "intent",      "statement", "marked",
 };
 
 static void kind__has_its_stored_name__for_ever(void **state)

@@ -81,6 +81,7 @@ template_make() {
 		name=.template-$1
 		dir=$session/$name
 		kind=$1
+		engine=$1
 		rm -rf "$dir"
 		user_of "$kind"
 		user=$REPLY

@@ -119,7 +119,8 @@ instance_run() {
 # instance_down KIND FOLDER: an orderly shutdown; the data stays.
 instance_down() {
 	local pid
-	pid=$(<"$2/pid")
+	server_pid "$2" || return 0
+	pid=$REPLY
 	case $1 in
 	pg) kill -INT "$pid" ;;
 	*) kill -TERM "$pid" ;;

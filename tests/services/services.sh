@@ -26,11 +26,12 @@
 #	stop [NAME]       ended, data removed; without NAME: all, which stop-all does too
 #	url NAME [socket|tcp|tcp-password] [DB] [USER]
 #	env NAME [PREFIX] shell assignments: PREFIX (PG or MY) and _KIND _SOCKET_DIR _SOCKET _PORT _USER
-#	                  _PASSWORD _DB _SUPERUSER _URL _URL_TCP _PID _DATA _LOG _CA
+#	                  _PASSWORD _DB _SUPERUSER _URL _URL_TCP _URL_PASSWORD _PID _DATA _LOG _CA
 #	                  _TLS (folder with ca other server expired stranger client, .crt and .key)
 #	sql NAME SQL [DB] [USER]    by psql or mariadb, as the superuser; SQL - is stdin. Also called
 #	                  psql, mysql.
 #	newdb NAME DB [OWNER]       an empty database; OWNER (app) owns it
+#	running NAME      ends with 0 when it is
 #	list              the names, kinds and whether they run
 #	need pg|my|pgbouncer|tls...  ends with 77 and names the packages that are missing
 #	can-mount         ends with 0 when --disk is possible
@@ -61,6 +62,7 @@ if [ "${BASH_SOURCE[0]}" != "$0" ]; then
 fi
 
 set -u
+PATH=$PATH:/usr/sbin:/sbin
 services_dir=$(cd "$(dirname "$0")" && pwd)
 services_cache=$(cd "$services_dir/../.." && pwd)/build/services
 cd / || exit 1
@@ -86,8 +88,8 @@ need() {
 		pg) pg_program initdb; [ -n "$REPLY" ] || missing+=(postgresql) ;;
 		my)
 			command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null ||
-				missing+=(mariadb-server)
-			command -v mariadb >/dev/null || missing+=(mariadb-client)
+				missing+=(mariadb-server-core)
+			command -v mariadb-dump >/dev/null || missing+=(mariadb-client)
 			;;
 		pgbouncer) command -v pgbouncer >/dev/null || missing+=(pgbouncer) ;;
 		tls) command -v openssl >/dev/null || missing+=(openssl) ;;
@@ -154,7 +156,7 @@ verb_start() {
 
 verb_start_again() {
 	instance "$1"
-	is_running "$dir" && die "$1 is running"
+	server_pid "$dir" && die "$1 is running"
 	instance_run "$kind" "$dir" "$user" && return 0
 	sed 's/^/services: /' "$dir/log" >&2
 	die "$1 does not start"
@@ -198,7 +200,7 @@ verb_env() {
 	printf "${prefix}_%s='%s'\n" KIND "$kind" SOCKET_DIR "$dir" SOCKET "$socket" PORT "$port" \
 		USER app PASSWORD "$app_password" DB app SUPERUSER "$super" URL "$(verb_url "$1")" \
 		URL_TCP "$(verb_url "$1" tcp)" PID "$(<"$dir/pid")" DATA "$dir/data" LOG "$dir/log" \
-		CA "$dir/ca.crt" TLS "$session/.tls"
+		CA "$dir/ca.crt" TLS "$session/.tls" URL_PASSWORD "$(verb_url "$1" tcp-password)"
 }
 
 verb_sql() {
@@ -228,7 +230,7 @@ verb_list() {
 		each=${each%/}
 		instance "${each##*/}"
 		state=stopped
-		is_running "$each" && state=running
+		server_pid "$each" && state=running
 		echo "${each##*/} $kind $state"
 	done
 }
@@ -266,6 +268,7 @@ env:[12]) verb_env "$@" ;;
 sql:[234] | psql:[234] | mysql:[234]) verb_sql "$@" ;;
 newdb:[23]) verb_newdb "$@" ;;
 list:0) verb_list ;;
+running:1) [ -f "$session/$1/vars" ] && server_pid "$session/$1" ;;
 replica:2) verb_replica "$@" ;;
 pgbouncer:[2-9]) verb_pgbouncer "$@" ;;
 proxy:[2-9]) verb_proxy "$@" ;;

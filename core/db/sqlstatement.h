@@ -61,7 +61,7 @@ enum sql_flag {
 struct sql_facts {
 	enum sql_class class;
 	/* DDL: IF [NOT] EXISTS and OR REPLACE forms that do nothing more when done again. SESSION: its
-	 * value does not depend on data. DML: SELECT without side effects. */
+	 * value does not depend on data. DML: never. */
 	bool repeatable;
 	unsigned flags; /* enum sql_flag */
 	/* DDL: what is made, changed or dropped; of an index and a trigger also the table it is on; of

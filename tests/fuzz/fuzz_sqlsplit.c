@@ -77,8 +77,10 @@ static void check_list(const char *engine, struct sv text, const struct sql_list
 		require(memchr(s->text.p, '\0', s->text.n) == NULL);
 		at = s->text.p + s->text.n;
 		line = s->line;
-		/* At the start of a text these bytes are a byte order mark, elsewhere a name. */
-		if (alone && i < 50 && !sv_starts(s->text, SV("\xEF\xBB\xBF")))
+		/* At the start of a text these bytes are a byte order mark, elsewhere a name; two
+		 * minus signs at its end are a comment, before a third they are not. */
+		if (alone && i < 50 && !sv_starts(s->text, SV("\xEF\xBB\xBF")) &&
+		    !sv_ends(s->text, SV("--")))
 			check_alone(engine, s->text);
 		if (i < 50)
 			check_facts(engine, s);

@@ -79,7 +79,7 @@ static MYSQL *init_locked(const struct mariadb_api *api)
 static const struct {
 	unsigned number;
 	enum err_code code;
-	int system;
+	int errnum;
 	const char *hint;
 } known_errors[] = {
 	{ ER_LOCK_WAIT_TIMEOUT, ERR_BUSY, 0, "try again, or see who holds it: SHOW PROCESSLIST" },
@@ -119,26 +119,26 @@ int mariadb_error_of(struct db_mariadb *m, unsigned number, const char *state, c
 {
 	enum err_code code = ERR_DB;
 	const char *hint = NULL;
-	int system = 0;
+	int errnum = 0;
 
 	for (size_t i = 0; i < sizeof(known_errors) / sizeof(known_errors[0]); i++) {
 		if (known_errors[i].number != number)
 			continue;
 		code = known_errors[i].code;
-		system = known_errors[i].system;
+		errnum = known_errors[i].errnum;
 		hint = known_errors[i].hint;
 	}
 	/* "Got error 28 "No space left on device" from storage engine InnoDB" */
 	if (number == ER_GET_ERRNO && strstr(words, "error 28 ") != NULL) {
 		code = ERR_SYSTEM;
-		system = ENOSPC;
+		errnum = ENOSPC;
 	}
 	if (number == ER_QUERY_INTERRUPTED && m->killed)
 		return err_set(e, ERR_CANCELLED, "stopped: the statement on %s was ended",
 			       m->shown);
 	if (code == ERR_SYSTEM) {
-		err_sys(e, system, "cannot write %s", m->shown);
-		err_detail(e, "%s: %s (%u, SQLSTATE %s)", err_errno_name(system), words, number,
+		err_sys(e, errnum, "cannot write %s", m->shown);
+		err_detail(e, "%s: %s (%u, SQLSTATE %s)", err_errno_name(errnum), words, number,
 			   state);
 	} else {
 		err_set(e, code, code == ERR_LOST ? "lost the connection to %s" : "cannot use %s",

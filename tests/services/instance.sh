@@ -71,6 +71,14 @@ ready() {
 		mapfile -t lines <"$2/log"
 		[[ ${lines[*]} == *': ready for connections.'* ]]
 		;;
+	pgbouncer)
+		mapfile -t lines <"$2/log"
+		[[ ${lines[*]} == *'process up'* ]]
+		;;
+	proxy)
+		mapfile -t lines <"$2/log"
+		[[ ${lines[*]} == *ready* ]]
+		;;
 	esac
 }
 
@@ -111,7 +119,8 @@ instance_run() {
 # instance_down KIND FOLDER: an orderly shutdown; the data stays.
 instance_down() {
 	local pid
-	pid=$(<"$2/pid")
+	server_pid "$2" || return 0
+	pid=$REPLY
 	case $1 in
 	pg) kill -INT "$pid" ;;
 	*) kill -TERM "$pid" ;;
@@ -123,7 +132,7 @@ instance_down() {
 # SQL "-" is read from stdin.
 sql_run() {
 	local database=$1 sql=$2 sql_user=${3-} argv
-	case $kind in
+	case $engine in
 	pg)
 		pg_program psql
 		argv=("$REPLY" -XAtq -v ON_ERROR_STOP=1 -h "$dir" -p "$port" -U "${sql_user:-postgres}"
@@ -133,11 +142,10 @@ sql_run() {
 		argv=(mariadb --no-defaults -NB --default-character-set=utf8mb4 -S "$dir/my.sock"
 			-u "${sql_user:-root}" "$database")
 		;;
-	*) die "no SQL for a $kind" ;;
 	esac
 	if [ "$sql" = - ]; then
 		env -i PATH="$PATH" LC_ALL=C.UTF-8 "${argv[@]}"
-	elif [ "$kind" = pg ]; then
+	elif [ "$engine" = pg ]; then
 		env -i PATH="$PATH" LC_ALL=C.UTF-8 "${argv[@]}" -c "$sql" </dev/null
 	else
 		env -i PATH="$PATH" LC_ALL=C.UTF-8 "${argv[@]}" -e "$sql" </dev/null

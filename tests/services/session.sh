@@ -149,16 +149,20 @@ instance() {
 	. "$dir/vars"
 }
 
-is_running() { # FOLDER
-	local pid
-	{ read -r pid <"$1/pid"; } 2>/dev/null && proc_start "$pid"
+# server_pid FOLDER: REPLY is its first process. Fails when it has ended; then another may have its
+# number, but will not work in there.
+server_pid() {
+	REPLY=
+	{ read -r REPLY <"$1/pid"; } 2>/dev/null || return 1
+	[ "/proc/$REPLY/cwd" -ef "$1" ] || [ "/proc/$REPLY/cwd" -ef "$1/data" ]
 }
 
 # instance_quiet FOLDER: no process of it is left; its data is. Fast: the data is not for keeping.
 instance_quiet() {
 	local pid
-	if { read -r pid <"$1/pid"; } 2>/dev/null && [ -d "$1/data/base" ]; then
+	if [ -d "$1/data/base" ] && server_pid "$1"; then
 		# PostgreSQL takes its System V segment and its children with it when it is asked.
+		pid=$REPLY
 		kill -CONT "$pid" 2>/dev/null
 		kill -QUIT "$pid" 2>/dev/null && wait_gone "$pid" 5
 	fi

@@ -19,14 +19,16 @@ pg_program() {
 }
 
 template_name() { # pg|my
-	local version sum
+	local version sum user
 	case $1 in
 	pg) pg_program postgres && version=$("$REPLY" --version) ;;
 	my) version=$(mariadbd --no-defaults --version) ;;
 	esac
 	version=$(grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' <<<"$version" | head -n 1)
 	sum=$(cksum <"$services_dir/template.sh")
-	REPLY=$1-$version-$EUID-${sum%% *}
+	user_of "$1"
+	user=${REPLY:-$EUID}
+	REPLY=$1-$version-$user-${sum%% *}
 }
 
 # template_fill pg|my FOLDER USER: makes one in FOLDER/data, which USER can write.
@@ -81,6 +83,7 @@ template_make() {
 		name=.template-$1
 		dir=$session/$name
 		kind=$1
+		engine=$1
 		rm -rf "$dir"
 		user_of "$kind"
 		user=$REPLY

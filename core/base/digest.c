@@ -29,10 +29,8 @@ static void hex_of(const unsigned char *bytes, size_t n, char *out)
 	out[2 * n] = '\0';
 }
 
-struct digest *digest_new(void)
+static void library_init(void)
 {
-	struct digest *d = mem_alloc(sizeof(*d));
-
 	/* Without this the library reads its configuration file first, and may load engines that
 	 * it names: milliseconds of every start, and somebody else's code in our process. Nor do we
 	 * ask for anything by the old names, whose tables cost 0.3 ms. */
@@ -40,6 +38,13 @@ struct digest *digest_new(void)
 				    OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
 				    OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS,
 			    NULL);
+}
+
+struct digest *digest_new(void)
+{
+	struct digest *d = mem_alloc(sizeof(*d));
+
+	library_init();
 	d->md = EVP_MD_fetch(NULL, "SHA256", NULL);
 	d->ctx = EVP_MD_CTX_new();
 	if (!d->md || !d->ctx)
@@ -88,6 +93,19 @@ void digest_hex(const void *p, size_t n, char hex[DIGEST_HEX_SIZE])
 	digest_add(d, p, n);
 	digest_end(d, hex);
 	digest_free(d);
+}
+
+void digest_hex_by(enum digest_kind kind, const void *p, size_t n, char hex[DIGEST_ANY_HEX_SIZE])
+{
+	static const char *const names[DIGEST_KINDS] = { "SHA1", "SHA256", "SHA384" };
+	unsigned char bytes[EVP_MAX_MD_SIZE];
+	size_t got = 0;
+
+	library_init();
+	if (!EVP_Q_digest(NULL, names[kind], NULL, p, n, bytes, &got) ||
+	    2 * got >= DIGEST_ANY_HEX_SIZE)
+		abort();
+	hex_of(bytes, got, hex);
 }
 
 int digest_file(const char *path, char hex[DIGEST_HEX_SIZE], struct err *e)

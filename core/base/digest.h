@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-256 by OpenSSL's EVP. */
+/* SHA-256 by OpenSSL's EVP, and what other tools sum their files with. */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
 
@@ -20,6 +20,10 @@ void digest_add(struct digest *d, const void *p, size_t n);
 void digest_end(struct digest *d, char hex[DIGEST_HEX_SIZE]);
 /* One text at once. */
 void digest_hex(const void *p, size_t n, char hex[DIGEST_HEX_SIZE]);
+/* One text at once, by another algorithm: what other tools keep of their files. */
+enum digest_kind { DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA384, DIGEST_KINDS };
+#define DIGEST_ANY_HEX_SIZE 97 /* of the longest, SHA-384 */
+void digest_hex_by(enum digest_kind kind, const void *p, size_t n, char hex[DIGEST_ANY_HEX_SIZE]);
 /* A file's bytes, streamed. */
 int digest_file(const char *path, char hex[DIGEST_HEX_SIZE], struct err *e) MUST_CHECK;
 /* n random bytes as 2n hex digits and a NUL, from getrandom(2). */

@@ -36,6 +36,11 @@ struct migration {
 	enum down_kind down;
 	bool no_transaction; /* header `-- transaction: no` */
 	int64_t up_bytes;
+	/* Where the order is a graph: "NS/ID" of those right before it, and of those it stands for. */
+	const char *const *depends;
+	size_t n_depends;
+	const char *const *replaces;
+	size_t n_replaces;
 };
 
 /* The id, title and sort key of a file or folder name without its suffix. False when the name does

@@ -63,8 +63,7 @@ struct ledger_dialect {
 	const char *took;   /* ?1 namespace, id, generation, event, statement, attempt, ?7 down */
 	const char *whoami; /* database, role as GRANT wants it */
 	const char *grants; /* what we need, with %1 for the database and %2 for the role */
-	const char *
-		lock_look; /* LEDGER_LOCK_COLUMNS, the clock (ms), the schema where locks need it */
+	const char *lock_look; /* LEDGER_LOCK_COLUMNS, the clock (ms) */
 	const char *lock_write;
 	const char *beat_begin; /* ?1 epoch */
 	const char *beat;       /* ?1 epoch; nothing when another has it */

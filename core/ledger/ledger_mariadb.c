@@ -116,7 +116,7 @@ const struct ledger_dialect ledger_mariadb = {
 	.whoami = "SELECT concat('`', replace(database(), '`', '``'), '`'), "
 		  "concat('''', replace(current_user(), '@', '''@'''), '''')",
 	.grants = "GRANT CREATE, ALTER, SELECT, INSERT, UPDATE ON %1.* TO %2",
-	.lock_look = "SELECT " LEDGER_LOCK_COLUMNS ", " NOW_MS ", database()" LEDGER_LOCK_TABLES,
+	.lock_look = "SELECT " LEDGER_LOCK_COLUMNS ", " NOW_MS LEDGER_LOCK_TABLES,
 	.lock_write = LEDGER_LOCK_WRITE(NOW_TEXT),
 	.beat_begin = "UPDATE bascule_beat SET epoch = ?1, beaten_at = " NOW_MS " WHERE one = 1",
 	.beat = "UPDATE bascule_beat SET beaten_at = " NOW_MS " WHERE one = 1 AND epoch = ?1",

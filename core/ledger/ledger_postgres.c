@@ -107,7 +107,7 @@ const struct ledger_dialect ledger_postgres = {
 	.grants = "GRANT CREATE ON DATABASE %1 TO %2; where the schema bascule is another role's: "
 		  "GRANT USAGE ON SCHEMA bascule TO %2; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN "
 		  "SCHEMA bascule TO %2",
-	.lock_look = "SELECT " LEDGER_LOCK_COLUMNS ", " NOW_MS ", ''" LEDGER_LOCK_TABLES,
+	.lock_look = "SELECT " LEDGER_LOCK_COLUMNS ", " NOW_MS LEDGER_LOCK_TABLES,
 	.lock_write = LEDGER_LOCK_WRITE(NOW_TEXT),
 	.beat_begin = "UPDATE bascule_beat SET epoch = ?1, beaten_at = " NOW_MS " WHERE one = 1",
 	.beat = "UPDATE bascule_beat SET beaten_at = " NOW_MS " WHERE one = 1 AND epoch = ?1",

@@ -30,13 +30,11 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/base/digest.h"
 #include "core/base/mem.h"
 #include "core/base/utf8.h"
 #include "core/ledger/dialect.h"
 
-#define LOCK_NAME_SIZE 72    /* a name of GET_LOCK has at most 64 characters */
-#define LOCK_SCOPE_MAX 48    /* a longer name of a schema is replaced by its digest */
+#define LOCK_NAME "bascule" /* the driver puts the database in front where names are the server's */
 #define BEAT_CONNECT_MS 2000 /* a mute server keeps the control thread for a few seconds, */
 #define BEAT_ANSWER_MS 2000  /* not for the length of a lease */
 #define POLL_MS 500          /* between two looks while waiting for the lock */
@@ -48,7 +46,6 @@ struct server_lock {
 	struct lock base;
 	const struct dsn *dsn;
 	struct db *db; /* the working connection: its session has the advisory lock */
-	char name[LOCK_NAME_SIZE];
 	struct db_session session;
 	struct db *beat; /* lock_beat's alone; NULL: to be opened */
 };
@@ -58,31 +55,7 @@ struct server_lock {
 struct look {
 	struct lock_holder h;
 	bool found; /* there is a ledger */
-	char name[LOCK_NAME_SIZE];
 };
-
-/* PostgreSQL has advisory locks per database, MariaDB per server, with names that ignore case. */
-static void lock_name(struct sv schema, char out[LOCK_NAME_SIZE])
-{
-	char lower[LOCK_SCOPE_MAX + 1], hex[DIGEST_HEX_SIZE];
-
-	if (schema.n == 0) {
-		str_copy(out, LOCK_NAME_SIZE, "bascule");
-		return;
-	}
-	if (schema.n > LOCK_SCOPE_MAX) {
-		digest_hex(schema.p, schema.n, hex);
-		snprintf(out, LOCK_NAME_SIZE, "bascule:%.40s", hex);
-		return;
-	}
-	for (size_t i = 0; i < schema.n; i++) {
-		char c = schema.p[i];
-
-		lower[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-	}
-	lower[schema.n] = '\0';
-	snprintf(out, LOCK_NAME_SIZE, "bascule:%s", lower);
-}
 
 static bool is_this_host(const char *host)
 {
@@ -91,7 +64,7 @@ static bool is_this_host(const char *host)
 	return gethostname(name, sizeof(name) - 1) == 0 && strcmp(host, name) == 0;
 }
 
-/* LEDGER_LOCK_COLUMNS, the server's clock, the schema. */
+/* LEDGER_LOCK_COLUMNS, the server's clock. */
 static int look_row(void *arg, const struct db_value *col, size_t n, struct err *e)
 {
 	struct look *k = arg;
@@ -118,7 +91,6 @@ static int look_row(void *arg, const struct db_value *col, size_t n, struct err 
 	age = col[10].i == h->epoch && col[11].type == DB_INT ? col[12].i - col[11].i : col[12].i;
 	h->beat_utc_ms = clock_utc_ms() - (age > 0 ? age : 0);
 	h->remote = h->host[0] != '\0' && !is_this_host(h->host);
-	lock_name(col[13].type == DB_TEXT ? col[13].s : sv_of(""), k->name);
 	return 0;
 }
 
@@ -147,7 +119,8 @@ static int look_whole(struct db *db, int64_t stale_ms, struct look *k, struct db
 	memset(by, 0, sizeof(*by));
 	if (look(db, k, e) != 0)
 		return -1;
-	if (k->found && k->h.session.id != 0 && db_advisory_holder(db, k->name, &held, by, e) != 0)
+	if (k->found && k->h.session.id != 0 &&
+	    db_advisory_holder(db, LOCK_NAME, &held, by, e) != 0)
 		return -1;
 	k->h.held = held;
 	lock_judge(&k->h, stale_ms);
@@ -262,7 +235,7 @@ static void server_lock_free(struct server_lock *l)
 
 /* Everything that is asked before the lock is touched. */
 static int server_lock_new(const struct dsn *dsn, struct db *db, const struct lock_request *req,
-			   const char *name, struct server_lock **out, struct err *e)
+			   struct server_lock **out, struct err *e)
 {
 	struct server_lock *l;
 
@@ -272,7 +245,6 @@ static int server_lock_new(const struct dsn *dsn, struct db *db, const struct lo
 	lock_init(&l->base, &lock_server_ops, req);
 	l->dsn = dsn;
 	l->db = db;
-	str_copy(l->name, sizeof(l->name), name);
 	if (db_session(db, &l->session, e) != 0 || beat_open(l, e) != 0) {
 		server_lock_free(l);
 		return -1;
@@ -359,9 +331,9 @@ static int server_take(const struct dsn *dsn, struct db *db, const struct lock_r
 	struct look k;
 	bool got = false;
 
-	if (look(db, &k, e) != 0 || server_lock_new(dsn, db, req, k.name, &l, e) != 0)
+	if (server_lock_new(dsn, db, req, &l, e) != 0)
 		return -1;
-	if (db_advisory_lock(db, l->name, &got, e) != 0)
+	if (db_advisory_lock(db, LOCK_NAME, &got, e) != 0)
 		goto fail;
 	if (!got) {
 		if (look_whole(db, l->base.stale_ms, &k, &by, e) != 0)
@@ -379,7 +351,7 @@ static int server_take(const struct dsn *dsn, struct db *db, const struct lock_r
 	return 0;
 fail:
 	if (got)
-		db_advisory_unlock(db, l->name);
+		db_advisory_unlock(db, LOCK_NAME);
 	server_lock_free(l);
 	return -1;
 }
@@ -419,7 +391,7 @@ static int try_over(struct server_lock *l, struct db *db, const struct look *k,
 		    const struct db_session *by, bool *got, struct old_session *old, struct err *e)
 {
 	old->in_the_way = false;
-	if (!*got && db_advisory_lock(db, l->name, got, e) != 0)
+	if (!*got && db_advisory_lock(db, LOCK_NAME, got, e) != 0)
 		return -1;
 	if (!*got) {
 		old->in_the_way = true;
@@ -475,7 +447,7 @@ static int server_takeover(const struct dsn *dsn, struct db *db, const struct lo
 		return -1;
 	if (!may_take(&k.h))
 		return lock_refuse_held(dsn, &k.h, e);
-	if (server_lock_new(dsn, db, req, k.name, &l, e) != 0)
+	if (server_lock_new(dsn, db, req, &l, e) != 0)
 		return -1;
 	if (wait_over(l, db, req, &k, &got, e) != 0 || claim(l, db, req, NULL, &before, e) != 0)
 		goto fail;
@@ -485,7 +457,7 @@ static int server_takeover(const struct dsn *dsn, struct db *db, const struct lo
 	return 0;
 fail:
 	if (got)
-		db_advisory_unlock(db, l->name);
+		db_advisory_unlock(db, LOCK_NAME);
 	server_lock_free(l);
 	return -1;
 }
@@ -514,7 +486,7 @@ static int server_beat(struct lock *base, struct err *e)
 static void fence_text(const struct server_lock *l, struct db *db, struct strbuf *out)
 {
 	strbuf_init(out, STRBUF_NO_LIMIT);
-	db_fence_sql(db, l->name, l->base.epoch, out);
+	db_fence_sql(db, LOCK_NAME, l->base.epoch, out);
 }
 
 bool lock_fence_judge(const struct lock *l, struct db *db, struct err *e)
@@ -587,7 +559,7 @@ static void server_release(struct lock *base, struct db *db)
 
 	if (db != NULL)
 		row_clear(l, db);
-	db_advisory_unlock(l->db, l->name);
+	db_advisory_unlock(l->db, LOCK_NAME);
 	server_lock_free(l);
 }
 
@@ -604,7 +576,7 @@ static int server_wait(const struct dsn *dsn, struct db *db, int64_t deadline_ms
 
 		/* The lock itself, not the row: between the two a taker needs a moment. */
 		if (look(db, &k, e) != 0 ||
-		    (k.found && db_advisory_holder(db, k.name, &held, &by, e) != 0))
+		    (k.found && db_advisory_holder(db, LOCK_NAME, &held, &by, e) != 0))
 			return -1;
 		if (!held)
 			return 0;

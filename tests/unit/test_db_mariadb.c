@@ -2,9 +2,9 @@
 /*
  * needs: servers
  *
- * What only MariaDB has: values as text under every sql_mode, units in packets, the fence, KILL QUERY.
- * What every driver must do is in tests/contract; connecting and broken connections are in
- * test_db_mariadb_connect.c.
+ * What only MariaDB has: values as text under every sql_mode, GET_LOCK, KILL QUERY, the catalogue. What
+ * every driver must do is in tests/contract; units are in test_db_mariadb_unit.c, connecting and broken
+ * connections in test_db_mariadb_connect.c.
  */
 #include "core/db/db.h"
 
@@ -295,300 +295,7 @@ static void foreign__drops__all_results_of_a_call(void **state)
 	assert_int_equal(number(db, "SELECT COUNT(*) FROM t"), 2);
 }
 
-/* --- Units ------------------------------------------------------------------------------------- */
-
-#define TEXT(s) \
-	{ \
-		.text = SV(s) \
-	}
-
-static void send_unit(const struct db_item *item, size_t n)
-{
-	must(db_unit_send(db, item, n, &e));
-}
-
-#define SEND(items) send_unit(items, sizeof(items) / sizeof((items)[0]))
-
-static void unit__runs_in_order__ours_and_theirs(void **state)
-{
-	const struct db_value v = db_v_text("it's");
-	struct row r = { .rows = 0 };
-	const struct db_item item[] = {
-		TEXT("BEGIN"),
-		TEXT("INSERT INTO t (v) VALUES ('a') -- a comment; at the end"),
-		{ .sql = "INSERT INTO t (v) VALUES (?1)", .param = &v, .n_param = 1 },
-		{ .text = SV("SELECT COUNT(*) FROM t"), .fn = keep, .arg = &r },
-		TEXT("COMMIT"),
-	};
-	size_t failed = 99;
-
-	(void)state;
-	for (int i = 0; i < 3; i++)
-		SEND(item);
-	assert_int_equal(db_units_waiting(db), 3);
-	for (int i = 0; i < 3; i++) {
-		must(db_unit_result(db, &failed, &e));
-		assert_int_equal(r.rows, i + 1);
-		assert_int_equal(r.v[0].i, 2 * i + 2);
-	}
-	assert_int_equal(db_units_waiting(db), 0);
-	must(db_units_clear(db, &e));
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t WHERE v = 'it\\'s'"), 3);
-}
-
-static void unit__stops__at_the_first_failure(void **state)
-{
-	const struct db_item good[] = {
-		TEXT("BEGIN"),
-		TEXT("INSERT INTO t (v) VALUES ('good')"),
-		TEXT("COMMIT"),
-	};
-	const struct db_item bad[] = {
-		TEXT("BEGIN"),
-		TEXT("INSERT INTO t (v) VALUES ('bad')"),
-		TEXT("INSERT INTO nowhere VALUES (1)"),
-		TEXT("COMMIT"),
-	};
-	size_t failed = 99;
-
-	(void)state;
-	SEND(good);
-	SEND(bad);
-	SEND(good);
-	must(db_unit_result(db, &failed, &e));
-	fails(db_unit_result(db, &failed, &e), ERR_DB);
-	assert_string_equal(e.sys, "1146");
-	assert_int_equal(failed, 2);
-	fails(db_unit_result(db, &failed, &e), ERR_INPUT);
-	assert_int_equal(failed, 0);
-	must(db_units_clear(db, &e));
-	assert_false(db_in_transaction(db));
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t"), 1);
-	/* And goes on. */
-	SEND(good);
-	must(db_unit_result(db, &failed, &e));
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t"), 2);
-}
-
-static void unit__travels__in_several_packets(void **state)
-{
-	char *text = mem_alloc(7 * MIB);
-	struct db_item big = { .text = { text, 7 * MIB } };
-	size_t failed;
-
-	(void)state;
-	memset(text, ' ', 7 * MIB);
-	memcpy(text, "INSERT INTO t (v) VALUES ('", 27);
-	memset(text + 27, 'x', 6 * MIB);
-	memcpy(text + 27 + 6 * MIB, "')", 2);
-	for (int i = 0; i < 5; i++)
-		send_unit(&big, 1);
-	for (int i = 0; i < 5; i++)
-		must(db_unit_result(db, &failed, &e));
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t WHERE LENGTH(v) = 6291456"), 5);
-	/* In the second packet, with the third never sent. */
-	for (int i = 0; i < 3; i++)
-		send_unit(&big, 1);
-	send_unit(&(struct db_item)TEXT("SELECT nowhere"), 1);
-	send_unit(&big, 1);
-	for (int i = 0; i < 3; i++)
-		must(db_unit_result(db, &failed, &e));
-	fails(db_unit_result(db, &failed, &e), ERR_DB);
-	must(db_units_clear(db, &e));
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t"), 8);
-	mem_free(text);
-}
-
-static void unit__refuses__what_no_packet_holds(void **state)
-{
-	char *text = mem_calloc(1, 17 * MIB);
-	struct db_item big = { .text = { text, 17 * MIB } };
-
-	(void)state;
-	assert_true(db_unit_max_bytes(db) < 16 * MIB);
-	assert_true(db_unit_max_bytes(db) > 15 * MIB);
-	fails(db_unit_send(db, &big, 1, &e), ERR_LIMIT);
-	assert_int_equal(db_units_waiting(db), 0);
-	mem_free(text);
-}
-
-static void unit__takes_all_results__of_a_call_alone(void **state)
-{
-	const struct db_item call[] = {
-		TEXT("INSERT INTO t (v) VALUES ('before')"),
-		{ .text = SV("CALL p()"), .alone = true },
-	};
-	const struct db_item after[] = { TEXT("INSERT INTO t (v) VALUES ('after')") };
-	size_t failed;
-
-	(void)state;
-	foreign("CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; SELECT seq FROM seq_1_to_9999; END");
-	SEND(after);
-	SEND(call);
-	SEND(after);
-	for (int i = 0; i < 3; i++)
-		must(db_unit_result(db, &failed, &e));
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t"), 3);
-	foreign("DROP PROCEDURE p");
-	foreign("CREATE PROCEDURE p() BEGIN SELECT 1; SELECT x FROM nowhere; END");
-	SEND(call);
-	fails(db_unit_result(db, &failed, &e), ERR_DB);
-	assert_int_equal(failed, 1);
-	must(db_units_clear(db, &e));
-}
-
-/* A wrong split must never make one statement's answer another's. */
-static void unit__finds__a_hidden_second_statement(void **state)
-{
-	struct row r = { .rows = 0 };
-	const struct db_item item[] = {
-		TEXT("BEGIN"),
-		TEXT("SELECT 1; SELECT 2"),
-		{ .text = SV("SELECT 3"), .fn = keep, .arg = &r },
-	};
-	const struct db_item good[] = { TEXT("SELECT 4") };
-	const struct db_item none[] = { TEXT("CALL p()") };
-	size_t failed;
-
-	(void)state;
-	SEND(good);
-	SEND(item);
-	SEND(good);
-	must(db_unit_result(db, &failed, &e));
-	fails(db_unit_result(db, &failed, &e), ERR_INPUT);
-	assert_int_equal(r.rows, 0);
-	must(db_units_clear(db, &e));
-	/* A call that was not said to be alone. */
-	foreign("CREATE PROCEDURE p() SELECT 1");
-	SEND(none);
-	fails(db_unit_result(db, &failed, &e), ERR_INPUT);
-	must(db_units_clear(db, &e));
-	assert_int_equal(number(db, "SELECT 5"), 5);
-}
-
-/* 2 GB of rows that nobody wants must not be kept. */
-static void unit__drops_rows__it_could_not_hold(void **state)
-{
-	const struct db_item item[] = {
-		TEXT("SELECT REPEAT('x', 1000000) FROM seq_1_to_400"),
-		TEXT("INSERT INTO t (v) VALUES ('a')"),
-	};
-	size_t failed;
-
-	(void)state;
-	SEND(item);
-	must(db_unit_result(db, &failed, &e));
-	foreign("SELECT REPEAT('x', 1000000) FROM seq_1_to_400");
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t"), 1);
-}
-
-static void clear__drops__what_was_never_sent_or_read(void **state)
-{
-	const struct db_item item[] = {
-		TEXT("BEGIN"),
-		TEXT("INSERT INTO t (v) VALUES ('a')"),
-	};
-	size_t failed;
-
-	(void)state;
-	must(db_units_clear(db, &e)); /* nothing waits */
-	SEND(item);
-	must(db_units_clear(db, &e));
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t"), 0);
-	SEND(item);
-	SEND(item);
-	must(db_unit_result(db, &failed, &e));
-	must(db_units_clear(db, &e));
-	assert_int_equal(db_units_waiting(db), 0);
-	assert_false(db_in_transaction(db));
-	/* The second BEGIN committed the first insert. */
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t"), 1);
-}
-
-/* --- The fence and the lock ---------------------------------------------------------------------- */
-
-static void fence__lets_pass_or_stops__in_a_packet(void **state)
-{
-	struct strbuf fence;
-	struct db_item item[] = {
-		TEXT("BEGIN"),
-		{ .sql = NULL },
-		TEXT("INSERT INTO t (v) VALUES ('fenced')"),
-		TEXT("COMMIT"),
-	};
-	size_t failed = 99;
-	bool got;
-
-	(void)state;
-	strbuf_init(&fence, STRBUF_NO_LIMIT);
-	db_fence_sql(db, "lock", 7, &fence);
-	item[1].text = strbuf_sv(&fence);
-	/* The epoch is right, but nobody holds the lock. */
-	SEND(item);
-	fails(db_unit_result(db, &failed, &e), ERR_DB);
-	assert_int_equal(failed, 1);
-	assert_true(db_is_fence_error(db, &e));
-	must(db_units_clear(db, &e));
-	must(db_advisory_lock(db, "lock", &got, &e));
-	assert_true(got);
-	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		char set[96];
-
-		snprintf(set, sizeof(set), "SET SESSION sql_mode = %s", modes[i]);
-		foreign(set);
-		SEND(item);
-		SEND(item);
-		must(db_unit_result(db, &failed, &e));
-		must(db_unit_result(db, &failed, &e));
-		foreign("UPDATE app.bascule_lock SET epoch = 8, who = 'it''s noor' WHERE one = 1");
-		SEND(item);
-		fails(db_unit_result(db, &failed, &e), ERR_DB);
-		assert_int_equal(failed, 1);
-		assert_true(db_is_fence_error(db, &e));
-		must(db_units_clear(db, &e));
-		foreign("UPDATE app.bascule_lock SET epoch = 7, who = '' WHERE one = 1");
-	}
-	fails(db_foreign(db, SV("SELECT nowhere"), NULL, &e), ERR_DB);
-	assert_false(db_is_fence_error(db, &e));
-	strbuf_clear(&fence);
-}
-
-static void fence__names__who_has_the_lock_now(void **state)
-{
-	struct strbuf fence;
-
-	(void)state;
-	strbuf_init(&fence, STRBUF_NO_LIMIT);
-	db_fence_sql(db, "lock", 3, &fence);
-	fails(db_foreign(db, strbuf_sv(&fence), NULL, &e), ERR_DB);
-	assert_non_null(strstr(e.detail, "epoch 3"));
-	assert_non_null(strstr(e.detail, "now 7 of mila"));
-	strbuf_clear(&fence);
-}
-
-static void fence__holds_off__a_takeover(void **state)
-{
-	struct db *other = open_another();
-	struct strbuf fence;
-	bool got;
-
-	(void)state;
-	strbuf_init(&fence, STRBUF_NO_LIMIT);
-	must(db_advisory_lock(db, "lock", &got, &e));
-	db_fence_sql(db, "lock", 7, &fence);
-	must(db_begin(db, &e));
-	must(db_foreign(db, strbuf_sv(&fence), NULL, &e));
-	fails(db_exec(other, "UPDATE bascule_lock SET epoch = 8 WHERE one = 1", NULL, 0, NULL, NULL,
-		      &e),
-	      ERR_BUSY);
-	must(db_commit(db, &e));
-	must(db_exec(other, "UPDATE bascule_lock SET epoch = 8 WHERE one = 1", NULL, 0, NULL, NULL,
-		     &e));
-	fails(db_foreign(db, strbuf_sv(&fence), NULL, &e), ERR_DB);
-	assert_true(db_is_fence_error(db, &e));
-	strbuf_clear(&fence);
-	db_close(other);
-}
+/* --- The lock and sessions ---------------------------------------------------------------------- */
 
 static void advisory__is_one_lock__however_long_its_name(void **state)
 {
@@ -689,16 +396,6 @@ static void now_and_info__say__what_the_server_says(void **state)
 
 /* --- Cancel ------------------------------------------------------------------------------------ */
 
-static void *fire_soon(void *arg)
-{
-	struct err ignored;
-
-	(void)arg;
-	(void)!wait_fds(NULL, 0, clock_mono_ms() + 200, NULL, &ignored);
-	cancel_fire(&cancel);
-	return NULL;
-}
-
 static void *interrupt_soon(void *arg)
 {
 	struct err ignored;
@@ -710,50 +407,6 @@ static void *interrupt_soon(void *arg)
 }
 
 #define ENDLESS "SELECT COUNT(*) FROM seq_1_to_1000000000 a, seq_1_to_1000000000 b"
-
-static void cancel__ends_a_unit__and_clear_mends_it(void **state)
-{
-	const struct db_item item[] = {
-		TEXT("BEGIN"),
-		TEXT("INSERT INTO t (v) VALUES ('a')"),
-		TEXT(ENDLESS),
-		TEXT("COMMIT"),
-	};
-	int64_t start = clock_mono_ms();
-	pthread_t thread;
-	size_t failed;
-
-	(void)state;
-	SEND(item);
-	SEND(item);
-	assert_int_equal(pthread_create(&thread, NULL, fire_soon, NULL), 0);
-	fails(db_unit_result(db, &failed, &e), ERR_CANCELLED);
-	pthread_join(thread, NULL);
-	assert_int_equal(failed, 2);
-	assert_true(clock_mono_ms() - start < BOUND_MS);
-	must(db_units_clear(db, &e));
-	db_set_cancel(db, NULL);
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t"), 0);
-}
-
-static void clear__ends__what_runs_on_behind_a_cancel(void **state)
-{
-	const struct db_item quick_one[] = { TEXT("INSERT INTO t (v) VALUES ('a')") };
-	const struct db_item slow_one[] = { TEXT("BEGIN"), TEXT(ENDLESS) };
-	int64_t start = clock_mono_ms();
-	size_t failed;
-
-	(void)state;
-	SEND(quick_one);
-	SEND(slow_one);
-	must(db_unit_result(db, &failed, &e));
-	cancel_fire(&cancel);
-	fails(db_unit_result(db, &failed, &e), ERR_CANCELLED);
-	must(db_units_clear(db, &e));
-	assert_true(clock_mono_ms() - start < BOUND_MS);
-	db_set_cancel(db, NULL);
-	assert_int_equal(number(db, "SELECT COUNT(*) FROM t"), 1);
-}
 
 static void interrupt__fails_the_statement__not_the_connection(void **state)
 {
@@ -856,23 +509,10 @@ int main(void)
 		CASE(foreign__refuses__to_leave_autocommit_off),
 		CASE(rollback__ends__what_a_failed_statement_had_begun),
 		CASE(foreign__drops__all_results_of_a_call),
-		CASE(unit__runs_in_order__ours_and_theirs),
-		CASE(unit__stops__at_the_first_failure),
-		CASE(unit__travels__in_several_packets),
-		CASE(unit__refuses__what_no_packet_holds),
-		CASE(unit__takes_all_results__of_a_call_alone),
-		CASE(unit__finds__a_hidden_second_statement),
-		CASE(unit__drops_rows__it_could_not_hold),
-		CASE(clear__drops__what_was_never_sent_or_read),
-		CASE(fence__lets_pass_or_stops__in_a_packet),
-		CASE(fence__names__who_has_the_lock_now),
-		CASE(fence__holds_off__a_takeover),
 		CASE(advisory__is_one_lock__however_long_its_name),
 		CASE(session__is_seen__until_it_was_ended),
 		CASE(session__is_seen__when_another_role_has_it),
 		CASE(now_and_info__say__what_the_server_says),
-		CASE(cancel__ends_a_unit__and_clear_mends_it),
-		CASE(clear__ends__what_runs_on_behind_a_cancel),
 		CASE(interrupt__fails_the_statement__not_the_connection),
 		CASE(digest__changes__with_the_schema_only),
 		CASE(tables__are_sorted__and_counted),

@@ -574,8 +574,8 @@ static int open_mariadb(const struct dsn *dsn, unsigned flags, const struct db_o
 		return -1;
 	m = new_mariadb(dsn, flags, opt, cancel);
 	if (mariadb_load(m, e) != 0 ||
-	    mariadb_dial(m, clock_mono_ms() + m->target.connect_timeout_ms, cancel, &m->conn,
-			    e) != 0)
+	    mariadb_dial(m, clock_mono_ms() + m->target.connect_timeout_ms, cancel, &m->conn, e) !=
+		    0)
 		goto fail;
 	version = m->api.mysql_get_server_info(m->conn);
 	if (strstr(version, "MariaDB") == NULL) {

@@ -25,7 +25,7 @@
 	X(mysql_set_server_option_start) X(mysql_set_server_option_cont) X(mysql_stmt_init) \
 	X(mysql_stmt_prepare_start) X(mysql_stmt_prepare_cont) X(mysql_stmt_bind_param) \
 	X(mysql_stmt_execute_start) X(mysql_stmt_execute_cont) X(mysql_stmt_close) \
-	X(mysql_stmt_errno) X(mysql_stmt_error) X(mysql_stmt_sqlstate) X(mariadb_get_infov)
+	X(mysql_stmt_errno) X(mysql_stmt_error) X(mysql_stmt_sqlstate) X(mariadb_get_infov) X(mysql_get_ssl_cipher)
 /* clang-format on */
 
 struct mariadb_api {
@@ -93,7 +93,7 @@ struct db_mariadb *mariadb_of(struct db *db);
 int mariadb_load(struct db_mariadb *m, struct err *e) MUST_CHECK;
 /* A new connection to the target. Safe in any thread. */
 int mariadb_dial(const struct db_mariadb *m, int64_t deadline_ms, struct cancel *c, MYSQL **out,
-		    struct err *e) MUST_CHECK;
+		 struct err *e) MUST_CHECK;
 /* Shuts the socket, so that closing waits for nobody. */
 void mariadb_abandon(struct db_mariadb *m);
 /* Ends what the server runs for the call that is being made; its answers are still to be read. */

@@ -201,6 +201,22 @@ static void verify_by_default(const struct mariadb_api *api, MYSQL *conn, const 
 	}
 }
 
+/* The library goes on in plain text when the server has no TLS, unless it was told to verify. */
+static bool wants_tls(const struct dsn *d)
+{
+	bool wants = false;
+
+	for (size_t i = 0; i < d->n_option; i++) {
+		const char *name = d->option[i].name;
+
+		if (strcmp(name, "ssl") == 0 || strcmp(name, "ssl-verify-server-cert") == 0)
+			wants = wants || is_on(d->option[i].value);
+		else if (strncmp(name, "ssl-", 4) == 0 || strcmp(name, "tls-version") == 0)
+			wants = true;
+	}
+	return wants;
+}
+
 static void set_options(const struct mariadb_api *api, MYSQL *conn, const struct dsn *d)
 {
 	const size_t stack = STACK_BYTES;
@@ -296,7 +312,7 @@ static int connect_error(const struct db_mariadb *m, MYSQL *conn, struct err *e)
 }
 
 int mariadb_dial(const struct db_mariadb *m, int64_t deadline_ms, struct cancel *c, MYSQL **out,
-		    struct err *e)
+		 struct err *e)
 {
 	const struct dsn *d = &m->target.dsn;
 	const char *host = d->host, *socket = d->socket;
@@ -325,6 +341,13 @@ int mariadb_dial(const struct db_mariadb *m, int64_t deadline_ms, struct cancel 
 		connect_error(m, conn, e);
 		m->api.mysql_close(conn);
 		return -1;
+	}
+	if (wants_tls(d) && m->api.mysql_get_ssl_cipher(conn) == NULL) {
+		m->api.mysql_close(conn);
+		err_set(e, ERR_DB, "cannot connect to %s", m->shown);
+		snprintf(e->sys, sizeof(e->sys), "%d", CR_SSL_CONNECTION_ERROR);
+		err_detail(e, "the server has no TLS");
+		return err_hint(e, "set it up there (ssl_cert, ssl_key), or leave ssl out");
 	}
 	*out = conn;
 	return 0;

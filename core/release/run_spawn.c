@@ -101,7 +101,7 @@ int run_spawn(const struct context *ctx, const char *id, const char *mode, int64
 	if (spawn_allowed(ctx, id, dir, mode, e))
 		goto out;
 	snprintf(wait_text, sizeof(wait_text), "%lld", (long long)wait_ms);
-	if (child_spawn_detached(ctx->exe, argv, log, &child, e))
+	if (child_spawn_detached(ctx->exe, argv, log, SV(""), &child, e))
 		goto out;
 	/* The runner is on its way; not being able to note its pid is not worth stopping it. */
 	if (spawn_record(dir, child, e))

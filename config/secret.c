@@ -264,17 +264,6 @@ void config_resolve(struct project *p, struct env *env, secret_ask_fn ask, void 
 		set_trouble(p, env, &e);
 }
 
-/* By its name: a setting that is not shown. */
-static bool is_secret_name(const char *name)
-{
-	static const char *const parts[] = { "PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL" };
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (strcasestr(name, parts[i]) != NULL)
-			return true;
-	return false;
-}
-
 const struct env_secrets *config_secrets(struct project *p)
 {
 	struct env_secrets *all = arena_alloc(&p->arena, sizeof(*all));
@@ -283,10 +272,6 @@ const struct env_secrets *config_secrets(struct project *p)
 	for (size_t i = 0; i < p->n_env; i++) {
 		const struct env *env = &p->env[i];
 
-		secret_know(env->dsn.password);
-		for (size_t k = 0; k < env->n_var; k++)
-			if (is_secret_name(env->var[k].name))
-				secret_know(env->var[k].value);
 		if (env->dsn.shown == NULL || (env->dsn.password == NULL && env->n_var == 0))
 			continue;
 		all->list[all->n++] = (struct env_secret){
@@ -297,5 +282,6 @@ const struct env_secrets *config_secrets(struct project *p)
 			.n_var = env->n_var,
 		};
 	}
+	env_secrets_know(all);
 	return all;
 }

@@ -68,6 +68,7 @@ int cmd_migrate(struct cli *c, struct err *e);
 int cmd_rollback(struct cli *c, struct err *e);
 int cmd_baseline(struct cli *c, struct err *e);
 int cmd_accept(struct cli *c, struct err *e);
+int cmd_mark(struct cli *c, struct err *e);
 int cmd_restore(struct cli *c, struct err *e);
 int cmd_create(struct cli *c, struct err *e);
 int cmd_new(struct cli *c, struct err *e);

@@ -63,7 +63,8 @@ void snapshot_join(const struct project *p, struct snapshot *s)
 	struct matrix_column *col = mem_calloc(s->n_env + 1, sizeof(*col));
 
 	for (size_t i = 0; i < s->n_env; i++)
-		col[i] = (struct matrix_column){ s->env[i].history, s->env[i].has_db };
+		col[i] = (struct matrix_column){ s->env[i].history, s->env[i].has_db,
+						p->env[i].dsn.engine };
 	s->matrix = matrix_build(s->source ? s->source : &none, col, s->n_env, p->schema_version);
 	mem_free(col);
 }

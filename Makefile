@@ -193,6 +193,8 @@ FAULTS_SO := $(if $(FAULTS_C),$(B)/tests/torture/faults.so)
 REPLAY_BIN := $(FUZZ_C:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
 FUZZ_BIN := $(FUZZ_C:%.c=$(B)/%)
 BENCH_BIN := $(BENCH_C:%.c=$(B)/%)
+# The bad network that tests/services puts before a server; of itself, not linked with ours.
+PROXY_BIN := $(B)/tests/services/proxy
 
 $(B)/tests/support.a: $(SUPPORT_OBJ)
 	$(archive)
@@ -202,6 +204,9 @@ $(TEST_BIN): $(B)/%: $(B)/%.o $(B)/tests/support.a $(B)/libbascule.a
 
 $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libbascule.a
 	$(call link,$(TEST_LDLIBS))
+
+$(PROXY_BIN): $(B)/%: $(B)/%.o
+	$(call link)
 
 # A fuzz target is linked twice: with libFuzzer to search (make fuzz), and with a main that feeds
 # it the stored corpus (make check).
@@ -220,7 +225,7 @@ $(B)/tests/torture/faults.so: $(FAULTS_C) $(B)/.flags
 		-o $@ $(FAULTS_C) -ldl
 
 .PHONY: test-programs
-test-programs: $(B)/bascule $(TEST_BIN) $(REPLAY_BIN) $(FAULTS_SO)
+test-programs: $(B)/bascule $(TEST_BIN) $(REPLAY_BIN) $(FAULTS_SO) $(PROXY_BIN)
 
 # --- Tests --------------------------------------------------------------------------------------
 
@@ -262,7 +267,7 @@ sanitized-of = $(filter-out %.sh,$(call tests-of,unit contract golden,$(1))) $(c
 SANITIZED = $(call sanitized-of,asan) $(call sanitized-of,tsan)
 
 ## check-fast: unit, contract and golden test programs of the debug build, in seconds
-check-fast: $(B)/bascule \
+check-fast: $(B)/bascule $(PROXY_BIN) \
 	$(filter $(B)/tests/unit/% $(B)/tests/contract/% $(B)/tests/golden/%,$(TEST_BIN))
 	$(call run-tests,$(call programs-of,unit contract golden,$(MODE)))
 
@@ -331,7 +336,7 @@ bench:
 	done
 
 .PHONY: bench-programs
-bench-programs: $(BENCH_BIN)
+bench-programs: $(BENCH_BIN) $(PROXY_BIN)
 
 # --- For people ---------------------------------------------------------------------------------
 

@@ -175,6 +175,8 @@ static void add_values(struct strbuf *out, const struct option *o)
 		[OPTION_SPAN] = "a length of time with ms, s, m, h or d",
 		[OPTION_LIST] = "names with -> between",
 		[OPTION_URL] = "a URL",
+		[OPTION_FILES] = "paths with , between",
+		[OPTION_SECRET] = "env:NAME, file:PATH, cmd:WORDS, ask or a literal",
 	};
 	size_t i;
 

@@ -168,6 +168,9 @@ static void fill_env(struct reader *r, const struct section *s, bool last, struc
 	env->undo_migrations = (enum env_undo)enum_of(r, s, "undo_migrations", UNDO_NEVER);
 	env->pause_limit_ms = span_of(r, s, "pause_limit");
 	env->lock_timeout_ms = span_of(r, s, "lock_timeout");
+	env->statement_timeout_ms = span_of(r, s, "statement_timeout");
+	env->connect_timeout_ms = span_of(r, s, "connect_timeout");
+	env->history = option_find("environment", "history")->values[enum_of(r, s, "history", 0)];
 	env->lock_stale_ms = span_of(r, s, "lock_stale");
 }
 
@@ -293,6 +296,11 @@ static void fill_project(struct reader *r, const struct section *s)
 	path = path_join(p->config_dir, text_of(s, "migrations", "migrations"));
 	p->migrations = arena_strdup(&p->arena, path);
 	mem_free(path);
+	path = path_join(p->config_dir, text_of(s, "seeds", "seeds"));
+	p->seeds = arena_strdup(&p->arena, path);
+	mem_free(path);
+	p->migrate_command = text_of(s, "migrate_command", NULL);
+	enum_of(r, s, "migrate_in", 0);
 	layout = enum_of(r, s, "layout", -1);
 	if (layout >= 0)
 		p->layout = option_find("project", "layout")->values[layout];

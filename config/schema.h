@@ -14,7 +14,9 @@ enum option_type {
 	OPTION_ENUM,
 	OPTION_SPAN,
 	OPTION_LIST,
-	OPTION_URL
+	OPTION_URL,
+	OPTION_FILES, /* paths, separated by commas */
+	OPTION_SECRET /* where a secret comes from */
 };
 
 struct option {

@@ -108,6 +108,11 @@ static int check_inside(const struct prepare *p, const struct sql_statement *s, 
 			e);
 	case SQL_OTHER:
 	case SQL_SAVEPOINT:
+	case SQL_CHAIN:
+	case SQL_TWO_PHASE:
+	case SQL_AUTOCOMMIT:
+	case SQL_LOCK:
+	case SQL_USE:
 		break;
 	}
 	return 0;

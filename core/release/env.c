@@ -26,6 +26,21 @@ const struct env *env_previous(const struct project *p, const struct env *env)
 	return i > 0 && i < p->n_env ? &p->env[i - 1] : NULL;
 }
 
+void env_take_secrets(struct env *env, const struct env_secrets *s)
+{
+	for (size_t i = 0; s && env->name && env->dsn.shown && i < s->n; i++) {
+		const struct env_secret *one = &s->list[i];
+
+		if (strcmp(one->environment, env->name) != 0 ||
+		    strcmp(one->shown, env->dsn.shown) != 0)
+			continue;
+		env->dsn.password = one->password;
+		env->var = one->var;
+		env->n_var = one->n_var;
+		return;
+	}
+}
+
 static const char *name_at(const char *const *names, size_t n, int i)
 {
 	return i >= 0 && (size_t)i < n ? names[i] : "";

@@ -7,9 +7,22 @@
 int env_open(const struct env *env, unsigned flags, struct cancel *c, struct db **out,
 	     struct err *e)
 {
-	struct db_options opt = { .lock_timeout_ms = env->lock_timeout_ms };
+	struct db_options opt = {
+		.lock_timeout_ms = env->lock_timeout_ms,
+		.statement_timeout_ms = env->statement_timeout_ms,
+		.connect_timeout_ms = env->connect_timeout_ms,
+	};
 	struct strbuf command;
 
+	if (env->trouble) {
+		*e = *env->trouble;
+		return -1;
+	}
+	if (env->password_from && !env->dsn.password) {
+		err_set(e, ERR_CONFIG, "cannot open %s: its password is not known here", env->name);
+		err_detail(e, "it comes from %s, and is never kept with a run", env->password_from);
+		return err_hint(e, "bascule check");
+	}
 	if (db_open(&env->dsn, flags, &opt, c, out, e) == 0)
 		return 0;
 	/* The driver knows a missing file; what makes it is known here, where it has a name. */

@@ -8,8 +8,9 @@
 
 struct db;
 
-/* db_open with the environment's lock timeout; a missing database gets the command that makes it as
- * its hint. flags as db_open. */
+/* db_open with the environment's timeouts; a missing database gets the command that makes it as its
+ * hint. The environment's trouble, and a password that is wanted and not known, are ERR_CONFIG before
+ * anything is opened. flags as db_open. */
 int env_open(const struct env *env, unsigned flags, struct cancel *c, struct db **out,
 	     struct err *e) MUST_CHECK;
 

@@ -61,9 +61,12 @@ static void copy_env(struct plan *p, struct env *dst, const struct env *src)
 	*dst = *src;
 	dst->name = plan_str(p, src->name);
 	dst->requires = plan_str(p, src->requires);
-	dst->dsn.engine = plan_str(p, src->dsn.engine);
-	dst->dsn.path = plan_str(p, src->dsn.path);
-	dst->dsn.shown = plan_str(p, src->dsn.shown);
+	dst->password_from = plan_str(p, src->password_from);
+	dst->history = plan_str(p, src->history);
+	dst->trouble = NULL;
+	dsn_copy(&p->arena, &src->dsn, &dst->dsn);
+	/* Borrowed, as dst->var is: what is secret is held once. */
+	dst->dsn.password = src->dsn.password;
 }
 
 static struct plan *plan_new(const struct plan_make *m)
@@ -86,6 +89,8 @@ static struct plan *plan_new(const struct plan_make *m)
 	p->base_dir = plan_str(p, project->config_dir ? project->config_dir : "");
 	p->schema_version = plan_str(p, project->schema_version);
 	p->source_dir = plan_str(p, project->migrations ? project->migrations : m->source->dir);
+	p->seeds_dir = plan_str(p, project->seeds);
+	p->migrate_command = plan_str(p, project->migrate_command);
 	p->state_files = project->state_files;
 	p->down_from_file = r->op == OP_ROLLBACK && r->down_from_file;
 	for (size_t i = 0; i < r->n_override; i++) {

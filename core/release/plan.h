@@ -93,6 +93,8 @@ struct plan {
 	const char *base_dir;
 	const char *schema_version;
 	const char *source_dir;
+	const char *seeds_dir;       /* NULL: frozen by a version that had none */
+	const char *migrate_command; /* of a framework; words, or NULL */
 	bool state_files;
 	bool down_from_file; /* --down=file */
 	const char *command; /* the command line that makes this plan, for people */

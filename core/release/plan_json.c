@@ -7,7 +7,11 @@
  * and reading cannot drift apart: a field is in both or in none. Enumerations are written as the
  * words the rest of the program uses, never as numbers, so that an old run can be read when a word
  * was added. plan_thaw() believes nothing: a missing member, a wrong type or an unknown word is
- * ERR_INPUT; a newer format is ERR_UNSUPPORTED.
+ * ERR_INPUT; a newer format is ERR_UNSUPPORTED. Only what format 1 did not have from its beginning may
+ * be missing (…_NEW): a run frozen by an older version is about a file, and goes on.
+ *
+ * No secret is in either form: a password, and what came out of dotenv files, is handed to the runner
+ * by a pipe (run_spawn.c).
  */
 #include "core/release/plan.h"
 
@@ -18,7 +22,17 @@
 
 #define PLAN_FORMAT 1
 
-enum field_type { F_TEXT, F_TEXT_OR_NULL, F_BOOL, F_INT, F_INT64, F_SIZE, F_WORD };
+enum field_type {
+	F_TEXT,
+	F_TEXT_OR_NULL,
+	F_BOOL,
+	F_INT,
+	F_INT64,
+	F_SIZE,
+	F_WORD,
+	F_TEXT_NEW,  /* as F_TEXT_OR_NULL, may be missing */
+	F_INT64_NEW, /* as F_INT64, may be missing: 0 */
+};
 
 struct field {
 	const char *key;
@@ -79,6 +93,8 @@ static const struct field plan_fields[] = {
 	{ "base_dir", F_TEXT, AT(plan, base_dir) },
 	{ "schema_version", F_TEXT_OR_NULL, AT(plan, schema_version) },
 	{ "source_dir", F_TEXT, AT(plan, source_dir) },
+	{ "seeds_dir", F_TEXT_NEW, AT(plan, seeds_dir) },
+	{ "migrate_command", F_TEXT_NEW, AT(plan, migrate_command) },
 	{ "state_files", F_BOOL, AT(plan, state_files) },
 	{ "down_from_file", F_BOOL, AT(plan, down_from_file) },
 	{ "command", F_TEXT, AT(plan, command) },
@@ -129,13 +145,26 @@ static const struct field override_fields[] = {
 	{ NULL, F_TEXT, 0, NULL },
 };
 
-/* The dsn is taken apart already; a shown one holds no secret. */
+/* The dsn is taken apart already; a shown one holds no secret. The password is not here on purpose. */
+static const struct field option_fields[] = {
+	{ "name", F_TEXT, AT(dsn_option, name) },
+	{ "value", F_TEXT, AT(dsn_option, value) },
+	{ NULL, F_TEXT, 0, NULL },
+};
+
 static const struct field env_fields[] = {
 	{ "name", F_TEXT, AT(env, name) },
 	{ "has_db", F_BOOL, AT(env, has_db) },
 	{ "engine", F_TEXT_OR_NULL, AT(env, dsn.engine) },
 	{ "path", F_TEXT_OR_NULL, AT(env, dsn.path) },
 	{ "shown", F_TEXT_OR_NULL, AT(env, dsn.shown) },
+	{ "host", F_TEXT_NEW, AT(env, dsn.host) },
+	{ "port", F_TEXT_NEW, AT(env, dsn.port) },
+	{ "user", F_TEXT_NEW, AT(env, dsn.user) },
+	{ "database", F_TEXT_NEW, AT(env, dsn.database) },
+	{ "socket", F_TEXT_NEW, AT(env, dsn.socket) },
+	{ "password_from", F_TEXT_NEW, AT(env, password_from) },
+	{ "history", F_TEXT_NEW, AT(env, history) },
 	{ "requires", F_TEXT_OR_NULL, AT(env, requires) },
 	{ "protected", F_BOOL, AT(env, is_protected) },
 	{ "confirm", WORD(env, confirm, confirm_word) },
@@ -144,6 +173,8 @@ static const struct field env_fields[] = {
 	{ "undo_migrations", WORD(env, undo_migrations, undo_word) },
 	{ "pause_limit_ms", F_INT64, AT(env, pause_limit_ms) },
 	{ "lock_timeout_ms", F_INT64, AT(env, lock_timeout_ms) },
+	{ "statement_timeout_ms", F_INT64_NEW, AT(env, statement_timeout_ms) },
+	{ "connect_timeout_ms", F_INT64_NEW, AT(env, connect_timeout_ms) },
 	{ "lock_stale_ms", F_INT64, AT(env, lock_stale_ms) },
 	{ "line", F_INT, AT(env, line) },
 	{ NULL, F_TEXT, 0, NULL },
@@ -170,6 +201,7 @@ static void put_field(json_t *j, const struct field *f, const char *at)
 	switch (f->type) {
 	case F_TEXT:
 	case F_TEXT_OR_NULL:
+	case F_TEXT_NEW:
 		memcpy(&text, at, sizeof(text));
 		json_put_str(j, f->key, text);
 		break;
@@ -181,6 +213,7 @@ static void put_field(json_t *j, const struct field *f, const char *at)
 		json_put_int(j, f->key, read_int(at));
 		break;
 	case F_INT64:
+	case F_INT64_NEW:
 		memcpy(&wide, at, sizeof(wide));
 		json_put_int(j, f->key, wide);
 		break;
@@ -226,9 +259,20 @@ static json_t *put_notes(const struct plan *p)
 	return array;
 }
 
+static json_t *put_env(const struct env *env)
+{
+	json_t *j = json_object();
+
+	put_fields(j, env_fields, env);
+	json_object_set_new(j, "options",
+			    put_list(option_fields, env->dsn.option, env->dsn.n_option,
+				     sizeof(*env->dsn.option)));
+	return j;
+}
+
 json_t *plan_freeze(const struct plan *p)
 {
-	json_t *j = json_object(), *env;
+	json_t *j = json_object();
 
 	json_put_int(j, "format", PLAN_FORMAT);
 	put_fields(j, plan_fields, p);
@@ -240,15 +284,9 @@ json_t *plan_freeze(const struct plan *p)
 	json_object_set_new(j, "overrides",
 			    put_list(override_fields, p->override, p->n_override,
 				     sizeof(*p->override)));
-	env = json_object();
-	put_fields(env, env_fields, &p->env);
-	json_object_set_new(j, "target_environment", env);
-	env = json_null();
-	if (p->gate_env.name) {
-		env = json_object();
-		put_fields(env, env_fields, &p->gate_env);
-	}
-	json_object_set_new(j, "gate_environment", env);
+	json_object_set_new(j, "target_environment", put_env(&p->env));
+	json_object_set_new(j, "gate_environment",
+			    p->gate_env.name ? put_env(&p->gate_env) : json_null());
 	return j;
 }
 
@@ -260,7 +298,8 @@ static int take_text(struct arena *a, const json_t *j, const struct field *f, ch
 	const json_t *v = json_object_get(j, f->key);
 	const char *text = NULL;
 
-	if (f->type == F_TEXT_OR_NULL && json_is_null(v)) {
+	if ((f->type == F_TEXT_OR_NULL && json_is_null(v)) ||
+	    (f->type == F_TEXT_NEW && (!v || json_is_null(v)))) {
 		memcpy(at, &text, sizeof(text));
 		return 0;
 	}
@@ -293,14 +332,16 @@ static int take_number(const json_t *j, const struct field *f, char *at, struct 
 	size_t size;
 	int small;
 
-	if (json_int(j, f->key, &v, e) < 0)
+	if (f->type == F_INT64_NEW && !json_object_get(j, f->key))
+		v = 0;
+	else if (json_int(j, f->key, &v, e) < 0)
 		return -1;
 	if ((f->type == F_SIZE && v < 0) || (f->type == F_INT && (v < 0 || v > INT32_MAX)))
 		return err_set(e, ERR_INPUT, "cannot read a plan: %s is %lld", f->key,
 			       (long long)v);
 	size = (size_t)v;
 	small = (int)v;
-	if (f->type == F_INT64)
+	if (f->type == F_INT64 || f->type == F_INT64_NEW)
 		memcpy(at, &v, sizeof(v));
 	else if (f->type == F_SIZE)
 		memcpy(at, &size, sizeof(size));
@@ -320,6 +361,7 @@ static int take_fields(struct arena *a, const json_t *j, const struct field *f, 
 		switch (f->type) {
 		case F_TEXT:
 		case F_TEXT_OR_NULL:
+		case F_TEXT_NEW:
 			rc = take_text(a, j, f, at, e);
 			break;
 		case F_BOOL:
@@ -403,6 +445,21 @@ static int check_steps(const struct plan *p, struct err *e)
 	return 0;
 }
 
+static int take_env(struct arena *a, const json_t *j, struct env *env, struct err *e)
+{
+	struct dsn_option *option = NULL;
+
+	if (take_fields(a, j, env_fields, env, e) < 0)
+		return -1;
+	if (!json_object_get(j, "options"))
+		return 0;
+	if (take_list(a, j, "options", option_fields, sizeof(*option), &option, &env->dsn.n_option,
+		      e) < 0)
+		return -1;
+	env->dsn.option = option;
+	return 0;
+}
+
 static int thaw(struct plan *p, const json_t *j, struct err *e)
 {
 	const json_t *gate_env = json_object_get(j, "gate_environment");
@@ -416,11 +473,9 @@ static int thaw(struct plan *p, const json_t *j, struct err *e)
 		      &p->override, &p->n_override, e) < 0 ||
 	    take_notes(p, j, e) < 0)
 		return -1;
-	if (take_fields(&p->arena, json_object_get(j, "target_environment"), env_fields, &p->env,
-			e) < 0)
+	if (take_env(&p->arena, json_object_get(j, "target_environment"), &p->env, e) < 0)
 		return err_wrap(e, "cannot read the target of a plan");
-	if (!json_is_null(gate_env) &&
-	    take_fields(&p->arena, gate_env, env_fields, &p->gate_env, e) < 0)
+	if (!json_is_null(gate_env) && take_env(&p->arena, gate_env, &p->gate_env, e) < 0)
 		return err_wrap(e, "cannot read the gate environment of a plan");
 	return check_steps(p, e);
 }

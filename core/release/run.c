@@ -261,6 +261,8 @@ int run_read(const struct context *ctx, const char *id, struct run **out, struct
 	r->dir = run_path(ctx, id, NULL);
 	if (run_read_plan(r, e))
 		goto fail;
+	env_take_secrets(&r->plan->env, ctx->secrets);
+	env_take_secrets(&r->plan->gate_env, ctx->secrets);
 	r->step = mem_calloc(r->plan->n_step + 1, sizeof(*r->step));
 	if (run_reread(r, e))
 		goto fail;

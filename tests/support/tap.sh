@@ -32,6 +32,7 @@ tap_end() {
 	local status=$?
 	trap - EXIT
 	screen_stop_all
+	if declare -F services_stop_all >/dev/null; then services_stop_all; fi
 	if [ "$tap_planned" = at-end ]; then
 		echo "1..$tap_points"
 	elif [ -z "$tap_planned" ]; then

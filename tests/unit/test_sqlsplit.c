@@ -148,7 +148,7 @@ static void split__refuses__what_does_not_end(void **state)
 
 static void split__refuses__nul_bytes(void **state)
 {
-	struct sql_list list = { NULL, 7 };
+	struct sql_list list = { .n = 7 };
 
 	(void)state;
 	assert_int_equal(sqlsplit(&arena, "sqlite", SV("SELECT 1;\n\0SELECT 2"), &list, &e), -1);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* Throw-away PostgreSQL and MariaDB for tests in C, by tests/services/services.sh, whose head lists
+ * what it can do. Failures fail the test. Servers belong to the test program and end with it. */
+#ifndef SUPPORT_SERVICES_H
+#define SUPPORT_SERVICES_H
+
+#include <sys/types.h>
+
+enum service_kind { SERVICE_PG, SERVICE_MY };
+
+/* All zero: not started. Strings belong to it. */
+struct service {
+	char *name;
+	char *socket_dir, *socket; /* PostgreSQL clients want the folder, MariaDB's the file */
+	char *user, *password;     /* app; the password is asked for over TCP only */
+	char *db;                  /* app, which the user owns */
+	char *superuser;
+	char *url, *url_tcp; /* of user and db, without password */
+	char *url_password;  /* url_tcp with it */
+	char *data, *log;
+	char *ca, *tls; /* with --tls: the authority's certificate, the folder of all of them */
+	int port;
+	pid_t pid;
+};
+
+/* Starts the one server of that kind, or names the one of this name that was started before. Returns
+ * -1 when it is not installed here, which fails the test in continuous integration; call it in the
+ * group's setup and services_need() in each test. */
+int services_start(enum service_kind kind, struct service *out);
+/* The same with a name and options of `start`, separated by blanks: "--durable --set port=1". */
+int services_start_as(enum service_kind kind, const char *name, const char *options,
+		      struct service *out);
+/* Skips the running test when s was not started. */
+void services_need(const struct service *s);
+/* Ends the server, removes its data, frees s. */
+void services_stop(struct service *s);
+
+/* SQL by the real client as the superuser, in the database app: rows one a line, without the last
+ * newline; caller frees. */
+char *services_sql(const struct service *s, const char *sql);
+/* Any verb of services.sh, the words up to a NULL: services_tell("crash", s.name, NULL). What it
+ * printed without the last newline; caller frees. */
+char *services_tell(const char *verb, ...) __attribute__((sentinel));
+/* The same; returns the exit status instead of failing. *said may be NULL, or gets stdout and stderr;
+ * caller frees. */
+int services_try(char **said, const char *verb, ...) __attribute__((sentinel));
+/* Fills s for whatever was started by services_tell: a replica, a pooler, a proxy. */
+void services_env(const char *name, struct service *s);
+
+#endif

@@ -77,6 +77,8 @@ FORMATTED := $(sort $(wildcard core/*/*.[ch] config/*.[ch] tui/*.[ch] cli/*.[ch]
 # --- Libraries ----------------------------------------------------------------------------------
 
 LIBS := sqlite3 ncursesw tinfo inih jansson libcrypto libzstd
+# Loaded at the first connection (core/db/library.h): headers only.
+LOADED_LIBS := libmariadb
 TEST_LIBS := cmocka vterm
 
 # Asked for once, in one call; only when that fails is every library looked at, so that the error
@@ -85,11 +87,11 @@ LIBLESS := clean help deps demo check check-asan check-tsan coverage fuzz bench 
 	uninstall format layer-check size-check
 WANTS_LIBS := $(if $(MAKECMDGOALS),$(filter-out $(LIBLESS),$(MAKECMDGOALS)),all)
 ifneq ($(WANTS_LIBS),)
-LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) $(LOADED_LIBS) 2>/dev/null)
 LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
 ifeq ($(LIB_LIBS),)
 MISSING := $(shell command -v $(PKG_CONFIG) >/dev/null || echo $(PKG_CONFIG); \
-	for lib in $(LIBS); do $(PKG_CONFIG) --exists $$lib 2>/dev/null || echo $$lib; done)
+	for lib in $(LIBS) $(LOADED_LIBS); do $(PKG_CONFIG) --exists $$lib 2>/dev/null || echo $$lib; done)
 $(error Missing: $(MISSING). `make deps` installs them (tools/deps says how))
 endif
 TEST_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(TEST_LIBS) 2>/dev/null)
@@ -150,6 +152,10 @@ $(B)/%.o: %.c $(B)/.flags | $(B)/version.h $(B)/paths.h
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/tests/%.o: ALL_CPPFLAGS += $(TEST_CFLAGS)
+
+# Macros of mysql.h have words that ban.h poisons: it has to be read before.
+$(patsubst %.c,$(B)/%.o,$(wildcard core/db/db_mariadb*.c)): \
+	ALL_CPPFLAGS := -include mysql.h $(ALL_CPPFLAGS)
 
 $(B)/gen/themes_builtin.o: $(B)/gen/themes_builtin.c $(B)/.flags
 	$(call say,CC,$<)

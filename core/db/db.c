@@ -6,6 +6,7 @@
 /* A new engine is one file with one struct db_ops and one row here. Every slot is mandatory. */
 static const struct db_ops *const db_drivers[] = {
 	&db_sqlite_ops,
+	&db_mariadb_ops,
 };
 
 const struct db_ops *db_driver(const char *scheme)

@@ -285,7 +285,7 @@ struct db {
 	const struct db_ops *ops;
 };
 
-extern const struct db_ops db_sqlite_ops;
+extern const struct db_ops db_sqlite_ops, db_mariadb_ops;
 /* The driver of a scheme, or NULL. */
 const struct db_ops *db_driver(const char *scheme);
 

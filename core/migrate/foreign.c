@@ -223,7 +223,8 @@ static int read_rows(struct db *db, struct history *h, struct err *e)
 		if (e->code == ERR_CANCELLED || e->code == ERR_LOST)
 			return -1;
 		err_wrap(e, "cannot read %s of %s", h->table, h->tool);
-		if (e->hint[0] == '\0')
+		/* What the driver says of a missing right knows neither the table nor the way out. */
+		if (e->code == ERR_DB || e->hint[0] == '\0')
 			err_hint(e, "let this role SELECT from %s, or say history = bascule",
 				 h->table);
 		return -1;

@@ -701,65 +701,6 @@ static void measure__keeps_overrides__and_closes_without_the_gate_environment(vo
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-/* staging's history becomes flyway's, as history_resolve leaves it: no generations, no checksums. */
-static void give_to_tool(const char *tool)
-{
-	struct history *h = w.facts.history[STAGING];
-
-	h->tool = tool;
-	h->table = "its_table";
-	for (size_t i = 0; i < h->n; i++) {
-		h->list[i].generation = 0;
-		h->list[i].checksum = h->list[i].ran_checksum = NULL;
-	}
-	w.request.environment = "staging";
-}
-
-static void foreign__is_closed__and_a_baseline_opens_it(void **state)
-{
-	(void)state;
-	world_fill(&w, 3, 3, 2, 0);
-	give_to_tool("flyway");
-	plan(OP_MIGRATE);
-	assert_closed("foreign-history", "kept by flyway in its_table",
-		      "bascule baseline staging --to 0002");
-	assert_false(world_gate(&w, "foreign-history")->can_override);
-	plan(OP_BASELINE);
-	assert_null(world_gate(&w, "foreign-history"));
-}
-
-static void foreign__is_open__for_a_tool_that_migrates_itself(void **state)
-{
-	(void)state;
-	world_fill(&w, 3, 3, 2, 0);
-	give_to_tool("alembic");
-	plan(OP_MIGRATE);
-	assert_false(world_gate(&w, "foreign-history")->open);
-	w.plan->migrate_command = "alembic upgrade head";
-	assert_int_equal(
-		gates_measure(w.plan, w.facts.history[STAGING], w.facts.history[DEV], &w.e), 0);
-	assert_open("foreign-history", "kept by alembic, whose own command migrates");
-}
-
-static void foreign__baseline__adopts_what_the_tool_applied(void **state)
-{
-	struct history empty = { .tool = "flyway", .table = "its_table" };
-	char *steps;
-
-	(void)state;
-	world_fill(&w, 3, 3, 2, 0);
-	give_to_tool("flyway");
-	plan(OP_BASELINE);
-	steps = world_steps(&w);
-	assert_non_null(strstr(steps, ":0001"));
-	assert_non_null(strstr(steps, ":0002"));
-	assert_null(strstr(steps, ":0003"));
-	free(steps);
-	/* Under the lock the rows are there, without files to join them with. */
-	assert_int_equal(gates_measure(w.plan, &empty, w.facts.history[DEV], &w.e), 0);
-	assert_true(world_gate(&w, "same-history")->open);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -791,9 +732,6 @@ int main(void)
 		CASE(late__is_closed__when_a_later_one_is_applied),
 		CASE(reversible__is_closed__without_a_down),
 		CASE(reversible__with_down_from_file__asks_the_file),
-		CASE(foreign__is_closed__and_a_baseline_opens_it),
-		CASE(foreign__is_open__for_a_tool_that_migrates_itself),
-		CASE(foreign__baseline__adopts_what_the_tool_applied),
 		CASE(override__is_a_usage_error__for_a_gate_that_is_not_there),
 		CASE(override__wants_a_reason),
 		CASE(override__passes_one_gate__and_leaves_the_others_closed),

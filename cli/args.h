@@ -34,6 +34,7 @@ enum cli_option_id {
 	OPT_REASON,
 	OPT_WAIT,
 	OPT_NO_DETACH,
+	OPT_TERMINATE,
 	OPT_DOCS,
 	OPT_COUNT
 };

@@ -39,6 +39,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_OVERRIDE] = { "--override", NULL, "GATE", false, false,
 			   "pass this closed gate; needs --reason, is recorded; repeatable" },
 	[OPT_REASON] = { "--reason", NULL, "TEXT", false, false, "why, for the record" },
+	[OPT_STATEMENT] = { "--statement", NULL, "N", false, false,
+			    "the statement of a migration that stopped inside" },
 	[OPT_WAIT] = { "--wait", NULL, "TIME", true, false,
 		       "wait for another operator's lock, at most TIME (such as 5m)" },
 	[OPT_NO_DETACH] = { "--no-detach", NULL, NULL, false, false,

@@ -9,7 +9,8 @@
 
 struct cli {
 	struct args args;
-	struct arena arena; /* strings of ctx and others that live as long as the program */
+	struct arena arena;   /* strings of ctx and others that live as long as the program */
+	struct arena secrets; /* of a runner, as they came through its pipe */
 	struct context ctx;
 	struct project *project; /* NULL for commands that need none */
 	bool terminal_in, terminal_out;
@@ -67,6 +68,7 @@ int cmd_migrate(struct cli *c, struct err *e);
 int cmd_rollback(struct cli *c, struct err *e);
 int cmd_baseline(struct cli *c, struct err *e);
 int cmd_accept(struct cli *c, struct err *e);
+int cmd_mark(struct cli *c, struct err *e);
 int cmd_restore(struct cli *c, struct err *e);
 int cmd_create(struct cli *c, struct err *e);
 int cmd_new(struct cli *c, struct err *e);

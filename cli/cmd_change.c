@@ -323,6 +323,11 @@ int cmd_accept(struct cli *c, struct err *e)
 	return change_run(c, OP_ACCEPT, e);
 }
 
+int cmd_mark(struct cli *c, struct err *e)
+{
+	return change_run(c, OP_MARK, e);
+}
+
 int cmd_restore(struct cli *c, struct err *e)
 {
 	return change_run(c, OP_RESTORE, e);
@@ -336,7 +341,9 @@ int cmd_plan(struct cli *c, struct err *e)
 
 	if (op < 0) {
 		err_set(e, ERR_USAGE, "cannot plan %s", cli_word(c, 0));
-		err_detail(e, "plans are made for migrate, rollback, baseline, accept and restore");
+		err_detail(
+			e,
+			"plans are made for migrate, rollback, baseline, accept, mark and restore");
 		return err_hint(e, "bascule help plan");
 	}
 	if (change_prepare(&ch, c, (enum operation)op, 1, e) == 0)

@@ -17,10 +17,10 @@ const struct command commands[] = {
 	  READ(OPT_BIT(OPT_CHECK) | OPT_BIT(OPT_DIFFERS)), 0, 0, "", cmd_matrix },
 	{ "history", "ENV", "what was applied, when, by whom, how long; rollbacks and failures too",
 	  COMMAND_CONFIG, READ(0), 1, 1, "env", cmd_history },
-	{ "plan", "migrate|rollback|baseline|accept|restore ENV …",
+	{ "plan", "migrate|rollback|baseline|accept|mark|restore ENV …",
 	  "the plan of a change and its gates; changes nothing", COMMAND_CONFIG,
 	  READ(OPT_BIT(OPT_TO) | OPT_BIT(OPT_DOWN) | OPT_BIT(OPT_OVERRIDE) | OPT_BIT(OPT_REASON) |
-	       OPT_BIT(OPT_SQL)),
+	       OPT_BIT(OPT_STATEMENT) | OPT_BIT(OPT_SQL)),
 	  2, 5, "plan", cmd_plan },
 	{ "migrate", "ENV [--to ID]", "apply pending migrations", CHANGES,
 	  OPT_CHANGING | OPT_BIT(OPT_TO), 1, 1, "env", cmd_migrate },
@@ -32,6 +32,9 @@ const struct command commands[] = {
 	{ "accept", "ENV ID --reason TEXT",
 	  "record that a changed migration's file, as it is now, is what was meant", CHANGES,
 	  OPT_CHANGING, 2, 2, "env", cmd_accept },
+	{ "mark", "ENV ID done|not-done --statement N --reason TEXT",
+	  "record of a migration that stopped inside whether a statement has run", CHANGES,
+	  OPT_CHANGING | OPT_BIT(OPT_STATEMENT), 3, 3, "env", cmd_mark },
 	{ "create", "ENV", "make a missing SQLite database file, once, by name", CHANGES,
 	  OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_CONFIRM) | OPT_BIT(OPT_JSON), 1, 1,
 	  "env", cmd_create },
@@ -68,8 +71,8 @@ const struct command commands[] = {
 const size_t commands_n = sizeof(commands) / sizeof(commands[0]);
 
 static const char *const later[] = {
-	"deploy",   "promote", "logs",     "health",  "diff", "drift", "review",
-	"rehearse", "prove",   "timeline", "approve", "mark", "audit", "backup",
+	"deploy",   "promote", "logs",     "health",  "diff",  "drift",  "review",
+	"rehearse", "prove",   "timeline", "approve", "audit", "backup",
 };
 
 const struct command *command_find(const char *name)

@@ -25,6 +25,29 @@ static int take_rollback(struct change *ch, const char *how, const char *what, s
 	return err_hint(e, "bascule rollback %s last 1 --dry-run", ch->env->name);
 }
 
+static int take_mark(struct change *ch, const char *id, const char *word, struct err *e)
+{
+	const char *n = ch->c->args.value[OPT_STATEMENT];
+	struct plan_request *r = &ch->request;
+
+	if (id == NULL)
+		return err_set(e, ERR_USAGE, "mark wants the migration's id");
+	r->only = id;
+	if (n == NULL || !sv_int(sv_of(n), 1, INT64_MAX, &r->statement)) {
+		err_set(e, ERR_USAGE, "cannot tell which statement is meant");
+		err_detail(e, "--statement wants its number, from 1");
+		return err_hint(e, "bascule mark %s %s --statement 1 done --reason 'why'",
+				ch->env->name, id);
+	}
+	r->statement_done = word != NULL && strcmp(word, "done") == 0;
+	if (r->statement_done || (word != NULL && strcmp(word, "not-done") == 0))
+		return 0;
+	err_set(e, ERR_USAGE, "cannot tell whether the statement has run");
+	err_detail(e, "write done or not-done");
+	return err_hint(e, "bascule mark %s %s --statement %s done --reason 'why'", ch->env->name,
+			id, n);
+}
+
 static int take_restore(struct change *ch, const char *id, struct err *e)
 {
 	struct backup b;
@@ -62,7 +85,7 @@ static int take_words(struct change *ch, enum operation op, size_t first, struct
 	struct plan_request *r = &ch->request;
 	const struct args *a = &ch->c->args;
 	const char *one = cli_word(ch->c, first + 1), *two = cli_word(ch->c, first + 2);
-	bool extra = op == OP_ROLLBACK                     ? cli_word(ch->c, first + 3) != NULL
+	bool extra = op == OP_ROLLBACK || op == OP_MARK    ? cli_word(ch->c, first + 3) != NULL
 		     : op == OP_ACCEPT || op == OP_RESTORE ? two != NULL
 							   : one != NULL;
 
@@ -84,6 +107,8 @@ static int take_words(struct change *ch, enum operation op, size_t first, struct
 		if (one == NULL)
 			return err_set(e, ERR_USAGE, "accept wants the migration's id");
 	}
+	if (op == OP_MARK && take_mark(ch, one, two, e) != 0)
+		return -1;
 	if (op == OP_ROLLBACK && take_rollback(ch, one, two, e) != 0)
 		return -1;
 	if (op == OP_RESTORE && take_restore(ch, one, e) != 0)

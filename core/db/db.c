@@ -208,6 +208,11 @@ int db_session_end(struct db *db, const struct db_session *s, struct err *e)
 	return db->ops->session_end(db, s, e);
 }
 
+int db_session_restore(struct db *db, struct err *e)
+{
+	return db->ops->session_restore != NULL ? db->ops->session_restore(db, e) : 0;
+}
+
 int db_advisory_lock(struct db *db, const char *name, bool *got, struct err *e)
 {
 	return db->ops->advisory_lock(db, name, got, e);

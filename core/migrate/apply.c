@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One migration into one database.
+ * One migration into one database, and what all the ways of doing it share: the failed event, the tries
+ * after a lock that was not to be had, the feed of migrations one behind the other.
+ *
+ * On an engine that is a file:
  *
  * BEGIN, the fence, the statements, the history event, COMMIT. PROTOCOL inserts the event first on
  * engines whose server can commit after its client died. Here the event is in the same transaction
@@ -19,11 +22,13 @@
  * transaction just before, then the statements run bare, then the event is written. A crash in between
  * runs them again on resume, which these statements bear.
  */
-#include "core/migrate/apply.h"
+#include "core/migrate/apply_inside.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/secret.h"
 #include "core/base/utf8.h"
 #include "core/ledger/ledger.h"
 #include "core/migrate/migration.h"
@@ -66,7 +71,7 @@ static int look_at(void *arg, const struct history_event *ev, struct err *e)
 	return 0;
 }
 
-static int already_there(const struct apply_job *job, struct err *e)
+int apply_already_there(const struct apply_job *job, struct err *e)
 {
 	err_set(e, ERR_EXISTS, "cannot run %s: it is in the history already", job->what);
 	err_detail(e, "migration %s, %s, generation %lld", job->event.id,
@@ -74,8 +79,12 @@ static int already_there(const struct apply_job *job, struct err *e)
 	return err_hint(e, "bascule matrix");
 }
 
-static void error_text(struct strbuf *out, const struct err *e)
+/* It goes into a table that many may read. */
+static void error_text(struct strbuf *out, const struct err *whole)
 {
+	struct err without = *whole, *e = &without;
+
+	secret_redact_err(e);
 	clean_text(out, sv_of(e->msg), false);
 	if (e->detail[0] != '\0') {
 		strbuf_adds(out, ": ");
@@ -84,9 +93,9 @@ static void error_text(struct strbuf *out, const struct err *e)
 }
 
 static int write_failed(struct apply_job *job, const struct apply_result *r, int64_t attempt,
-			const char *text, struct err *e)
+			const char *text, struct history_event *failed, struct err *e)
 {
-	struct history_event ev = job->event;
+	struct history_event ev = failed != NULL ? *failed : job->event;
 
 	ev.kind = EVENT_FAILED;
 	ev.down = job->event.kind == EVENT_ROLLED_BACK;
@@ -106,23 +115,25 @@ static int write_failed(struct apply_job *job, const struct apply_result *r, int
 }
 
 /* After the rollback: writes the failed event, unless the migration turns out to be done already. */
-static void record_failure(struct apply_job *job, const struct apply_result *r, struct err *e)
+void apply_record_failure(struct apply_job *job, const struct apply_result *r,
+			  struct history_event *failed, struct err *e)
 {
 	struct earlier seen = { .want = &job->event };
 	struct err e2;
 	struct strbuf text;
 
-	if (e->code == ERR_FENCED || e->code == ERR_CANCELLED || e->code == ERR_EXISTS)
+	if (e->code == ERR_FENCED || e->code == ERR_CANCELLED || e->code == ERR_EXISTS ||
+	    e->code == ERR_LOST)
 		return;
 	strbuf_init(&text, ERROR_TEXT_MAX);
 	error_text(&text, e);
 	if (ledger_events(job->db, look_at, &seen, &e2) != 0)
 		goto lost;
 	if (seen.done) {
-		already_there(job, e);
+		apply_already_there(job, e);
 		goto out;
 	}
-	if (write_failed(job, r, seen.failures + 1, strbuf_str(&text), &e2) == 0)
+	if (write_failed(job, r, seen.failures + 1, strbuf_str(&text), failed, &e2) == 0)
 		goto out;
 lost:
 	if (e2.code == ERR_FENCED) {
@@ -135,10 +146,20 @@ out:
 	strbuf_clear(&text);
 }
 
+int apply_look(const struct apply_job *job, bool *done, struct err *e)
+{
+	struct earlier seen = { .want = &job->event };
+
+	if (ledger_events(job->db, look_at, &seen, e) != 0)
+		return -1;
+	*done = seen.done;
+	return 0;
+}
+
 /* ---- statements ---- */
 
-static int statement_failed(const struct apply_job *job, const struct script *s, size_t i,
-			    struct apply_result *r, struct err *e)
+int apply_statement_failed(const struct apply_job *job, const struct script *s, size_t i,
+			   struct apply_result *r, struct err *e)
 {
 	const struct sql_statement *st = &s->body.item[i];
 	struct strbuf text;
@@ -152,7 +173,7 @@ static int statement_failed(const struct apply_job *job, const struct script *s,
 		   false);
 	str_copy(r->failed_sql, sizeof(r->failed_sql), strbuf_str(&text));
 	strbuf_clear(&text);
-	if (e->code == ERR_CANCELLED)
+	if (e->code == ERR_CANCELLED || e->code == ERR_LOST)
 		return -1;
 	return err_wrap(e, "cannot run %s: statement %zu of %zu, line %d", job->what, i + 1,
 			s->body.n, st->line);
@@ -163,7 +184,7 @@ static int run_statements(const struct apply_job *job, const struct script *s,
 {
 	for (size_t i = 0; i < s->body.n; i++) {
 		if (db_foreign(job->db, s->body.item[i].text, NULL, e) != 0)
-			return statement_failed(job, s, i, r, e);
+			return apply_statement_failed(job, s, i, r, e);
 		r->n_statement++;
 	}
 	return 0;
@@ -175,7 +196,7 @@ static int add_event(struct apply_job *job, int64_t took_ms, struct err *e)
 
 	ev.took_ms = took_ms;
 	if (ledger_add(job->db, &ev, job->up, job->down, NULL, e) != 0)
-		return e->code == ERR_EXISTS ? already_there(job, e) : -1;
+		return e->code == ERR_EXISTS ? apply_already_there(job, e) : -1;
 	return job->with != NULL ? job->with(job->arg, job->db, e) : 0;
 }
 
@@ -249,9 +270,9 @@ static int runs_outside(const struct apply_job *job, bool *outside, struct err *
 	return 0;
 }
 
-int apply_run(struct apply_job *job, struct apply_result *out, struct err *e)
+static int run_here(struct apply_job *job, struct apply_result *out, struct err *e)
 {
-	struct apply_result r = { 0 };
+	struct apply_result r = { .attempts = 1 };
 	struct script s;
 	struct arena a;
 	bool outside;
@@ -262,12 +283,162 @@ int apply_run(struct apply_job *job, struct apply_result *out, struct err *e)
 		goto out;
 	if (script_prepare(&a, db_engine(job->db), job->what, job->script, outside, &s, e) != 0)
 		goto out; /* nothing ran, so there is nothing to record */
+	r.n_script = s.body.n;
 	rc = outside ? run_outside(job, &s, &r, e) : run_inside(job, &s, &r, e);
 	if (rc != 0)
-		record_failure(job, &r, e);
+		apply_record_failure(job, &r, NULL, e);
 out:
 	*out = r;
 	arena_clear(&a);
+	return rc;
+}
+
+/* ---- one behind the other ---- */
+
+int feed_by_statement(struct apply_job *job, bool *yes, struct err *e)
+{
+	*yes = !(db_caps(job->db) & DB_TX_DDL);
+	return *yes ? 0 : runs_outside(job, yes, e);
+}
+
+int feed_peek(struct feed_reader *r, struct apply_job **job, struct err *e)
+{
+	*job = r->peeked;
+	if (r->peeked != NULL || r->dry)
+		return 0;
+	switch (r->feed->next(r->feed->arg, &r->peeked, e)) {
+	case 1:
+		*job = r->peeked;
+		return 0;
+	case 0:
+		r->dry = true;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+void feed_take(struct feed_reader *r)
+{
+	r->peeked = NULL;
+}
+
+int apply_again(struct apply_feed *f, const struct apply_job *job, int attempt,
+		const struct err *why, struct err *e)
+{
+	char chance[5];
+	int64_t wait_ms;
+
+	if (why->code != ERR_BUSY || attempt >= APPLY_ATTEMPTS)
+		return 0;
+	/* Two who wait for each other must not meet again: half of it is left to chance. */
+	wait_ms = (int64_t)APPLY_FIRST_WAIT_MS << (attempt - 1);
+	digest_random_hex(2, chance);
+	wait_ms = wait_ms / 2 + (int64_t)strtoul(chance, NULL, 16) % wait_ms;
+	if (f->again != NULL)
+		f->again(f->arg, job, attempt, wait_ms, why);
+	if (wait_fds(NULL, 0, clock_mono_ms() + wait_ms, f->cancel, e) < 0)
+		return -1;
+	return 1;
+}
+
+/* A file: nothing is sent ahead. */
+static int feed_here(struct feed_reader *r, struct err *e)
+{
+	struct apply_feed *f = r->feed;
+	struct apply_result result;
+	struct apply_job *job;
+	struct err why;
+	int rc;
+
+	for (;;) {
+		if (feed_peek(r, &job, e) != 0)
+			return -1;
+		if (job == NULL)
+			return 0;
+		feed_take(r);
+		rc = run_here(job, &result, &why);
+		if (f->done(f->arg, job, &result, rc != 0 ? &why : NULL, e) != 0)
+			return -1;
+		if (rc != 0) {
+			*e = why;
+			return -1;
+		}
+	}
+}
+
+int apply_feed(struct apply_feed *f, struct err *e)
+{
+	struct feed_reader r = { .feed = f };
+	struct apply_job *job;
+
+	if (!(db_caps(f->db) & DB_PIPELINE))
+		return feed_here(&r, e);
+	for (;;) {
+		bool by_statement;
+
+		if (feed_peek(&r, &job, e) != 0)
+			return -1;
+		if (job == NULL)
+			return 0;
+		if (feed_by_statement(job, &by_statement, e) != 0) {
+			struct apply_result none = { .attempts = 1 };
+			struct err why = *e, lost;
+
+			feed_take(&r);
+			if (f->done(f->arg, job, &none, &why, &lost) != 0)
+				*e = lost;
+			return -1;
+		}
+		if ((by_statement ? apply_statements(&r, e) : apply_units(&r, e)) != 0)
+			return -1;
+	}
+}
+
+/* A feed of one. */
+struct single {
+	struct apply_job *job;
+	struct apply_result result;
+	bool given;
+};
+
+static int single_next(void *arg, struct apply_job **job, struct err *e)
+{
+	struct single *s = arg;
+
+	(void)e;
+	if (s->given)
+		return 0;
+	s->given = true;
+	*job = s->job;
+	return 1;
+}
+
+static int single_done(void *arg, struct apply_job *job, const struct apply_result *r,
+		       const struct err *why, struct err *e)
+{
+	struct single *s = arg;
+
+	(void)job;
+	(void)why;
+	(void)e;
+	s->result = *r;
+	return 0;
+}
+
+int apply_run(struct apply_job *job, struct apply_result *out, struct err *e)
+{
+	struct single s = { .job = job };
+	struct apply_feed f = {
+		.db = job->db,
+		.lock = job->lock,
+		.next = single_next,
+		.done = single_done,
+		.arg = &s,
+	};
+	int rc = apply_feed(&f, e);
+
+	*out = s.result;
 	return rc;
 }
 

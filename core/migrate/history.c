@@ -27,6 +27,12 @@ struct entry {
 	struct applied a;
 	int64_t failed_generation; /* the generation failed_attempts counts in */
 	int64_t spent_generation;  /* highest one used by events that a restore undid */
+	/* Of the try that goes statement by statement: in which generation and direction. */
+	int64_t part_generation;
+	bool part_down;
+	int64_t part_attempt; /* highest number of its events; -1 none */
+	size_t cap_hash;
+	const char **hash; /* of the statements that have run; malloced until finish() */
 };
 
 /* Events first <= seq < end are not in force: the restore with seq end undid them. */
@@ -113,7 +119,7 @@ static struct entry *find_or_add(struct builder *b, const struct history_event *
 	}
 	mem_grow(&b->entry, &b->cap, b->n + 1, sizeof(*b->entry));
 	found = &b->entry[b->n++];
-	*found = (struct entry){ 0 };
+	*found = (struct entry){ .part_attempt = -1 };
 	if (b->last_ns == NULL || strcmp(b->last_ns, ns) != 0)
 		b->last_ns = arena_strdup(&b->h->arena, ns);
 	found->a.ns = b->last_ns;
@@ -141,11 +147,107 @@ static void clear_failure(struct applied *a)
 	a->failed_at_utc_ms = 0;
 }
 
+/* ---- statement by statement ---- */
+
+static void clear_open(struct applied *a)
+{
+	a->open_objects = a->open_session = a->open_hash = NULL;
+}
+
+/* The migration is whole again, in one direction or the other. */
+static void clear_parts(struct entry *x)
+{
+	clear_open(&x->a);
+	x->a.partial = x->a.partial_down = false;
+	x->a.statements_done = x->a.statements_total = x->a.partial_attempt = 0;
+	x->a.partial_checksum = NULL;
+	x->part_generation = 0;
+	x->part_attempt = -1;
+}
+
+/* The event belongs to a try that goes on or begins with it. */
+static void part_of(struct builder *b, struct entry *x, const struct history_event *ev)
+{
+	struct applied *a = &x->a;
+
+	if (x->part_generation != ev->generation || x->part_down != ev->down)
+		clear_parts(x);
+	x->part_generation = ev->generation;
+	x->part_down = ev->down;
+	if (ev->attempt > x->part_attempt)
+		x->part_attempt = ev->attempt;
+	a->partial_attempt = x->part_attempt + 1;
+	a->partial_down = ev->down;
+	if (ev->statements > 0)
+		a->statements_total = ev->statements;
+	if (ev->checksum != NULL && ev->checksum[0] != '\0')
+		a->partial_checksum = keep(b, ev->down ? ev->down_checksum : ev->checksum);
+	if (!a->applied || ev->down)
+		set_actor(b, a, ev);
+}
+
+static void statement_done(struct builder *b, struct entry *x, const struct history_event *ev)
+{
+	struct applied *a = &x->a;
+	const char *hash = ev->hash != NULL && ev->hash[0] != '\0' ? ev->hash : a->open_hash;
+
+	/* Only the next one counts: events come in the order in which statements ran. */
+	if (ev->statement != a->statements_done + 1)
+		return;
+	mem_grow(&x->hash, &x->cap_hash, (size_t)ev->statement, sizeof(*x->hash));
+	x->hash[ev->statement - 1] = arena_strdup(&b->h->arena, text(hash));
+	a->statements_done = ev->statement;
+	a->partial = true;
+	clear_open(a);
+}
+
+static void on_intent(struct builder *b, struct entry *x, const struct history_event *ev)
+{
+	clear_failure(&x->a);
+	part_of(b, x, ev);
+	if (ev->statement != x->a.statements_done + 1)
+		return;
+	x->a.open_hash = keep(b, ev->hash);
+	x->a.open_objects = keep(b, ev->objects);
+	x->a.open_session = keep(b, ev->session);
+	x->a.partial = true;
+}
+
+static void on_statement(struct builder *b, struct entry *x, const struct history_event *ev)
+{
+	clear_failure(&x->a);
+	part_of(b, x, ev);
+	statement_done(b, x, ev);
+}
+
+static void on_marked(struct builder *b, struct entry *x, const struct history_event *ev)
+{
+	clear_failure(&x->a);
+	part_of(b, x, ev);
+	if (ev->done)
+		statement_done(b, x, ev);
+	else if (ev->statement == x->a.statements_done + 1)
+		clear_open(&x->a);
+	x->a.partial = x->a.statements_done > 0 || x->a.open_hash != NULL;
+}
+
+/* A failed statement did not run, but where nothing could tell: that stays open. */
+static void part_failed(struct builder *b, struct entry *x, const struct history_event *ev)
+{
+	if (ev->statements == 0)
+		return;
+	part_of(b, x, ev);
+	if (x->a.open_objects != NULL)
+		clear_open(&x->a);
+	x->a.partial = x->a.statements_done > 0 || x->a.open_hash != NULL;
+}
+
 static void on_applied(struct builder *b, struct entry *x, const struct history_event *ev)
 {
 	struct applied *a = &x->a;
 
 	clear_failure(a);
+	clear_parts(x);
 	/* Attempts are numbered within a generation, over up and down alike. */
 	if (x->failed_generation != ev->generation)
 		a->failed_attempts = 0;
@@ -168,6 +270,7 @@ static void on_rolled_back(struct builder *b, struct entry *x, const struct hist
 	struct applied *a = &x->a;
 
 	clear_failure(a);
+	clear_parts(x);
 	a->applied = a->baselined = a->accepted = false;
 	a->checksum = a->down_checksum = NULL;
 	a->failed_attempts = a->accepted_attempts = 0;
@@ -210,6 +313,7 @@ static void on_failed(struct builder *b, struct entry *x, const struct history_e
 	/* What is in force keeps the name of who applied it. */
 	if (!a->applied)
 		set_actor(b, a, ev);
+	part_failed(b, x, ev);
 }
 
 /* The restore that undid the event, or NULL. */
@@ -270,8 +374,14 @@ static void add_up(struct builder *b, const struct history_event *ev)
 		on_failed(b, x, ev);
 		break;
 	case EVENT_INTENT:
+		on_intent(b, x, ev);
+		break;
 	case EVENT_STATEMENT:
+		on_statement(b, x, ev);
+		break;
 	case EVENT_MARKED:
+		on_marked(b, x, ev);
+		break;
 	case EVENT_RESTORED:
 	case EVENT_KINDS:
 		break;
@@ -296,6 +406,9 @@ static void keep_event(struct builder *b, const struct history_event *ev)
 	to->who = keep_again(b, &b->last_who, ev->who);
 	to->host = keep_again(b, &b->last_host, ev->host);
 	to->error = keep(b, ev->error);
+	to->hash = keep(b, ev->hash);
+	to->objects = keep(b, ev->objects);
+	to->session = keep(b, ev->session);
 }
 
 static void note_restore(struct builder *b, const struct history_event *ev)
@@ -353,6 +466,8 @@ static void drop_undone_restores(struct builder *b)
 static int read_again(struct builder *b, struct db *db, struct err *e)
 {
 	drop_undone_restores(b);
+	for (size_t i = 0; i < b->n; i++)
+		mem_free(b->entry[i].hash);
 	b->n = 0;
 	b->with_events = false; /* kept already */
 	if (b->n_slot > 0)
@@ -380,7 +495,16 @@ static void finish(struct builder *b)
 	h->list = arena_alloc(&h->arena, (b->n + 1) * sizeof(*h->list));
 	h->n = b->n;
 	for (size_t i = 0; i < b->n; i++) {
-		h->list[i] = b->entry[i].a;
+		const struct entry *x = &b->entry[i];
+		size_t n = (size_t)x->a.statements_done;
+
+		h->list[i] = x->a;
+		if (n > 0) {
+			const char **hash = arena_alloc(&h->arena, n * sizeof(*hash));
+
+			memcpy(hash, x->hash, n * sizeof(*hash));
+			h->list[i].done_hash = hash;
+		}
 		h->n_applied += h->list[i].applied;
 		sorted = sorted && (i == 0 || applied_cmp(&h->list[i - 1], &h->list[i]) < 0);
 	}
@@ -405,6 +529,8 @@ int history_read(struct db *db, bool with_events, struct history **out, struct e
 	rc = 0;
 out:
 	mem_free(b.undone);
+	for (size_t i = 0; i < b.n; i++)
+		mem_free(b.entry[i].hash);
 	mem_free(b.entry);
 	mem_free(b.slot);
 	history_free(h);

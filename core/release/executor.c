@@ -102,15 +102,16 @@ static bool asked_to_end(struct executor *x)
 
 static enum verdict verdict_of(struct executor *x, const struct err *e)
 {
-	if (x->journal_failed || e->code == ERR_FENCED || control_fenced(x->control))
+	/* A broken connection: what became of the step is known to the database alone. */
+	if (x->journal_failed || e->code == ERR_FENCED || e->code == ERR_LOST ||
+	    control_fenced(x->control))
 		return VERDICT_LOST;
 	if (e->code == ERR_CANCELLED && cancel_fired(&x->work))
 		return VERDICT_ABORT;
 	return VERDICT_FAILED;
 }
 
-/* The intent, on the disk before the act where the act would not record itself. */
-static int step_intend(struct executor *x, const struct step *s, const char *what, struct err *e)
+int executor_intend(struct executor *x, const struct step *s, const char *what, struct err *e)
 {
 	bool world = step_ops_of[s->kind]->flags & STEP_CHANGES_WORLD;
 	json_t *j = json_object();
@@ -164,7 +165,7 @@ static enum verdict step_act(struct executor *x, const struct step *s, struct er
 {
 	int64_t start = clock_mono_ms();
 
-	if (step_intend(x, s, "act", e))
+	if (executor_intend(x, s, "act", e))
 		return verdict_of(x, e);
 	x->run->step[s->n - 1].state = STEP_RUNNING;
 	x->text[0] = '\0';
@@ -173,8 +174,33 @@ static enum verdict step_act(struct executor *x, const struct step *s, struct er
 	return step_over(x, s, STEP_DONE, clock_mono_ms() - start, x->text, NULL, VERDICT_DONE, e);
 }
 
-static enum verdict step_do(struct executor *x, const struct step *s, struct err *e)
+/* Steps from s on, as many as can be sent ahead; *s is moved to the last one that has its result. */
+static enum verdict steps_act(struct executor *x, const struct step **s, struct err *e)
 {
+	const struct step_ops *ops = step_ops_of[(*s)->kind];
+	size_t first = (size_t)((*s)->n - 1), next = first;
+	int64_t start = clock_mono_ms();
+
+	if (ops->act_many == NULL || !(db_caps(x->db) & DB_PIPELINE))
+		return step_act(x, *s, e);
+	x->text[0] = '\0';
+	if (ops->act_many(x, first, &next, e) == 0) {
+		*s = &x->plan->step[next > first ? next - 1 : first];
+		return VERDICT_DONE;
+	}
+	if (next >= x->plan->n_step || (e->code == ERR_CANCELLED && next > first)) {
+		*s = &x->plan->step[next - 1];
+		return verdict_of(x, e);
+	}
+	*s = &x->plan->step[next];
+	x->run->current = (*s)->n;
+	return step_broken(x, *s, clock_mono_ms() - start, e);
+}
+
+/* *at is the step; on return the last one that this call was about. */
+static enum verdict step_do(struct executor *x, const struct step **at, struct err *e)
+{
+	const struct step *s = *at;
 	enum probe_result probe;
 
 	x->run->current = s->n;
@@ -187,7 +213,7 @@ static enum verdict step_do(struct executor *x, const struct step *s, struct err
 	if (probe == PROBE_DONE)
 		return step_over(x, s, STEP_DONE, 0, x->text, NULL, VERDICT_DONE, e);
 	if (probe == PROBE_TODO)
-		return step_act(x, s, e);
+		return steps_act(x, at, e);
 	/* A probe that cannot tell is a failure of the step, with nothing done. */
 	x->text[0] = '\0';
 	return step_broken(x, s, 0, e);
@@ -208,6 +234,8 @@ static void end_lost(struct executor *x, struct outcome *o, const struct err *wh
 	if (x->journal_failed)
 		err_hint(&o->err, "the run is interrupted: make room, then bascule resume %s",
 			 x->run->number);
+	else if (why->code == ERR_LOST)
+		err_hint(&o->err, "bascule resume %s", x->run->number);
 }
 
 static void end_asked(struct executor *x, struct outcome *o)
@@ -230,12 +258,47 @@ static void end_asked(struct executor *x, struct outcome *o)
 	strbuf_clear(&done);
 }
 
+/* Did the step where the run stands stop inside its migration? */
+static bool stays_partial(struct executor *x)
+{
+	const struct step *s = x->run->current > 0 ? &x->plan->step[x->run->current - 1] : NULL;
+	const struct history *h;
+	const struct applied *a;
+	struct err e;
+
+	if (!s || (s->kind != STEP_UP && s->kind != STEP_DOWN) || (db_caps(x->db) & DB_LOCAL_FILE))
+		return false;
+	executor_forget_history(x);
+	if (executor_history(x, &h, &e))
+		return false;
+	a = history_find(h, s->ns, s->id);
+	return a && a->partial && a->partial_down == (s->kind == STEP_DOWN);
+}
+
+/* A migration that stays in the middle is not over, and so is its run not: it goes on behind a resume, and
+ * until then keeps others away from a schema that no file describes. */
+static void end_partial(struct executor *x, struct outcome *o, const struct err *why)
+{
+	json_t *j = json_object();
+
+	end_with(o, RUN_RUNNING, 1, why);
+	if (!o->err.hint[0])
+		err_hint(&o->err, "bascule resume %s", x->run->number);
+	json_put_int(j, "exit", 1);
+	json_object_set_new(j, "error", record_error(&o->err));
+	record_note(x, "progress", 0, j);
+}
+
 /* The error of the step, with what stays behind. */
 static void end_failed(struct executor *x, struct outcome *o, const struct err *why)
 {
 	int exit_code = why->code == ERR_GATE || why->code == ERR_CORRUPT ? 3 : 1;
 	struct strbuf done;
 
+	if (stays_partial(x)) {
+		end_partial(x, o, why);
+		return;
+	}
 	end_with(o, RUN_FAILED, exit_code, why);
 	if (exit_code == 3)
 		return;
@@ -356,7 +419,7 @@ static bool failed_decide(struct executor *x, const struct step *s, const struct
 	}
 	if (x->plan->env.on_failure == FAILURE_PAUSE)
 		return pause_decide(x, s, why, again, o);
-	if (x->plan->env.undo_migrations == UNDO_ALWAYS)
+	if (x->plan->env.undo_migrations == UNDO_ALWAYS && !stays_partial(x))
 		executor_undo(x, why, o);
 	else
 		end_failed(x, o, why);
@@ -383,7 +446,7 @@ static bool gates_again(struct executor *x, struct outcome *o)
 		if (++gates == x->plan->step + x->plan->n_step)
 			return true;
 	executor_forget_history(x);
-	switch (step_do(x, gates, &e)) {
+	switch (step_do(x, &gates, &e)) {
 	case VERDICT_DONE:
 		return true;
 	case VERDICT_STOP:
@@ -419,8 +482,9 @@ void executor_steps(struct executor *x, struct outcome *o)
 		again = false;
 		if (step_is_settled(x, s))
 			continue;
-		switch (step_do(x, s, &e)) {
+		switch (step_do(x, &s, &e)) {
 		case VERDICT_DONE:
+			i = (size_t)(s->n - 1);
 			continue;
 		case VERDICT_STOP:
 		case VERDICT_ABORT:
@@ -430,6 +494,7 @@ void executor_steps(struct executor *x, struct outcome *o)
 			end_lost(x, o, &e);
 			return;
 		case VERDICT_FAILED:
+			i = (size_t)(s->n - 1);
 			if (!failed_decide(x, s, &e, &again, o) || !gates_again(x, o))
 				return;
 			break;

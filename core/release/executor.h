@@ -85,6 +85,9 @@ void record_ended(struct executor *x, const struct outcome *o);
 
 /* All steps behind the lock, to the outcome. */
 void executor_steps(struct executor *x, struct outcome *o);
+/* The intent line, on the disk before the act where the act would not record itself. what: "act". */
+int executor_intend(struct executor *x, const struct step *s, const char *what,
+		    struct err *e) MUST_CHECK;
 /* What the step says about itself in its result line. */
 void executor_say(struct executor *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The history as it is under our lock; borrowed until the next executor_forget_history. */

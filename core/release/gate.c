@@ -28,7 +28,9 @@ struct gate_rule {
 /* --- The table ------------------------------------------------------------------------------------ */
 
 #define ON(op) (1u << (op))
-#define ON_ALL (ON(OP_MIGRATE) | ON(OP_ROLLBACK) | ON(OP_BASELINE) | ON(OP_ACCEPT) | ON(OP_RESTORE))
+#define ON_ALL \
+	(ON(OP_MIGRATE) | ON(OP_ROLLBACK) | ON(OP_BASELINE) | ON(OP_ACCEPT) | ON(OP_MARK) | \
+	 ON(OP_RESTORE))
 #define ON_FILES (ON(OP_MIGRATE) | ON(OP_BASELINE) | ON(OP_ACCEPT))
 
 static const struct gate_rule rules[] = {
@@ -52,7 +54,8 @@ static const struct gate_rule rules[] = {
 	{ GATE_SAME_HISTORY, ON_ALL & ~ON(OP_RESTORE), false, false,
 	  "the history of %s is the one the plan was made on", gate_same_history_open,
 	  gate_plan_again },
-	{ GATE_UNFINISHED, ON_ALL, false, true,
+	/* A mark is what the run that stopped waits for. */
+	{ GATE_UNFINISHED, ON_ALL & ~ON(OP_MARK), false, true,
 	  "a run of %s that stopped is resumed or aborted before the next", gate_unfinished_open,
 	  gate_unfinished_satisfy },
 };

@@ -16,7 +16,7 @@
 
 static const char *const operation_names[OP_KINDS] = {
 	[OP_MIGRATE] = "migrate", [OP_ROLLBACK] = "rollback", [OP_BASELINE] = "baseline",
-	[OP_ACCEPT] = "accept",   [OP_RESTORE] = "restore",
+	[OP_ACCEPT] = "accept",   [OP_MARK] = "mark",         [OP_RESTORE] = "restore",
 };
 
 static const char *const step_kind_names[STEP_KINDS] = {
@@ -178,7 +178,7 @@ static void note_lock(struct plan_make *m)
 static int (*const makers[OP_KINDS])(struct plan_make *m, struct err *e) = {
 	[OP_MIGRATE] = plan_make_migrate,   [OP_ROLLBACK] = plan_make_rollback,
 	[OP_BASELINE] = plan_make_baseline, [OP_ACCEPT] = plan_make_accept,
-	[OP_RESTORE] = plan_make_restore,
+	[OP_MARK] = plan_make_mark,         [OP_RESTORE] = plan_make_restore,
 };
 
 /* Finds the environments and the history of the target. */

@@ -12,7 +12,15 @@
 #include "core/migrate/matrix.h"
 #include "core/release/env.h"
 
-enum operation { OP_MIGRATE, OP_ROLLBACK, OP_BASELINE, OP_ACCEPT, OP_RESTORE, OP_KINDS };
+enum operation {
+	OP_MIGRATE,
+	OP_ROLLBACK,
+	OP_BASELINE,
+	OP_ACCEPT,
+	OP_MARK, /* of a statement of a partial migration: has it run? */
+	OP_RESTORE,
+	OP_KINDS
+};
 const char *operation_name(enum operation op);
 int operation_of(const char *name); /* -1 when unknown */
 
@@ -47,9 +55,13 @@ struct step {
 	bool no_transaction;
 	bool has_down; /* one that does something; else none is stored (an empty one undoes nothing) */
 	enum event_kind event; /* STEP_RECORD */
-	const char *reason;    /* STEP_RECORD accept */
-	const char *backup;    /* STEP_RESTORE: id; STEP_BACKUP: trigger */
-	const char *path;      /* STEP_RESTORE: folder of the backup; STEP_STATE_FILE: the file */
+	const char *reason;    /* STEP_RECORD accept, mark */
+	/* STEP_RECORD mark: the statement, of how many, of which direction, and whether it has run. STEP_UP,
+	 * STEP_DOWN of a partial one: the first statement that runs, of how many; 0: all. */
+	int64_t statement, statements;
+	bool statement_down, statement_done;
+	const char *backup; /* STEP_RESTORE: id; STEP_BACKUP: trigger */
+	const char *path;   /* STEP_RESTORE: folder of the backup; STEP_STATE_FILE: the file */
 };
 
 struct gate {
@@ -124,11 +136,13 @@ struct plan_request {
 	enum operation op;
 	const char *environment;
 	const char *to;         /* migrate --to ID (the id, or a version label); baseline --to */
-	const char *only;       /* accept ID */
+	const char *only;       /* accept ID, mark ID */
 	int64_t last;           /* rollback last N; 0 when not */
 	const char *to_version; /* rollback to-version V */
 	bool down_from_file;
-	const char *reason;      /* accept */
+	const char *reason;      /* accept, mark */
+	int64_t statement;       /* mark */
+	bool statement_done;     /* mark … done, or not-done */
 	const char *backup;      /* restore: id */
 	const char *backup_path; /* restore: folder, filled by the caller from backup_find */
 	const struct plan_override *override;

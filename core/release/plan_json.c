@@ -32,6 +32,7 @@ enum field_type {
 	F_WORD,
 	F_TEXT_NEW,  /* as F_TEXT_OR_NULL, may be missing */
 	F_INT64_NEW, /* as F_INT64, may be missing: 0 */
+	F_BOOL_NEW,  /* as F_BOOL, may be missing: false */
 };
 
 struct field {
@@ -125,6 +126,10 @@ static const struct field step_fields[] = {
 	{ "reason", F_TEXT_OR_NULL, AT(step, reason) },
 	{ "backup", F_TEXT_OR_NULL, AT(step, backup) },
 	{ "path", F_TEXT_OR_NULL, AT(step, path) },
+	{ "statement", F_INT64_NEW, AT(step, statement) },
+	{ "statements", F_INT64_NEW, AT(step, statements) },
+	{ "statement_down", F_BOOL_NEW, AT(step, statement_down) },
+	{ "statement_done", F_BOOL_NEW, AT(step, statement_done) },
 	{ NULL, F_TEXT, 0, NULL },
 };
 
@@ -206,6 +211,7 @@ static void put_field(json_t *j, const struct field *f, const char *at)
 		json_put_str(j, f->key, text);
 		break;
 	case F_BOOL:
+	case F_BOOL_NEW:
 		memcpy(&flag, at, sizeof(flag));
 		json_put_bool(j, f->key, flag);
 		break;
@@ -363,6 +369,11 @@ static int take_fields(struct arena *a, const json_t *j, const struct field *f, 
 		case F_TEXT_OR_NULL:
 		case F_TEXT_NEW:
 			rc = take_text(a, j, f, at, e);
+			break;
+		case F_BOOL_NEW:
+			flag = json_bool_opt(j, f->key, false);
+			memcpy(at, &flag, sizeof(flag));
+			rc = 0;
 			break;
 		case F_BOOL:
 			rc = json_bool(j, f->key, &flag, e);

@@ -102,7 +102,7 @@ void step_set_migration(struct plan *p, struct step *s, const struct pick *k)
 void plan_add_opening(struct plan_make *m, const char *trigger)
 {
 	struct plan *p = m->plan;
-	bool record = p->op == OP_BASELINE || p->op == OP_ACCEPT;
+	bool record = p->op == OP_BASELINE || p->op == OP_ACCEPT || p->op == OP_MARK;
 	struct step *s;
 
 	plan_add_step(m, STEP_LOCK, arena_printf(&p->arena, "take the lock of %s", p->environment),

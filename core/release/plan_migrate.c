@@ -10,6 +10,7 @@
 #include "core/release/plan_make.h"
 
 #include "core/base/clock.h"
+#include "core/db/db.h"
 
 #include <string.h>
 
@@ -37,6 +38,12 @@ static void add_up(struct plan_make *m, const struct pick *k)
 	s->no_return = no_return;
 	s->expect_ms = make_expect_ms(m, k->file);
 	s->generation = (k->applied ? k->applied->generation : 0) + 1;
+	if (k->applied && k->applied->partial && !k->applied->partial_down) {
+		s->statement = k->applied->statements_done + 1;
+		s->statements = k->applied->statements_total;
+		s->what = arena_printf(&p->arena, "%s, from statement %lld of %lld", s->what,
+				       (long long)s->statement, (long long)s->statements);
+	}
 }
 
 static void note_no_return(struct plan_make *m)
@@ -59,7 +66,21 @@ static void note_no_return(struct plan_make *m)
 /* What happens when a step fails, before anybody has to ask at night. */
 static void note_failure(struct plan_make *m)
 {
+	const struct db_ops *driver = db_driver(m->env->dsn.engine);
 	char span[CLOCK_TEXT_SIZE];
+
+	if (driver != NULL && !(driver->caps & DB_TX_DDL)) {
+		plan_note(
+			m->plan,
+			"no transaction holds a migration together on %s: if a statement fails, those"
+			" before it stay, and bascule resume goes on from it",
+			driver->scheme);
+		if (m->env->on_failure == FAILURE_PAUSE)
+			plan_note(m->plan,
+				  "if a step fails: the run pauses and keeps the lock for %s",
+				  clock_span(m->env->pause_limit_ms, span));
+		return;
+	}
 
 	if (m->env->on_failure == FAILURE_PAUSE)
 		plan_note(

@@ -114,6 +114,41 @@ static int put_run(struct executor *x, struct db *db, enum run_state state, stru
 			      x->run->plan_digest, e);
 }
 
+/* Run and lines in one unit: one answer, however many lines. fenced: in an open transaction behind its
+ * fence; else in one of its own. */
+static int copy_ahead(struct executor *x, enum run_state state, bool fenced, struct err *e)
+{
+	const struct copy_queue *q = &x->queue;
+	struct arena a;
+	struct db_item *item;
+	size_t n = 0, failed;
+	int ret = -1;
+
+	arena_init(&a);
+	item = arena_alloc(&a, (q->n + 4) * sizeof(*item));
+	if (!fenced) {
+		item[n++].text = SV("BEGIN");
+		lock_fence_item(x->lock, x->db, &a, &item[n++]);
+	}
+	ledger_run_item(&a, x->db, x->run->id, operation_name(x->plan->op), x->run->who,
+			x->run->from, x->run->created_utc_ms, run_state_name(state),
+			x->run->plan_digest, &item[n++]);
+	for (size_t i = 0; i < q->n; i++)
+		ledger_line_item(&a, x->db, x->run->id, q->line[i].epoch, q->line[i].seq,
+				 sv_n(q->text.data + q->line[i].at, q->line[i].n), &item[n++]);
+	item[n++].text = SV("COMMIT");
+	if (db_unit_send(x->db, item, n, e) == 0)
+		ret = db_unit_result(x->db, &failed, e);
+	if (ret) {
+		struct err ignored;
+
+		(void)!db_units_clear(x->db, &ignored);
+		(void)lock_fence_judge(x->lock, x->db, e);
+	}
+	arena_clear(&a);
+	return ret;
+}
+
 static int put_lines(struct executor *x, struct db *db, struct err *e)
 {
 	const struct copy_queue *q = &x->queue;
@@ -161,6 +196,13 @@ void record_copied(struct executor *x)
 int record_copy(struct executor *x, struct err *e)
 {
 	x->queue.offered = false;
+	if (db_caps(x->db) & DB_PIPELINE) {
+		if (copy_ahead(x, RUN_RUNNING, false, e))
+			return -1;
+		x->queue.offered = true;
+		record_copied(x);
+		return 0;
+	}
 	if (db_begin(x->db, e))
 		return -1;
 	if (lock_fence(x->lock, x->db, e) || record_copy_with(x, x->db, e) || db_commit(x->db, e)) {
@@ -189,13 +231,19 @@ static json_t *ended_fields(const struct outcome *o, size_t not_copied)
 static int ended_with_copy(struct executor *x, const struct outcome *o, bool *written,
 			   struct err *e)
 {
+	bool ahead = db_caps(x->db) & DB_PIPELINE;
+
 	if (db_begin(x->db, e))
 		return -1;
 	if (lock_fence(x->lock, x->db, e))
 		goto undo;
 	*written = true;
-	if (record_line(x, "ended", 0, ended_fields(o, 0), true, e) ||
-	    put_run(x, x->db, o->state, e) || put_lines(x, x->db, e) || db_commit(x->db, e))
+	if (record_line(x, "ended", 0, ended_fields(o, 0), true, e))
+		goto undo;
+	if (ahead && copy_ahead(x, o->state, true, e))
+		goto undo;
+	if (!ahead &&
+	    (put_run(x, x->db, o->state, e) || put_lines(x, x->db, e) || db_commit(x->db, e)))
 		goto undo;
 	x->queue.offered = true;
 	record_copied(x);

@@ -105,6 +105,12 @@ void command_plan(struct strbuf *out, const struct plan_make *m)
 		strbuf_adds(out, " --reason");
 		add_word(out, r->reason ? r->reason : "why");
 		break;
+	case OP_MARK:
+		add_word(out, r->only);
+		strbuf_addf(out, " --statement %lld %s --reason", (long long)r->statement,
+			    r->statement_done ? "done" : "not-done");
+		add_word(out, r->reason ? r->reason : "why");
+		break;
 	case OP_RESTORE:
 		add_word(out, r->backup);
 		break;

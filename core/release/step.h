@@ -26,6 +26,10 @@ struct step_ops {
 	unsigned flags;
 	enum probe_result (*probe)(struct executor *x, const struct step *s, struct err *e);
 	int (*act)(struct executor *x, const struct step *s, struct err *e);
+	/* Several steps of this kind from x->plan->step[first] on, sent ahead of their answers; NULL, or not on
+	 * this engine: one by one. The probe of the first has said that it is to be done. Writes intents and results
+	 * of those that are done to *next, which is behind the last of them; -1: step *next failed. */
+	int (*act_many)(struct executor *x, size_t first, size_t *next, struct err *e);
 	/* NULL: nothing to undo. Looks first; STEP_NOTHING_TO_UNDO (executor.h) when this run did nothing. */
 	int (*undo)(struct executor *x, const struct step *s, struct err *e);
 };

@@ -11,6 +11,8 @@
  */
 #include "core/release/executor.h"
 
+#include "core/base/json.h"
+#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/migrate/apply.h"
 #include "core/migrate/source.h"
@@ -65,9 +67,67 @@ static void event_of_step(struct executor *x, const struct step *s, enum event_k
 
 static void say_failure(struct executor *x, const struct step *s, const struct apply_result *r)
 {
-	if (r->failed_line > 0)
+	const char *file = s->file ? s->file : s->id;
+
+	if (r->failed_line > 0 && r->statement_by_statement)
+		executor_say(x, "failed at statement %zu of %zu, line %d of %s: %s",
+			     r->failed_statement, r->n_script, r->failed_line, file, r->failed_sql);
+	else if (r->failed_line > 0)
 		executor_say(x, "failed at line %d of %s, its transaction was rolled back",
-			     r->failed_line, s->file ? s->file : s->id);
+			     r->failed_line, file);
+}
+
+/* One direction of a step, ready to run, and the texts it points to. */
+struct migrate_job {
+	struct apply_job job;
+	struct strbuf up, down;
+};
+
+static void job_clear(struct migrate_job *m)
+{
+	strbuf_clear(&m->up);
+	strbuf_clear(&m->down);
+}
+
+static int job_init(struct migrate_job *m, struct executor *x, const struct step *s,
+		    enum event_kind kind, int64_t generation, struct err *e)
+{
+	strbuf_init(&m->up, SOURCE_FILE_MAX);
+	strbuf_init(&m->down, SOURCE_FILE_MAX);
+	if (frozen(x, s->checksum, &m->up, e) || frozen(x, s->down_checksum, &m->down, e) ||
+	    find_applied(x, s, &m->job.before, e)) {
+		job_clear(m);
+		return -1;
+	}
+	m->job = (struct apply_job){
+		.db = x->db,
+		.lock = x->lock,
+		.up = strbuf_sv(&m->up),
+		.down = strbuf_sv(&m->down),
+		.script = kind == EVENT_APPLIED ? strbuf_sv(&m->up) : strbuf_sv(&m->down),
+		.what = s->file && s->file[0] ? s->file : s->id,
+		.environment = x->plan->environment,
+		.no_transaction = s->no_transaction,
+		.before = m->job.before,
+		.with = record_copy_due(x) ? record_copy_with : NULL,
+		.arg = x,
+	};
+	event_of_step(x, s, kind, generation, &m->job.event);
+	return 0;
+}
+
+static void say_success(struct executor *x, const struct apply_result *r)
+{
+	char tries[40] = "";
+
+	if (r->attempts > 1)
+		snprintf(tries, sizeof(tries), ", at try %d", r->attempts);
+	if (r->n_statement < r->n_script)
+		executor_say(x, "statements %zu to %zu of %zu%s", r->n_script - r->n_statement + 1,
+			     r->n_script, r->n_script, tries);
+	else
+		executor_say(x, "%zu statement%s%s", r->n_statement, r->n_statement == 1 ? "" : "s",
+			     tries);
 }
 
 /* Runs one direction with its event. */
@@ -75,37 +135,158 @@ static int run_script_of(struct executor *x, const struct step *s, enum event_ki
 			 int64_t generation, struct err *e)
 {
 	struct apply_result result = { 0 };
-	struct apply_job job;
-	struct strbuf up, down;
-	int ret = -1;
+	struct migrate_job m;
+	int ret;
 
-	strbuf_init(&up, SOURCE_FILE_MAX);
-	strbuf_init(&down, SOURCE_FILE_MAX);
-	if (frozen(x, s->checksum, &up, e) || frozen(x, s->down_checksum, &down, e))
-		goto out;
-	job = (struct apply_job){
-		.db = x->db,
-		.lock = x->lock,
-		.up = strbuf_sv(&up),
-		.down = strbuf_sv(&down),
-		.script = kind == EVENT_APPLIED ? strbuf_sv(&up) : strbuf_sv(&down),
-		.what = s->file && s->file[0] ? s->file : s->id,
-		.no_transaction = s->no_transaction,
-		.with = record_copy_due(x) ? record_copy_with : NULL,
-		.arg = x,
-	};
-	event_of_step(x, s, kind, generation, &job.event);
+	if (job_init(&m, x, s, kind, generation, e))
+		return -1;
 	x->queue.offered = false;
-	ret = apply_run(&job, &result, e);
+	ret = apply_run(&m.job, &result, e);
 	if (ret) {
 		say_failure(x, s, &result);
-		goto out;
+	} else {
+		record_copied(x);
+		say_success(x, &result);
 	}
-	record_copied(x);
-	executor_say(x, "%zu statement%s", result.n_statement, result.n_statement == 1 ? "" : "s");
-out:
-	strbuf_clear(&up);
-	strbuf_clear(&down);
+	job_clear(&m);
+	return ret;
+}
+
+/* --- Several, sent ahead -------------------------------------------------------------------- */
+
+#define AHEAD_MAX 64 /* made ready and not answered; apply keeps far fewer under way */
+
+struct ahead {
+	struct executor *x;
+	enum step_kind kind;
+	size_t first, given, told;         /* indexes of steps; given: the next to give */
+	struct migrate_job job[AHEAD_MAX]; /* of step i: i % AHEAD_MAX */
+	bool intended;                     /* the step told next has its intent line */
+};
+
+/* The intent of the step that is the oldest now. Those behind it may run already: what proves them is the
+ * event in their own transaction, or their own intents in the ledger. */
+static int ahead_intend(struct ahead *a, struct err *e)
+{
+	const struct step *s;
+
+	if (a->intended || a->told >= a->given)
+		return 0;
+	a->intended = true;
+	s = &a->x->plan->step[a->told];
+	a->x->run->current = s->n;
+	a->x->run->step[a->told].state = STEP_RUNNING;
+	return executor_intend(a->x, s, "act", e);
+}
+
+/* Did somebody ask for something? Taken by the loop, between two feeds. */
+static bool is_asked(const struct executor *x)
+{
+	struct pollfd fd = { .fd = control_fd(x->control), .events = POLLIN };
+	struct err ignored;
+
+	return wait_fds(&fd, 1, 0, NULL, &ignored) != 0;
+}
+
+static int ahead_next(void *arg, struct apply_job **job, struct err *e)
+{
+	struct ahead *a = arg;
+	struct executor *x = a->x;
+	const struct step *s;
+	struct migrate_job *m;
+
+	if (a->given >= x->plan->n_step || a->given - a->told >= AHEAD_MAX)
+		return 0;
+	s = &x->plan->step[a->given];
+	if (s->kind != a->kind || x->run->step[a->given].state == STEP_SKIPPED)
+		return 0;
+	if (lock_lease(x->lock, e))
+		return -1;
+	if (a->given > a->first) {
+		if (record_copy_due(x) || is_asked(x) || control_fenced(x->control))
+			return 0;
+		/* The loop tells what is done already, and what cannot be told. */
+		if (step_ops_of[s->kind]->probe(x, s, e) != PROBE_TODO)
+			return 0;
+	}
+	m = &a->job[a->given % AHEAD_MAX];
+	if (job_init(m, x, s, s->kind == STEP_UP ? EVENT_APPLIED : EVENT_ROLLED_BACK, s->generation,
+		     e))
+		return -1;
+	a->given++;
+	if (ahead_intend(a, e))
+		return -1;
+	*job = &m->job;
+	return 1;
+}
+
+static int ahead_done(void *arg, struct apply_job *job, const struct apply_result *r,
+		      const struct err *why, struct err *e)
+{
+	struct ahead *a = arg;
+	struct executor *x = a->x;
+	const struct step *s = &x->plan->step[a->told];
+
+	(void)job;
+	x->text[0] = '\0';
+	if (why) {
+		say_failure(x, s, r);
+		return 0;
+	}
+	say_success(x, r);
+	if (executor_result(x, s, STEP_DONE, r->took_ms, x->text, NULL, e))
+		return -1;
+	job_clear(&a->job[a->told % AHEAD_MAX]);
+	a->told++;
+	a->intended = false;
+	return ahead_intend(a, e);
+}
+
+static void ahead_again(void *arg, const struct apply_job *job, int attempt, int64_t wait_ms,
+			const struct err *why)
+{
+	struct ahead *a = arg;
+	json_t *j = json_object();
+
+	(void)job;
+	json_put_int(j, "attempt", attempt);
+	json_put_int(j, "wait_ms", wait_ms);
+	json_put_str(j, "text", "a lock was not to be had in time; trying again");
+	json_object_set_new(j, "error", record_error(why));
+	record_note(a->x, "progress", a->x->plan->step[a->told].n, j);
+}
+
+static int migrate_many(struct executor *x, size_t first, size_t *next, struct err *e)
+{
+	struct ahead a = {
+		.x = x,
+		.kind = x->plan->step[first].kind,
+		.first = first,
+		.given = first,
+		.told = first,
+	};
+	struct apply_feed f = {
+		.db = x->db,
+		.lock = x->lock,
+		.cancel = &x->work,
+		.next = ahead_next,
+		.done = ahead_done,
+		.again = ahead_again,
+		.arg = &a,
+	};
+	int ret = apply_feed(&f, e);
+	struct err copy;
+
+	for (size_t i = a.told; i < a.given; i++)
+		job_clear(&a.job[i % AHEAD_MAX]);
+	*next = a.told;
+	if (ret == 0 && record_copy_due(x) && record_copy(x, &copy)) {
+		if (copy.code == ERR_FENCED || copy.code == ERR_LOST) {
+			*e = copy;
+			return -1;
+		}
+		log_err(&copy); /* the journal has the lines */
+	}
 	return ret;
 }
 
@@ -145,6 +326,11 @@ static int up_undo(struct executor *x, const struct step *s, struct err *e)
 
 	if (find_applied(x, s, &a, e))
 		return -1;
+	if (a && !a->applied && a->partial && is_ours(x, a)) {
+		err_set(e, ERR_INPUT, "%s stays partial: %lld of %lld statements have run", s->id,
+			(long long)a->statements_done, (long long)a->statements_total);
+		return -1;
+	}
 	if (!a || !a->applied || a->baselined || !is_ours(x, a) || a->generation != s->generation)
 		return STEP_NOTHING_TO_UNDO;
 	if (!s->has_down) {
@@ -161,6 +347,7 @@ const struct step_ops step_up_ops = {
 	.flags = STEP_OWN_RECORD | STEP_UNDOABLE,
 	.probe = up_probe,
 	.act = up_act,
+	.act_many = migrate_many,
 	.undo = up_undo,
 };
 
@@ -213,6 +400,7 @@ const struct step_ops step_down_ops = {
 	.flags = STEP_OWN_RECORD | STEP_UNDOABLE,
 	.probe = down_probe,
 	.act = down_act,
+	.act_many = migrate_many,
 	.undo = down_undo,
 };
 
@@ -224,6 +412,11 @@ static enum probe_result record_probe(struct executor *x, const struct step *s, 
 
 	if (find_applied(x, s, &a, e))
 		return PROBE_ERROR;
+	if (s->event == EVENT_MARKED)
+		return a && a->partial && a->statements_done < s->statement &&
+				       (s->statement_done || a->open_hash)
+			       ? PROBE_TODO
+			       : PROBE_DONE;
 	if (s->event == EVENT_BASELINED)
 		return a && a->applied && same(a->checksum, s->checksum) ? PROBE_DONE : PROBE_TODO;
 	/* Accepting a failure for another try leaves nothing in force: done when no failure is left. */
@@ -248,6 +441,14 @@ static int record_act(struct executor *x, const struct step *s, struct err *e)
 	job.event.error = s->reason;
 	if (s->event == EVENT_ACCEPTED)
 		job.event.attempt = (a ? a->accepted_attempts : 0) + 1;
+	if (s->event == EVENT_MARKED) {
+		job.event.attempt = a ? a->partial_attempt : 0;
+		job.event.statement = s->statement;
+		job.event.statements = s->statements;
+		job.event.down = s->statement_down;
+		job.event.done = s->statement_done;
+		job.event.hash = a ? a->open_hash : NULL;
+	}
 	job.up = strbuf_sv(&up);
 	job.down = strbuf_sv(&down);
 	ret = apply_record(&job, e);

@@ -71,8 +71,10 @@ void executor_summary(const struct executor *x, struct strbuf *out)
 			strbuf_addf(out, "%sbackup %s restored", out->len > 0 ? "; " : "",
 				    s->backup);
 		else if (step_is_change(s) && x->run->step[i].state == STEP_FAILED)
-			strbuf_addf(out, "%s%s failed, its transaction was rolled back",
-				    out->len > 0 ? "; " : "", s->id);
+			strbuf_addf(out, "%s%s failed%s", out->len > 0 ? "; " : "", s->id,
+				    (db_caps(x->db) & DB_TX_DDL) && !s->no_transaction
+					    ? ", its transaction was rolled back"
+					    : "");
 	}
 	if (out->len == 0)
 		strbuf_adds(out, "nothing was changed");

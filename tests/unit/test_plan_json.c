@@ -28,6 +28,19 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* What mark is about: a migration that stopped behind its first statement. */
+static void partial(void)
+{
+	struct applied *a = world_failed(&w, 2, "0004", "text");
+
+	a->partial = true;
+	a->statements_done = 1;
+	a->statements_total = 3;
+	w.request.only = "0004";
+	w.request.statement = 2;
+	w.request.statement_done = true;
+}
+
 /* A plan with something in every field: overrides, notes, a missing down, labels, a state file. */
 static void plan_rich(enum operation op)
 {
@@ -48,6 +61,8 @@ static void plan_rich(enum operation op)
 		w.request.override = &o;
 		w.request.n_override = 1;
 	}
+	if (op == OP_MARK)
+		partial();
 	if (op == OP_ACCEPT)
 		snprintf(w.facts.source->list[0].checksum, CHECKSUM_SIZE, "s1:edited");
 	if (world_plan(&w, op) < 0)

@@ -77,8 +77,8 @@ FORMATTED := $(sort $(wildcard core/*/*.[ch] config/*.[ch] tui/*.[ch] cli/*.[ch]
 # --- Libraries ----------------------------------------------------------------------------------
 
 LIBS := sqlite3 ncursesw tinfo inih jansson libcrypto libzstd
-# Loaded at the first connection (core/db/library.h): headers only.
-LOADED_LIBS := libmariadb
+# Loaded when a database needs them (core/db/library.h): only their headers are used here.
+LOADED_LIBS := libmariadb libpq
 TEST_LIBS := cmocka vterm
 
 # Asked for once, in one call; only when that fails is every library looked at, so that the error
@@ -88,7 +88,8 @@ LIBLESS := clean help deps demo check check-asan check-tsan coverage fuzz bench 
 WANTS_LIBS := $(if $(MAKECMDGOALS),$(filter-out $(LIBLESS),$(MAKECMDGOALS)),all)
 ifneq ($(WANTS_LIBS),)
 LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) $(LOADED_LIBS) 2>/dev/null)
-LIB_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
+LIB_LIBS := $(shell $(PKG_CONFIG) --exists $(LOADED_LIBS) 2>/dev/null && \
+	$(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
 ifeq ($(LIB_LIBS),)
 MISSING := $(shell command -v $(PKG_CONFIG) >/dev/null || echo $(PKG_CONFIG); \
 	for lib in $(LIBS) $(LOADED_LIBS); do $(PKG_CONFIG) --exists $$lib 2>/dev/null || echo $$lib; done)
@@ -272,10 +273,14 @@ check-now: test-programs
 sanitized-of = $(filter-out %.sh,$(call tests-of,unit contract golden,$(1))) $(call replays-of,$(1))
 SANITIZED = $(call sanitized-of,asan) $(call sanitized-of,tsan)
 
+# Programs that start database servers say so in their first lines; check-fast leaves them out.
+WITH_SERVERS = $(shell grep -l '^ \* needs: servers' $(TEST_C))
+FAST_BIN = $(filter-out $(WITH_SERVERS:%.c=$(B)/%),$(call programs-of,unit contract golden,$(MODE)))
+
 ## check-fast: unit, contract and golden test programs of the debug build, in seconds
 check-fast: $(B)/bascule $(PROXY_BIN) \
 	$(filter $(B)/tests/unit/% $(B)/tests/contract/% $(B)/tests/golden/%,$(TEST_BIN))
-	$(call run-tests,$(call programs-of,unit contract golden,$(MODE)))
+	$(call run-tests,$(FAST_BIN))
 
 ## check-unit: one kind of test; also check-contract check-golden check-console check-torture
 check-unit check-contract check-golden: check-%: test-programs

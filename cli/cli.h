@@ -9,7 +9,8 @@
 
 struct cli {
 	struct args args;
-	struct arena arena; /* strings of ctx and others that live as long as the program */
+	struct arena arena;   /* strings of ctx and others that live as long as the program */
+	struct arena secrets; /* of a runner, as they came through its pipe */
 	struct context ctx;
 	struct project *project; /* NULL for commands that need none */
 	bool terminal_in, terminal_out;

@@ -195,7 +195,7 @@ static int wait_for_lock(struct cli *c, int64_t *wait_ms, struct err *e)
 		   h.host, h.run);
 	if (interrupt_start(&it, 0, e) != 0)
 		return -1;
-	rc = lock_wait(&env->dsn, deadline, &it.fired, e);
+	rc = lock_wait(&env->dsn, NULL, deadline, &it.fired, e);
 	interrupt_stop(&it);
 	if (rc == 0 && *wait_ms > 0)
 		*wait_ms = deadline > clock_mono_ms() ? deadline - clock_mono_ms() : 1;

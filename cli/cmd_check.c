@@ -18,6 +18,7 @@
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/json.h"
+#include "core/base/secret.h"
 #include "core/db/db.h"
 #include "core/ledger/ledger.h"
 #include "core/ledger/lock.h"
@@ -42,6 +43,7 @@ void check_add(struct check *k, enum check_state state, const char *name, const 
 	va_start(ap, fmt);
 	strbuf_addv(&text, fmt, ap);
 	va_end(ap);
+	secret_redact(&text);
 	if (state == CHECK_FAIL)
 		k->failed = true;
 	j = json_object();
@@ -206,6 +208,31 @@ static void check_writable(struct check *k, const struct env *env)
 	mem_free(dir);
 }
 
+/* Where the password comes from and whether it is there, never what it is. */
+static void check_password(struct check *k, const struct env *env)
+{
+	const char *from = env->password_from, *name;
+	struct stat st;
+	char *path;
+
+	if (dsn_is_file(&env->dsn))
+		return;
+	if (from == NULL) {
+		check_add(k, CHECK_OK, env->name, "", "password: what the client library finds");
+		return;
+	}
+	check_add(k, env->dsn.password != NULL ? CHECK_OK : CHECK_FAIL, env->name, "",
+		  "password: %s, %s", from, env->dsn.password != NULL ? "set" : "not set");
+	if (strncmp(from, "file:", 5) != 0)
+		return;
+	name = from + 5;
+	path = path_join(k->c->project->config_dir, name);
+	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
+		check_add(k, CHECK_WARN, env->name, "", "others may read %s (%04o)", path,
+			  (unsigned)st.st_mode & 07777);
+	mem_free(path);
+}
+
 static void check_env(struct check *k, const struct env *env)
 {
 	struct db *db = NULL;
@@ -213,7 +240,8 @@ static void check_env(struct check *k, const struct env *env)
 	struct err e;
 	char kind[16];
 
-	if (fs_is_network(env->dsn.path, kind))
+	check_password(k, env);
+	if (dsn_is_file(&env->dsn) && fs_is_network(env->dsn.path, kind))
 		check_add(k, CHECK_FAIL, env->name, "", "%s is on a network file system (%s)",
 			  env->dsn.path, kind);
 	if (env_open(env, DB_READ_ONLY, NULL, &db, &e) != 0 || db_info(db, &info, &e) != 0) {
@@ -221,10 +249,17 @@ static void check_env(struct check *k, const struct env *env)
 		db_close(db);
 		return;
 	}
-	check_add(k, CHECK_OK, env->name, "", "%s, inode %lld, %lld bytes, %s %s, %s",
-		  env->dsn.path, (long long)info.inode, (long long)info.size_bytes, info.engine,
-		  info.version, info.durability);
-	check_writable(k, env);
+	if (dsn_is_file(&env->dsn)) {
+		check_add(k, CHECK_OK, env->name, "", "%s, inode %lld, %lld bytes, %s %s, %s",
+			  env->dsn.path, (long long)info.inode, (long long)info.size_bytes,
+			  info.engine, info.version, info.durability);
+		check_writable(k, env);
+	} else {
+		check_add(k, info.read_only ? CHECK_WARN : CHECK_OK, env->name, "",
+			  "%s, %s %s as %s, zone %s, %s%s", env->dsn.shown, info.engine,
+			  info.version, info.role, info.zone, info.durability,
+			  info.read_only ? ", takes no writes" : "");
+	}
 	check_ledger(k, env, db);
 	check_lock(k, env, db);
 	db_close(db);

@@ -90,6 +90,11 @@ int cmd_create(struct cli *c, struct err *e)
 
 	if (cli_env(c, cli_word(c, 0), &env, e) != 0)
 		return -1;
+	if (!dsn_is_file(&env->dsn)) {
+		err_set(e, ERR_UNSUPPORTED, "cannot create the database of %s", env->name);
+		err_detail(e, "it is on a server: %s", env->dsn.shown);
+		return err_hint(e, "let the server's owner run CREATE DATABASE there");
+	}
 	if (access(env->dsn.path, F_OK) == 0) {
 		err_set(e, ERR_EXISTS, "cannot create the database of %s", env->name);
 		err_detail(e, "%s exists", env->dsn.path);

@@ -15,8 +15,10 @@
 
 #include "cli/cli.h"
 #include "cli/context.h"
+#include "cli/secrets.h"
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/base/secret.h"
 
 const char *cli_getenv(void *arg, const char *name)
 {
@@ -98,7 +100,8 @@ static int run_command(struct cli *c, struct err *e)
 		err_detail(e, "--read-only refuses every change");
 		return err_hint(e, "leave --read-only out");
 	}
-	if ((cmd->flags & COMMAND_CONFIG) && cli_read_config(c, e) != 0)
+	if ((cmd->flags & COMMAND_CONFIG) &&
+	    (cli_read_config(c, e) != 0 || cli_secrets(c, cmd, e) != 0))
 		return -1;
 	return cmd->run(c, e);
 }
@@ -120,7 +123,8 @@ static int run_default(struct cli *c, struct err *e)
 		return cmd_version(c, e);
 	if (args_has(&c->args, OPT_DOCS))
 		return print_docs(c->args.value[OPT_DOCS], e);
-	if (args_allow(&c->args, OPT_READING, "bascule", e) != 0 || cli_read_config(c, e) != 0)
+	if (args_allow(&c->args, OPT_READING, "bascule", e) != 0 || cli_read_config(c, e) != 0 ||
+	    cli_secrets(c, NULL, e) != 0)
 		return -1;
 	if (cli_can_draw(c) && !(c->args.given & OPT_READING))
 		return cli_console(c, e);
@@ -200,6 +204,8 @@ int main(int argc, char **argv)
 		status = exit_of(e.code);
 	}
 	project_free(c.project);
+	arena_wipe(&c.secrets);
 	arena_clear(&c.arena);
+	secret_forget();
 	return status;
 }

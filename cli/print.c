@@ -7,6 +7,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/json.h"
+#include "core/base/secret.h"
 #include "core/base/utf8.h"
 
 int exit_of(enum err_code code)
@@ -101,10 +102,12 @@ static void add_hint(struct strbuf *out, const char *indent, const char *hint)
 	add_part(out, strncmp(hint, "did you mean", 12) == 0 ? "" : "try: ", hint);
 }
 
-void print_err(const struct err *e)
+void print_err(const struct err *whole)
 {
+	struct err without = *whole, *e = &without;
 	struct strbuf out;
 
+	secret_redact_err(e);
 	strbuf_init(&out, STRBUF_NO_LIMIT);
 	add_part(&out, "bascule: ", e->msg);
 	add_part(&out, "  ", e->detail);
@@ -146,6 +149,7 @@ void print_note(const char *fmt, ...)
 	va_start(ap, fmt);
 	strbuf_addv(&text, fmt, ap);
 	va_end(ap);
+	secret_redact(&text);
 	add_part(&out, "bascule: ", strbuf_str(&text));
 	to_stderr(&out);
 	strbuf_clear(&text);

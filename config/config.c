@@ -3,8 +3,8 @@
  * bascule.ini to struct project, with every mistake of the file at once.
  *
  * Three passes. The first (on_item) follows the lines: it sorts pairs into sections, refuses what
- * the option table does not have, and keeps each value as text. The second (fill.c) turns texts
- * into values and puts defaults where nothing was said; here the order of the pipeline is known,
+ * the option table does not have, and keeps each value as text. Then dotenv files are read and
+ * ${NAME} is replaced (expand.c). The second (fill.c) turns texts into values and puts defaults where nothing was said; here the order of the pipeline is known,
  * which some defaults hang on. The third (fill.c too) looks at environments against each other.
  * No pass stops at a mistake; it is noted with its line and the pass goes on with a default, so
  * that one wrong line does not hide the next. A project is handed out only when none was noted.
@@ -21,6 +21,7 @@
 #include "config/schema.h"
 #include "core/base/digest.h"
 #include "core/base/fs.h"
+#include "core/base/secret.h"
 
 void reader_mistake(struct reader *r, int line, const char *hint, const char *fmt, ...)
 {
@@ -167,73 +168,6 @@ static void unknown_key(struct reader *r, const struct ini_item *item, const str
 		       "unknown key `%s` in %s", item->key, reader_shown(r, s));
 }
 
-/* Replaces one ${NAME} at *at (behind the brace). False when that was a mistake. */
-static bool expand_one(struct reader *r, int line, const char **at, struct strbuf *out)
-{
-	const char *end = strchr(*at, '}');
-	const char *name, *value, *c;
-
-	if (end == NULL) {
-		reader_mistake(r, line, "write ${NAME}, or $${ for the two characters themselves",
-			       "${ without its closing brace");
-		return false;
-	}
-	name = arena_strndup(&r->errs->arena, *at, (size_t)(end - *at));
-	*at = end + 1;
-	for (c = name; *c != '\0' && (isalnum((unsigned char)*c) || *c == '_'); c++)
-		;
-	if (c == name || *c != '\0' || isdigit((unsigned char)name[0])) {
-		reader_mistake(r, line, "write ${NAME}, or $${ for the two characters themselves",
-			       "${%s} does not name a variable", name);
-		return false;
-	}
-	value = r->env(r->arg, name);
-	if (value == NULL) {
-		reader_mistake(r, line, arena_printf(&r->errs->arena, "export %s=…", name),
-			       "${%s} is not set in the environment", name);
-		return false;
-	}
-	for (c = value; *c != '\0' && (unsigned char)*c >= ' ' && *c != 0x7f; c++)
-		;
-	if (*c != '\0') {
-		reader_mistake(r, line, NULL, "the value of ${%s} has a control character", name);
-		return false;
-	}
-	strbuf_adds(out, value);
-	return true;
-}
-
-/* The value with every ${NAME} replaced; NULL when that was a mistake. */
-static const char *expand(struct reader *r, int line, const char *value)
-{
-	struct strbuf out;
-	bool ok = true;
-	const char *text = NULL;
-
-	strbuf_init(&out, CONFIG_LINE_MAX);
-	while (*value != '\0') {
-		if (strncmp(value, "$${", 3) == 0) {
-			strbuf_adds(&out, "${");
-			value += 3;
-		} else if (strncmp(value, "${", 2) == 0) {
-			value += 2;
-			ok = expand_one(r, line, &value, &out) && ok;
-			if (!ok && strchr(value, '}') == NULL)
-				break;
-		} else {
-			strbuf_addc(&out, *value++);
-		}
-	}
-	if (!strbuf_ok(&out)) {
-		reader_mistake(r, line, NULL, "a value of more than %d bytes", CONFIG_LINE_MAX);
-		ok = false;
-	}
-	if (ok)
-		text = arena_strdup(&r->p->arena, strbuf_str(&out));
-	strbuf_clear(&out);
-	return text;
-}
-
 static void on_pair(struct reader *r, const struct ini_item *item)
 {
 	const struct option *o;
@@ -262,7 +196,7 @@ static void on_pair(struct reader *r, const struct ini_item *item)
 			       arena_printf(&r->errs->arena, "such as %s = %s", o->key, o->example),
 			       "`%s` has no value", item->key);
 	else
-		g->value = expand(r, item->line, item->value);
+		g->raw = arena_strdup(&r->p->arena, item->value);
 }
 
 static void on_item(void *arg, const struct ini_item *item)
@@ -304,6 +238,7 @@ int config_parse(struct sv text, const char *path, const char *dir, config_env_f
 	digest_hex(text.p, text.n, p->config_digest);
 	r.list = arena_alloc(&p->arena, ENVIRONMENTS_MAX * sizeof(struct section *));
 	ini_scan(text, CONFIG_LINE_MAX, on_item, &r);
+	reader_expand(&r);
 	reader_fill(&r);
 	if (errs->total == 0) {
 		*out = p;
@@ -321,7 +256,7 @@ void project_free(struct project *p)
 {
 	if (p == NULL)
 		return;
-	arena_clear(&p->arena);
+	arena_wipe(&p->arena);
 	mem_free(p);
 }
 
@@ -357,6 +292,6 @@ int config_read(const char *path, bool found_above, config_env_fn env, void *arg
 out:
 	mem_free(dir);
 	mem_free(full);
-	strbuf_clear(&text);
+	secret_clear_buf(&text);
 	return rc;
 }

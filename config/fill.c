@@ -17,12 +17,13 @@
 #include "config/schema.h"
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/base/words.h"
 
 /* --- Second pass: values --------------------------------------------------------------------- */
 
 /* What the file says for key, or NULL; *o and *line as well. */
-static const char *value_of(const struct section *s, const char *key, const struct option **o,
-			    int *line)
+const char *reader_value(const struct section *s, const char *key, const struct option **o,
+			 int *line)
 {
 	*o = s != NULL ? option_find(s->kind, key) : NULL;
 	*line = 0;
@@ -36,7 +37,7 @@ static const char *text_of(const struct section *s, const char *key, const char 
 {
 	const struct option *o;
 	int line;
-	const char *v = value_of(s, key, &o, &line);
+	const char *v = reader_value(s, key, &o, &line);
 
 	return v != NULL ? v : dflt;
 }
@@ -46,7 +47,7 @@ static bool bool_of(struct reader *r, const struct section *s, const char *key, 
 	static const char *const words[] = { "no", "yes", "false", "true", "off", "on" };
 	const struct option *o;
 	int line;
-	const char *v = value_of(s, key, &o, &line);
+	const char *v = reader_value(s, key, &o, &line);
 	size_t i;
 
 	if (v == NULL)
@@ -63,7 +64,7 @@ static int enum_of(struct reader *r, const struct section *s, const char *key, i
 {
 	const struct option *o;
 	int line, i;
-	const char *v = value_of(s, key, &o, &line);
+	const char *v = reader_value(s, key, &o, &line);
 	struct strbuf all;
 
 	if (v == NULL)
@@ -113,7 +114,7 @@ static int64_t span_of(struct reader *r, const struct section *s, const char *ke
 {
 	const struct option *o;
 	int line;
-	const char *v = value_of(s, key, &o, &line);
+	const char *v = reader_value(s, key, &o, &line);
 	int64_t ms = 0, dflt = 0;
 
 	if (o == NULL || !clock_parse_span(o->dflt, &dflt) || v == NULL)
@@ -133,37 +134,75 @@ static int64_t span_of(struct reader *r, const struct section *s, const char *ke
 	return ms;
 }
 
-static void fill_env(struct reader *r, const struct section *s, bool last, struct env *env)
+/* An environment whose settings are missing is one all the same; env_open says what is wrong. */
+static void fill_database(struct reader *r, const struct section *s, struct env *env)
 {
 	const struct option *o;
 	struct err e;
 	int line;
-	const char *url = value_of(s, "database", &o, &line);
+	const char *url = reader_value(s, "database", &o, &line);
 
-	env->name = s->name;
-	env->line = s->line;
-	if (line == 0)
-		reader_mistake(r, s->line, "add database = sqlite:PATH", "%s has no database",
-			       reader_shown(r, s));
 	if (url != NULL) {
 		env->has_db = dsn_parse(&r->p->arena, url, r->p->config_dir, &env->dsn, &e) == 0;
 		if (!env->has_db)
 			reader_mistake(r, line, e.hint, "%s%s%s", e.msg,
 				       e.detail[0] != '\0' ? ": " : "", e.detail);
+	} else if (s->trouble != NULL) {
+		env->has_db = true;
+		env->dsn = (struct dsn){ .engine = "mariadb", .shown = "unknown" };
+	} else if (line == 0 && s->n_var > 0) {
+		env->has_db = reader_settings(r, s, &env->dsn);
+	} else if (line == 0) {
+		reader_mistake(r, s->line, "add database = sqlite:PATH", "%s has no database",
+			       reader_shown(r, s));
 	}
+}
+
+/* Backups are files of this machine's SQLite so far. One that is promised for a server would be a lie; one
+ * that is only the default of a protected environment is left out. */
+static void fill_backup(struct reader *r, const struct section *s, struct env *env)
+{
+	const struct option *o;
+	bool server = env->has_db && !dsn_is_file(&env->dsn);
+	int line;
+
+	env->backup = (enum env_backup)enum_of(r, s, "backup",
+					       env->is_protected && !server ? BACKUP_BEFORE_MIGRATE
+									    : BACKUP_NEVER);
+	reader_value(s, "backup", &o, &line);
+	if (!server || env->backup == BACKUP_NEVER)
+		return;
+	reader_mistake(r, line, "write backup = never, and take a copy by other means first",
+		       "bascule does not back up %s yet: `backup = %s` cannot be kept",
+		       env->dsn.engine, env_backup_name(env->backup));
+	env->backup = BACKUP_NEVER;
+}
+
+static void fill_env(struct reader *r, const struct section *s, bool last, struct env *env)
+{
+	const struct option *o;
+	int line;
+
+	env->name = s->name;
+	env->line = s->line;
+	env->var = s->var;
+	env->n_var = s->n_var;
+	env->trouble = s->trouble;
+	fill_database(r, s, env);
+	if (env->has_db)
+		reader_password(r, s, env);
 	env->requires = text_of(s, "requires", NULL);
 	env->is_protected = bool_of(r, s, "protected", last);
 	env->confirm = (enum env_confirm)enum_of(r, s, "confirm",
 						 env->is_protected ? CONFIRM_NAME : CONFIRM_NONE);
 	if (env->is_protected && env->confirm != CONFIRM_NAME) {
-		value_of(s, "confirm", &o, &line);
+		reader_value(s, "confirm", &o, &line);
 		reader_mistake(
 			r, line, "write confirm = name, or protected = no",
 			"a protected environment is confirmed by its name, not by `confirm = %s`",
 			env_confirm_name(env->confirm));
 	}
-	env->backup = (enum env_backup)enum_of(
-		r, s, "backup", env->is_protected ? BACKUP_BEFORE_MIGRATE : BACKUP_NEVER);
+	fill_backup(r, s, env);
 	env->on_failure = (enum env_failure)enum_of(r, s, "on_failure", FAILURE_ROLLBACK);
 	env->undo_migrations = (enum env_undo)enum_of(r, s, "undo_migrations", UNDO_NEVER);
 	env->pause_limit_ms = span_of(r, s, "pause_limit");
@@ -214,7 +253,7 @@ static size_t order_by_pipeline(struct reader *r, const struct section *project,
 {
 	const struct option *o;
 	int line;
-	const char *v = value_of(project, "pipeline", &o, &line);
+	const char *v = reader_value(project, "pipeline", &o, &line);
 	struct sv rest = sv_of(v), piece;
 	const struct section *s;
 	const char *name;
@@ -278,11 +317,13 @@ static void fill_project(struct reader *r, const struct section *s)
 	const struct option *o;
 	struct project *p = r->p;
 	int line, layout;
-	char *path;
+	char *path, **words;
+	struct err e;
+	size_t n;
 
 	p->name = text_of(s, "name", NULL);
 	if (p->name != NULL && !reader_name_ok(p->name)) {
-		value_of(s, "name", &o, &line);
+		reader_value(s, "name", &o, &line);
 		reader_mistake(
 			r, line,
 			"letters, digits, . _ -, at most 40, beginning with one of the first",
@@ -299,12 +340,16 @@ static void fill_project(struct reader *r, const struct section *s)
 	path = path_join(p->config_dir, text_of(s, "seeds", "seeds"));
 	p->seeds = arena_strdup(&p->arena, path);
 	mem_free(path);
-	p->migrate_command = text_of(s, "migrate_command", NULL);
+	p->migrate_command = reader_value(s, "migrate_command", &o, &line);
+	if (p->migrate_command != NULL &&
+	    words_split(&p->arena, p->migrate_command, &words, &n, &e) != 0)
+		reader_mistake(r, line, "write the words of the command", "`migrate_command`: %s",
+			       e.msg);
 	enum_of(r, s, "migrate_in", 0);
 	layout = enum_of(r, s, "layout", -1);
 	if (layout >= 0)
 		p->layout = option_find("project", "layout")->values[layout];
-	p->schema_version = value_of(s, "schema_version", &o, &line);
+	p->schema_version = reader_value(s, "schema_version", &o, &line);
 	if (p->schema_version != NULL && !version_pattern_ok(p->schema_version))
 		reader_mistake(r, line, "digits and dots around {n} or {n:03}, such as 1.{n}.0",
 			       "`schema_version` cannot be %s", p->schema_version);
@@ -323,7 +368,7 @@ static void check_requires(struct reader *r, size_t at)
 
 	if (env->requires == NULL)
 		return;
-	value_of(s, "requires", &o, &line);
+	reader_value(s, "requires", &o, &line);
 	for (i = 0; i < r->p->n_env && strcmp(r->p->env[i].name, env->requires) != 0; i++)
 		;
 	if (i == r->p->n_env)
@@ -333,6 +378,12 @@ static void check_requires(struct reader *r, size_t at)
 		reader_mistake(r, line, "name a stage that stands before it in the pipeline",
 			       "%s requires %s, which is not an earlier stage", env->name,
 			       env->requires);
+}
+
+static bool same_server(const struct env *a, const struct env *b)
+{
+	/* Without a name it is one whose settings are missing. */
+	return a->dsn.database != NULL && dsn_same(&a->dsn, &b->dsn);
 }
 
 static bool same_file(const struct env *a, const struct env *b)
@@ -365,14 +416,23 @@ static void check_databases(struct reader *r, size_t at)
 	size_t i;
 	int line;
 
-	value_of(reader_find(r, "environment", env->name), "database", &o, &line);
+	reader_value(reader_find(r, "environment", env->name), "database", &o, &line);
 	for (i = 0; i < at; i++) {
 		const struct env *other = &r->p->env[i];
 
 		if (!env->has_db || !other->has_db)
 			continue;
+		if (!dsn_is_file(&env->dsn) || !dsn_is_file(&other->dsn)) {
+			if (same_server(env, other))
+				reader_mistake(r, line > 0 ? line : env->line,
+					       "give each environment a database of its own",
+					       "%s and %s have the same database: %s", other->name,
+					       env->name, env->dsn.shown);
+			continue;
+		}
 		if (same_file(env, other) || same_path(env, other))
-			reader_mistake(r, line, "give each environment a file of its own",
+			reader_mistake(r, line > 0 ? line : env->line,
+				       "give each environment a file of its own",
 				       "%s and %s have the same database file: %s", other->name,
 				       env->name, env->dsn.path);
 	}

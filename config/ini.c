@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/secret.h"
 #include "core/base/utf8.h"
 
 #define PIECE_BYTES 100
@@ -236,7 +237,7 @@ void ini_scan(struct sv text, size_t line_max, void (*fn)(void *arg, const struc
 		scan_line(&s, line, line_max);
 	}
 	strbuf_clear(&s.section);
-	strbuf_clear(&s.feed);
 	strbuf_clear(&s.key);
-	strbuf_clear(&s.value);
+	secret_clear_buf(&s.feed);
+	secret_clear_buf(&s.value);
 }

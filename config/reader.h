@@ -5,6 +5,7 @@
 #define CONFIG_READER_H
 
 #include "config/config.h"
+#include "config/schema.h"
 
 #define OPTIONS_MAX 64
 #define ENVIRONMENTS_MAX 64
@@ -12,6 +13,7 @@
 
 struct given {
 	int line;          /* 0: not in the file */
+	const char *raw;   /* as it stands there; NULL when that was a mistake */
 	const char *value; /* ${NAME} replaced; NULL when that was a mistake */
 };
 
@@ -19,6 +21,11 @@ struct section {
 	const char *kind; /* "project", "environment" */
 	const char *name; /* of an environment; "" */
 	int line;
+	const struct env_var *var; /* of its env_files and, before them, those of [project] */
+	size_t n_var;
+	const char *var_dir; /* folder of the last one of them */
+	const struct err
+		*trouble; /* one that cannot be read; nothing that needs it is a mistake then */
 	struct given given[OPTIONS_MAX]; /* by index into options[] */
 };
 
@@ -44,6 +51,25 @@ const struct section *reader_find(const struct reader *r, const char *kind, cons
 const char *reader_shown(struct reader *r, const struct section *s);
 /* Names of projects and environments: they become parts of paths and of commands. */
 bool reader_name_ok(const char *name);
+
+/* What the file says for key, or NULL; *o and *line (0: nothing) as well. */
+const char *reader_value(const struct section *s, const char *key, const struct option **o,
+			 int *line);
+
+/* Between the passes: reads the env_files of all sections and replaces every ${NAME}. expand.c. */
+void reader_expand(struct reader *r);
+/* The value of a variable for s: of its env_files, else of the environment; NULL when there is none. */
+const char *reader_variable(const struct reader *r, const struct section *s, const char *name);
+/* Of its env_files alone; NULL also for an empty one. */
+const char *reader_setting(const struct section *s, const char *name);
+
+/* The database that the settings of env_files name. False when they name none, or, noted, when it cannot
+ * be understood. settings.c. */
+bool reader_settings(struct reader *r, const struct section *s, struct dsn *out);
+
+/* The password of env, whose dsn is filled: what can be had now is, the rest is left to config_resolve.
+ * secret.c. */
+void reader_password(struct reader *r, const struct section *s, struct env *env);
 
 /* The second and third pass: sections to r->p. fill.c. */
 void reader_fill(struct reader *r);

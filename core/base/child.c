@@ -69,12 +69,39 @@ static void add_null(struct spawn *s, int fd, int flags)
 	must_add(posix_spawn_file_actions_addopen(&s->actions, fd, "/dev/null", flags, 0));
 }
 
-int child_spawn_detached(const char *exe, char *const argv[], const char *log_path, pid_t *pid,
-			 struct err *e)
+/* A pipe with all of input in it. It is written before anybody can read it, so that neither a child that
+ * reads slowly nor one that died can hold us up; the kernel makes it as large as it must be. */
+static int pipe_filled(struct sv input, int *read_fd, struct err *e)
+{
+	int fds[2], ret = -1;
+
+	if (input.n > CHILD_INPUT_MAX)
+		return err_set(e, ERR_LIMIT, "a child's input is longer than %zu bytes",
+			       CHILD_INPUT_MAX);
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(e, errno, "cannot create a pipe");
+	if (fcntl(fds[1], F_GETPIPE_SZ) < (int)input.n &&
+	    fcntl(fds[1], F_SETPIPE_SZ, (int)input.n) < 0)
+		err_sys(e, errno, "cannot make a pipe of %zu bytes", input.n);
+	else
+		ret = fs_write_all(fds[1], input.p, input.n, "a pipe", e);
+	close(fds[1]);
+	/* Above those that the child's stdout and stderr are put at before it is used. */
+	if (ret == 0 && (fcntl(fds[0], F_SETFL, 0) < 0 ||
+			 (fds[1] = fcntl(fds[0], F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) < 0))
+		ret = err_sys(e, errno, "cannot use a pipe");
+	if (ret == 0)
+		*read_fd = fds[1];
+	close(fds[0]);
+	return ret;
+}
+
+int child_spawn_detached(const char *exe, char *const argv[], const char *log_path, struct sv input,
+			 pid_t *pid, struct err *e)
 {
 	struct spawn s;
 	char *program;
-	int log_fd, error;
+	int log_fd = -1, in_fd = -1, error, ret = -1;
 
 	program = path_absolute(exe, e); /* the child is in / when it looks */
 	if (!program)
@@ -83,20 +110,29 @@ int child_spawn_detached(const char *exe, char *const argv[], const char *log_pa
 	log_fd = open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
 	if (log_fd < 0) {
 		err_sys(e, errno, "cannot open log %s", log_path);
-		mem_free(program);
-		return -1;
+		goto out;
 	}
+	if (input.n > 0 && pipe_filled(input, &in_fd, e))
+		goto out;
 	spawn_init(&s, POSIX_SPAWN_SETSID);
 	must_add(posix_spawn_file_actions_adddup2(&s.actions, log_fd, STDOUT_FILENO));
 	must_add(posix_spawn_file_actions_adddup2(&s.actions, STDOUT_FILENO, STDERR_FILENO));
-	add_null(&s, STDIN_FILENO, O_RDONLY);
+	if (in_fd >= 0)
+		must_add(posix_spawn_file_actions_adddup2(&s.actions, in_fd, STDIN_FILENO));
+	else
+		add_null(&s, STDIN_FILENO, O_RDONLY);
 	must_add(posix_spawn_file_actions_addclosefrom_np(&s.actions, STDERR_FILENO + 1));
 	must_add(posix_spawn_file_actions_addchdir_np(&s.actions, "/"));
 	error = posix_spawn(pid, program, &s.actions, &s.attr, argv, environ);
 	spawn_clear(&s);
-	close(log_fd);
+	ret = error ? err_sys(e, error, "cannot start %s", exe) : 0;
+out:
+	if (in_fd >= 0)
+		close(in_fd);
+	if (log_fd >= 0)
+		close(log_fd);
 	mem_free(program);
-	return error ? err_sys(e, error, "cannot start %s", exe) : 0;
+	return ret;
 }
 
 /* Waits for the end of a child that is known to end. */

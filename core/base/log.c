@@ -2,6 +2,7 @@
 #include "core/base/log.h"
 
 #include "core/base/clock.h"
+#include "core/base/secret.h"
 #include "core/base/str.h"
 #include "core/base/utf8.h"
 
@@ -67,6 +68,7 @@ void log_line(const char *fmt, ...)
 	va_start(ap, fmt);
 	strbuf_addv(&text, fmt, ap);
 	va_end(ap);
+	secret_redact(&text);
 	strbuf_addf(&line, "%s [%d] ", clock_iso_ms(clock_utc_ms(), now), (int)getpid());
 	clean_text(&line, strbuf_sv(&text), false);
 	/* The end of the line must be there even when the text did not fit. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program's own log file: one line per entry, foreign bytes cleaned, never to a terminal.
+ * The program's own log file: one line per entry, foreign bytes cleaned, secrets taken out, never to a terminal.
  * The handle is the one static the conventions allow. Any thread.
  */
 #ifndef BASE_LOG_H

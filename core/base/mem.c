@@ -215,6 +215,13 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	return text;
 }
 
+void arena_wipe(struct arena *a)
+{
+	for (struct arena_block *b = a->first; b; b = b->next)
+		explicit_bzero(b->data, b->used);
+	arena_clear(a);
+}
+
 void arena_clear(struct arena *a)
 {
 	struct arena_block *b = a->first;

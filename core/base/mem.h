@@ -41,5 +41,6 @@ struct sv arena_sv(struct arena *a, struct sv s); /* copy, with a NUL behind it 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), returns_nonnull));
 void arena_clear(struct arena *a);
+void arena_wipe(struct arena *a); /* the same, for one that held secrets */
 
 #endif

@@ -6,6 +6,7 @@
 /* A new engine is one file with one struct db_ops and one row here. Every slot is mandatory. */
 static const struct db_ops *const db_drivers[] = {
 	&db_sqlite_ops,
+	&db_postgres_ops,
 	&db_mariadb_ops,
 };
 
@@ -205,6 +206,11 @@ int db_session_alive(struct db *db, const struct db_session *s, bool *alive, str
 int db_session_end(struct db *db, const struct db_session *s, struct err *e)
 {
 	return db->ops->session_end(db, s, e);
+}
+
+int db_session_restore(struct db *db, struct err *e)
+{
+	return db->ops->session_restore != NULL ? db->ops->session_restore(db, e) : 0;
 }
 
 int db_advisory_lock(struct db *db, const char *name, bool *got, struct err *e)

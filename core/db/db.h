@@ -146,6 +146,9 @@ int db_session_end(struct db *db, const struct db_session *s, struct err *e) MUS
  * fails as ERR_DB, the connection stays good. Nothing when nothing runs. Every engine; any thread;
  * blocks for at most the connect timeout. */
 void db_interrupt(struct db *db);
+/* Puts the session back to what it was at connect, where a migration changed it: role, search path,
+ * sql_mode, our timeouts. Locks and the connection stay. No transaction may be open. On every engine. */
+int db_session_restore(struct db *db, struct err *e) MUST_CHECK;
 /* The advisory lock of this name (DB_SESSION_LOCK), held by the session until it is given back or the
  * session ends. Never waits: *got. Taken twice by one session it is still one lock. */
 int db_advisory_lock(struct db *db, const char *name, bool *got, struct err *e) MUST_CHECK;
@@ -264,6 +267,7 @@ struct db_ops {
 	int (*session)(struct db *, struct db_session *, struct err *);
 	int (*session_alive)(struct db *, const struct db_session *, bool *, struct err *);
 	int (*session_end)(struct db *, const struct db_session *, struct err *);
+	int (*session_restore)(struct db *, struct err *);
 	int (*advisory_lock)(struct db *, const char *, bool *, struct err *);
 	void (*advisory_unlock)(struct db *, const char *);
 	int (*advisory_holder)(struct db *, const char *, bool *, struct db_session *,
@@ -285,7 +289,7 @@ struct db {
 	const struct db_ops *ops;
 };
 
-extern const struct db_ops db_sqlite_ops, db_mariadb_ops;
+extern const struct db_ops db_sqlite_ops, db_postgres_ops, db_mariadb_ops;
 /* The driver of a scheme, or NULL. */
 const struct db_ops *db_driver(const char *scheme);
 

@@ -168,6 +168,12 @@ static int keep_int(void *arg, const struct db_value *col, size_t n, struct err 
 	return 0;
 }
 
+void mariadb_judge_ours(struct err *e)
+{
+	if (e->code == ERR_DB && (strcmp(e->sys, "1062") == 0 || strcmp(e->sys, "1586") == 0))
+		e->code = ERR_EXISTS;
+}
+
 static int exec(struct db *db, const char *sql, const struct db_value *param, size_t n_param,
 		db_row_fn fn, void *arg, struct err *e)
 {
@@ -189,11 +195,10 @@ static int exec(struct db *db, const char *sql, const struct db_value *param, si
 	}
 	mariadb_end(m);
 	strbuf_clear(&text);
-	if (result != 0 && e->code == ERR_DB &&
-	    (strcmp(e->sys, "1062") == 0 || strcmp(e->sys, "1586") == 0))
-		e->code = ERR_EXISTS;
-	if (result != 0)
+	if (result != 0) {
+		mariadb_judge_ours(e);
 		mariadb_refresh(m);
+	}
 	if (any)
 		forget_variables(m, bound, n_param);
 	/* The wire is free here: fn may use the connection. */

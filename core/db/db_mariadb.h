@@ -46,6 +46,7 @@ struct mariadb_target {
 struct mariadb_item {
 	db_row_fn fn;
 	void *arg;
+	bool ours; /* a statement of ours with parameters */
 };
 
 /* A unit that was sent or waits here to be. */
@@ -124,6 +125,8 @@ int mariadb_set_multi(struct db_mariadb *m, bool on, struct err *e) MUST_CHECK;
 int mariadb_error(struct db_mariadb *m, struct err *e);
 int mariadb_error_of(struct db_mariadb *m, unsigned number, const char *state, const char *words,
 		     struct err *e);
+/* A statement of ours failed: a violated key is ERR_EXISTS. */
+void mariadb_judge_ours(struct err *e);
 /* One statement whose rows nobody wants, under no cancel: ROLLBACK, RELEASE_LOCK. */
 int mariadb_quietly(struct db_mariadb *m, struct sv sql, struct err *e) MUST_CHECK;
 /* After an error the status in the library is that of the statement before: asks for it. */

@@ -88,7 +88,7 @@ int mariadb_unit_send(struct db *db, const struct db_item *item, size_t n, struc
 	u.text = strbuf_detach(&text);
 	u.item = mem_calloc(n > 0 ? n : 1, sizeof(*u.item));
 	for (size_t i = 0; i < n; i++)
-		u.item[i] = (struct mariadb_item){ item[i].fn, item[i].arg };
+		u.item[i] = (struct mariadb_item){ item[i].fn, item[i].arg, item[i].text.n == 0 };
 	mem_grow(&m->unit, &m->cap_unit, m->n_unit + 1, sizeof(m->unit[0]));
 	m->unit[m->n_unit++] = u;
 	return 0;
@@ -256,6 +256,8 @@ int mariadb_unit_result(struct db *db, size_t *failed, struct err *e)
 	if (result == 0)
 		result = read_unit(m, u, kept, &at, e);
 	if (result != 0) {
+		if (at < u->n && u->item[at].ours)
+			mariadb_judge_ours(e);
 		m->unit_failed = true;
 		*failed = e->code == ERR_LOST || m->broken || at > u->n ? u->n : at;
 		/* An error of the server ends its packet; one of ours does not. */

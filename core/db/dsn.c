@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/db/dsn.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/fs.h"
+#include "core/base/utf8.h"
 
 /* Every scheme of this version and the engine it names; the driver table in db.c has the engines. */
 static const struct {
@@ -41,13 +44,14 @@ static int refuse_scheme(struct sv scheme, struct err *e)
 static int sqlite_path(struct sv rest, const char *url, struct sv *path, struct err *e)
 {
 	if (memchr(rest.p, '?', rest.n) != NULL) {
-		err_set(e, ERR_CONFIG, "database %s has options after ?", url);
+		err_set(e, ERR_CONFIG, "database sqlite:… has options after ?");
 		return err_hint(e, "write only the path: what SQLite needs is set by bascule");
 	}
 	if (sv_starts(rest, SV("//"))) {
 		rest = sv_n(rest.p + 2, rest.n - 2);
 		if (rest.n == 0 || rest.p[0] != '/') {
-			err_set(e, ERR_CONFIG, "database %s names a host", url);
+			/* Without it: what stands before a host may be a password. */
+			err_set(e, ERR_CONFIG, "database sqlite://… names a host");
 			return err_hint(e, "write sqlite:PATH or sqlite:///ABSOLUTE/PATH");
 		}
 	}
@@ -88,6 +92,20 @@ static int parse_file(struct arena *a, const char *engine, struct sv rest, const
 
 /* --- Servers ----------------------------------------------------------------------------------- */
 
+/* A URL of a server is cut at its marks before anything is decoded, so that a decoded byte is never
+ * taken for one. What cannot be read is told without the text itself: half a URL may be a password. */
+struct parser {
+	struct arena *arena;
+	const char *engine;
+	const char *bad; /* what is wrong, in words; NULL so far. Of several the first counts */
+};
+
+static void note_bad(struct parser *p, const char *why)
+{
+	if (p->bad == NULL)
+		p->bad = why;
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -97,10 +115,10 @@ static int hex_digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* %41 to A. NULL when a % is not followed by two hexadecimal digits, or stands for a NUL. */
-static const char *decoded(struct arena *a, struct sv s)
+/* %41 to A; NULL when s is empty. What is frozen, shown and sent on must be text. */
+static const char *part(struct parser *p, struct sv s)
 {
-	char *out = arena_alloc(a, s.n + 1);
+	char *out = s.n > 0 ? arena_alloc(p->arena, s.n + 1) : NULL;
 	size_t n = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
@@ -112,84 +130,77 @@ static const char *decoded(struct arena *a, struct sv s)
 		}
 		high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
 		low = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
-		if (high < 0 || low < 0 || (high == 0 && low == 0))
+		if (high < 0 || low < 0) {
+			note_bad(p, "a % is not followed by two hexadecimal digits");
 			return NULL;
+		}
 		out[n++] = (char)(high * 16 + low);
 		i += 2;
 	}
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)out[i] < ' ' || out[i] == 0x7f)
+			note_bad(p, "it has a control character");
+	if (n > 0 && !utf8_valid(sv_n(out, n)))
+		note_bad(p, "it has bytes that are not UTF-8");
 	return out;
 }
 
-/* A part of the URL: NULL when it is empty, *bad when it is not well encoded. */
-static const char *part(struct arena *a, struct sv s, bool *bad)
+/* The text before the first sep, which is left with *tail; without one *tail is empty, its p NULL. */
+static struct sv head(struct sv s, char sep, struct sv *tail)
 {
-	const char *text;
+	const char *at = s.n > 0 ? memchr(s.p, sep, s.n) : NULL;
 
-	if (s.n == 0)
-		return NULL;
-	text = decoded(a, s);
-	*bad = *bad || text == NULL;
-	return text;
+	*tail = (struct sv){ NULL, 0 };
+	if (at == NULL)
+		return s;
+	*tail = sv_n(at + 1, s.n - (size_t)(at - s.p) - 1);
+	return sv_n(s.p, (size_t)(at - s.p));
 }
 
-static struct sv before(struct sv *rest, char sep)
+/* One host, "db1", "db1:5432" or "[::1]:5432". */
+static void take_host(struct parser *p, struct sv one, struct sv *host, struct sv *port)
 {
-	struct sv head = *rest;
+	struct sv rest;
 
-	sv_cut(rest, sep, &head);
-	return head;
-}
-
-static bool port_ok(const char *port)
-{
-	struct sv rest = sv_of(port), one;
-	int64_t n;
-
-	while (sv_cut(&rest, ',', &one))
-		if (one.n > 0 && !sv_int(one, 1, 65535, &n))
-			return false;
-	return true;
+	if (one.n == 0 || one.p[0] != '[') {
+		*host = head(one, ':', port);
+		return;
+	}
+	*host = head(sv_n(one.p + 1, one.n - 1), ']', &rest);
+	if (rest.p == NULL)
+		note_bad(p, "a [ has no ]");
+	*port = (struct sv){ NULL, 0 };
+	if (rest.n > 0 && rest.p[0] == ':')
+		*port = sv_n(rest.p + 1, rest.n - 1);
+	else if (rest.n > 0)
+		note_bad(p, "text stands behind the ] of a host");
 }
 
 /* "h1:1,[::1]:2" to the host list "h1,::1" and the port list "1,2". */
-static bool parse_hosts(struct arena *a, struct sv all, struct dsn *out)
+static void take_hosts(struct parser *p, struct sv all, struct dsn *out)
 {
 	struct strbuf hosts, ports;
-	bool any_port = false, bad = false, first = true;
-	struct sv one;
+	bool any_port = false, more = true;
 
 	strbuf_init(&hosts, STRBUF_NO_LIMIT);
 	strbuf_init(&ports, STRBUF_NO_LIMIT);
-	while (sv_cut(&all, ',', &one)) {
-		struct sv host = one, port = { 0 };
-		const char *end;
+	while (more) {
+		struct sv host, port, tail;
+		struct sv one = head(all, ',', &tail);
 
-		if (one.n > 0 && one.p[0] == '[') {
-			end = memchr(one.p, ']', one.n);
-			bad = bad || end == NULL;
-			if (end == NULL)
-				break;
-			host = sv_n(one.p + 1, (size_t)(end - one.p) - 1);
-			port = sv_n(end + 1, one.n - (size_t)(end + 1 - one.p));
-			bad = bad || (port.n > 0 && port.p[0] != ':');
-			if (port.n > 0)
-				port = sv_n(port.p + 1, port.n - 1);
-		} else if ((end = memchr(one.p, ':', one.n)) != NULL) {
-			host = sv_n(one.p, (size_t)(end - one.p));
-			port = sv_n(end + 1, one.n - (size_t)(end + 1 - one.p));
-		}
-		strbuf_addf(&hosts, "%s", first ? "" : ",");
-		strbuf_addf(&ports, "%s", first ? "" : ",");
+		take_host(p, one, &host, &port);
 		strbuf_addsv(&hosts, host);
 		strbuf_addsv(&ports, port);
 		any_port = any_port || port.n > 0;
-		first = false;
+		more = tail.p != NULL;
+		strbuf_adds(&hosts, more ? "," : "");
+		strbuf_adds(&ports, more ? "," : "");
+		all = tail;
 	}
-	out->host = part(a, strbuf_sv(&hosts), &bad);
-	out->port = any_port ? part(a, strbuf_sv(&ports), &bad) : NULL;
+	out->host = part(p, strbuf_sv(&hosts));
+	out->port = any_port ? part(p, strbuf_sv(&ports)) : NULL;
 	strbuf_clear(&hosts);
 	strbuf_clear(&ports);
-	return !bad && (out->port == NULL || port_ok(out->port));
 }
 
 /* Where a server's URL may say a thing in the query too, its word there counts. */
@@ -211,23 +222,39 @@ static const char *const mariadb_options[] = {
 	"ssl-crl", "ssl-crlpath",  "ssl-cipher", "tls-version", "ssl-verify-server-cert",
 	"charset", "default-auth",
 };
+#define N_MARIADB_OPTIONS (sizeof(mariadb_options) / sizeof(mariadb_options[0]))
 
-static bool known_option(const char *engine, const char *name)
+/* Options of libpq that are secrets: options are frozen with a plan, in the clear. */
+static const char *const secret_options[] = {
+	"sslpassword",
+	"oauth_client_secret",
+	"scram_client_key",
+	"scram_server_key",
+};
+
+static bool is_one_of(const char *name, const char *const *list, size_t n)
 {
-	if (strcmp(engine, "mariadb") != 0)
-		return true;
-	for (size_t i = 0; i < sizeof(mariadb_options) / sizeof(mariadb_options[0]); i++)
-		if (strcmp(mariadb_options[i], name) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], name) == 0)
 			return true;
 	return false;
 }
 
-static int refuse_option(const char *shown, const char *name, struct err *e)
+static int check_option(const struct parser *p, const struct dsn *d, const char *name,
+			struct err *e)
 {
-	const char *near = str_nearest(name, mariadb_options,
-				       sizeof(mariadb_options) / sizeof(mariadb_options[0]));
+	const char *near;
 
-	err_set(e, ERR_CONFIG, "database %s has the unknown option %s", shown, name);
+	if (is_one_of(name, secret_options, sizeof(secret_options) / sizeof(secret_options[0]))) {
+		err_set(e, ERR_CONFIG, "database %s has the option %s, which is a secret", d->shown,
+			name);
+		return err_hint(e, "name it in a service file of libpq, and write service=NAME");
+	}
+	if (strcmp(p->engine, "mariadb") != 0 ||
+	    is_one_of(name, mariadb_options, N_MARIADB_OPTIONS))
+		return 0;
+	near = str_nearest(name, mariadb_options, N_MARIADB_OPTIONS);
+	err_set(e, ERR_CONFIG, "database %s has the unknown option %s", d->shown, name);
 	if (near != NULL)
 		return err_hint(e, "did you mean %s ?", near);
 	return err_hint(e, "options of mariadb are socket, charset, tls-version and ssl-…");
@@ -246,100 +273,142 @@ static bool take_field(struct dsn *out, const char *name, const char *value)
 	return false;
 }
 
-static int parse_options(struct arena *a, struct sv query, struct dsn *out, bool *bad,
-			 struct err *e)
+/* Behind an unencoded ? of a password stands the rest of it: it must not be named as an option. */
+static bool name_ok(const char *name)
 {
-	struct dsn_option *list = arena_alloc(a, OPTIONS_MAX * sizeof(*list));
-	struct sv one;
+	for (; *name != '\0'; name++)
+		if (!isalnum((unsigned char)*name) && strchr("_-.", *name) == NULL)
+			return false;
+	return true;
+}
+
+static int take_options(struct parser *p, struct sv query, struct dsn *out, struct err *e)
+{
+	struct dsn_option *list = arena_alloc(p->arena, OPTIONS_MAX * sizeof(*list));
+	struct sv one, text;
 
 	out->option = list;
 	while (sv_cut(&query, '&', &one)) {
-		const char *name, *value;
+		const char *name = part(p, head(one, '=', &text));
+		const char *value = part(p, text);
 
-		if (one.n == 0)
+		if (one.n > 0 && (name == NULL || !name_ok(name)))
+			note_bad(p, "the name of an option behind ? cannot be read");
+		if (p->bad != NULL || name == NULL || take_field(out, name, value))
 			continue;
-		name = part(a, before(&one, '='), bad);
-		value = part(a, one, bad);
-		if (*bad || name == NULL)
-			continue;
-		if (value == NULL)
-			value = "";
-		if (take_field(out, name, value))
-			continue;
-		if (!known_option(out->engine, name))
-			return refuse_option(out->shown, name, e);
+		if (check_option(p, out, name, e) != 0)
+			return -1;
 		if (out->n_option == OPTIONS_MAX)
 			return err_set(e, ERR_CONFIG, "database %s has more than %d options",
 				       out->shown, OPTIONS_MAX);
-		list[out->n_option++] = (struct dsn_option){ name, value };
+		list[out->n_option++] = (struct dsn_option){ name, value != NULL ? value : "" };
 	}
 	return 0;
+}
+
+static bool port_ok(const char *port)
+{
+	struct sv rest = sv_of(port), one;
+	int64_t n;
+
+	while (sv_cut(&rest, ',', &one))
+		if (one.n > 0 && !sv_int(one, 1, 65535, &n))
+			return false;
+	return true;
 }
 
 /* Everything that tells two databases apart, nothing that must not be seen. */
 static const char *shown_server(struct arena *a, const struct dsn *d)
 {
-	const char *host = d->socket != NULL ? d->socket : d->host != NULL ? d->host : "";
+	struct sv hosts = sv_of(d->socket != NULL ? d->socket : d->host);
+	struct sv ports = sv_of(d->socket != NULL ? NULL : d->port);
+	struct strbuf out;
+	const char *text;
+	bool more = true;
 
-	return arena_printf(a, "%s://%s%s%s%s%s/%s", d->engine, d->user != NULL ? d->user : "",
-			    d->user != NULL ? "@" : "", host, d->port != NULL ? ":" : "",
-			    d->port != NULL ? d->port : "", d->database != NULL ? d->database : "");
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	strbuf_addf(&out, "%s://%s%s", d->engine, d->user != NULL ? d->user : "",
+		    d->user != NULL ? "@" : "");
+	while (more) {
+		struct sv more_hosts, more_ports;
+		struct sv host = head(hosts, ',', &more_hosts);
+		struct sv port = head(ports, ',', &more_ports);
+		bool six = host.n > 0 && host.p[0] != '/' && memchr(host.p, ':', host.n) != NULL;
+
+		strbuf_addf(&out, six ? "[%.*s]" : "%.*s", (int)host.n, host.n > 0 ? host.p : "");
+		strbuf_addf(&out, port.n > 0 ? ":%.*s" : "%.*s", (int)port.n,
+			    port.n > 0 ? port.p : "");
+		more = more_hosts.p != NULL || more_ports.p != NULL;
+		strbuf_adds(&out, more ? "," : "");
+		hosts = more_hosts;
+		ports = more_ports;
+	}
+	strbuf_addf(&out, "/%s", d->database != NULL ? d->database : "");
+	text = arena_strdup(a, strbuf_str(&out));
+	strbuf_clear(&out);
+	return text;
 }
 
 static int refuse_server_url(const char *engine, const char *why, struct err *e)
 {
 	err_set(e, ERR_CONFIG, "database %s:… is not a URL: %s", engine, why);
-	return err_hint(e, "write %s://USER@HOST:PORT/DATABASE", engine);
+	return err_hint(e,
+			"write %s://USER@HOST:PORT/DATABASE; in a name, @ / ? %% are "
+			"%%40 %%2F %%3F %%25",
+			engine);
+}
+
+static int check_server(const struct parser *p, const struct dsn *d, struct err *e)
+{
+	if (p->bad != NULL)
+		return refuse_server_url(p->engine, p->bad, e);
+	if (d->port != NULL && !port_ok(d->port))
+		return refuse_server_url(p->engine, "the port is no number from 1 to 65535", e);
+	if (strcmp(p->engine, "mariadb") == 0 && d->host != NULL && strchr(d->host, ',') != NULL) {
+		err_set(e, ERR_CONFIG, "database %s names several hosts", d->shown);
+		return err_hint(e, "name one: only postgresql tries one after the other");
+	}
+	if (d->database == NULL) {
+		err_set(e, ERR_CONFIG, "database %s has no name", d->shown);
+		return err_hint(e, "write %sDATABASE", d->shown);
+	}
+	return 0;
 }
 
 static int parse_server(struct arena *a, const char *engine, struct sv rest, struct dsn *out,
 			struct err *e)
 {
+	struct parser p = { .arena = a, .engine = engine };
 	struct dsn d = { .engine = engine, .shown = engine };
-	struct sv authority, user, query, at;
-	bool bad = false;
+	struct sv authority, user, secret, query, name;
 	const char *sign;
 
 	if (!sv_starts(rest, SV("//")))
 		return refuse_server_url(engine, "// is missing", e);
-	rest = sv_n(rest.p + 2, rest.n - 2);
-	query = rest;
-	rest = before(&query, '?');
-	if (rest.n + 1 > (size_t)(query.p - rest.p)) /* no ? at all */
-		query.n = 0;
-	at = rest;
-	authority = before(&at, '/');
-	if (authority.n < rest.n)
-		d.database = part(a, at, &bad);
-	sign = memrchr(authority.p != NULL ? authority.p : "", '@', authority.n);
+	rest = head(sv_n(rest.p + 2, rest.n - 2), '?', &query);
+	authority = head(rest, '/', &name);
+	/* The last one: an @ in a password is common, in a host there is none. */
+	sign = authority.n > 0 ? memrchr(authority.p, '@', authority.n) : NULL;
 	if (sign != NULL) {
-		user = sv_n(authority.p, (size_t)(sign - authority.p));
-		authority = sv_n(sign + 1, authority.n - user.n - 1);
-		if (memchr(user.p, ':', user.n) != NULL) {
-			struct sv secret = user;
-
-			user = before(&secret, ':');
-			d.password = part(a, secret, &bad);
-		}
-		d.user = part(a, user, &bad);
+		user = head(sv_n(authority.p, (size_t)(sign - authority.p)), ':', &secret);
+		authority = sv_n(sign + 1, authority.n - (size_t)(sign + 1 - authority.p));
+		d.user = part(&p, user);
+		d.password = part(&p, secret);
+	} else if (name.n > 0 && memchr(name.p, '@', name.n) != NULL) {
+		/* An unencoded / in a password: what follows it is not a database's name. */
+		note_bad(&p, "an @ stands behind the /");
 	}
-	if (!parse_hosts(a, authority, &d))
-		return refuse_server_url(engine, "the host or its port cannot be read", e);
-	d.shown = shown_server(a, &d);
-	if (parse_options(a, query, &d, &bad, e) != 0)
-		return -1;
-	if (bad)
-		return refuse_server_url(engine, "a % is not followed by two hexadecimal digits",
-					 e);
+	d.database = part(&p, name);
+	take_hosts(&p, authority, &d);
 	if (d.port != NULL && !port_ok(d.port))
-		return refuse_server_url(engine, "the port is no number from 1 to 65535", e);
-	if (d.database == NULL) {
-		err_set(e, ERR_CONFIG, "database %s has no name", d.shown);
-		return err_hint(e, "write %s/DATABASE",
-				d.shown[strlen(d.shown) - 1] == '/' ? engine : d.shown);
-	}
+		note_bad(&p, "the port is no number from 1 to 65535");
+	d.shown = p.bad == NULL ? shown_server(a, &d) : engine;
+	if (take_options(&p, query, &d, e) != 0)
+		return -1;
+	d.shown = p.bad == NULL ? shown_server(a, &d) : engine;
+	if (check_server(&p, &d, e) != 0)
+		return -1;
 	d.password_in_url = d.password != NULL;
-	d.shown = shown_server(a, &d);
 	*out = d;
 	return 0;
 }
@@ -399,9 +468,35 @@ static bool same(const char *a, const char *b)
 	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
+/* The names of this machine are one; where nothing is said, mariadb's client goes there too. */
+static const char *host_of(const struct dsn *d)
+{
+	static const char *const here[] = { "localhost", "127.0.0.1", "::1" };
+	const char *host = d->host;
+
+	if (host == NULL && strcmp(d->engine, "mariadb") == 0)
+		host = "localhost";
+	for (size_t i = 0; host != NULL && i < sizeof(here) / sizeof(here[0]); i++)
+		if (strcasecmp(host, here[i]) == 0)
+			return here[0];
+	return host != NULL ? host : "";
+}
+
+static const char *port_of(const struct dsn *d)
+{
+	if (d->port != NULL)
+		return d->port;
+	return strcmp(d->engine, "mariadb") == 0 ? "3306" : "5432";
+}
+
 bool dsn_same(const struct dsn *a, const struct dsn *b)
 {
-	return same(a->engine, b->engine) && same(a->path, b->path) && same(a->host, b->host) &&
-	       same(a->port, b->port) && same(a->database, b->database) &&
-	       same(a->socket, b->socket);
+	if (!same(a->engine, b->engine) || !same(a->path, b->path))
+		return false;
+	if (dsn_is_file(a))
+		return true;
+	if (!same(a->database, b->database) || !same(a->socket, b->socket))
+		return false;
+	return a->socket != NULL ||
+	       (strcasecmp(host_of(a), host_of(b)) == 0 && strcmp(port_of(a), port_of(b)) == 0);
 }

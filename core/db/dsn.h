@@ -36,7 +36,8 @@ int dsn_parse(struct arena *a, const char *url, const char *base_dir, struct dsn
 	      struct err *e) MUST_CHECK;
 /* A copy in a, without the password. */
 void dsn_copy(struct arena *a, const struct dsn *from, struct dsn *to);
-/* Two URLs of one database, as far as the texts tell. */
+/* Two URLs of one database, as far as the texts tell: whoever connects, a default port left out, the names
+ * of this machine. Two spellings of another host are not found out. */
 bool dsn_same(const struct dsn *a, const struct dsn *b);
 static inline bool dsn_is_file(const struct dsn *d)
 {

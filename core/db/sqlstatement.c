@@ -87,6 +87,22 @@ static bool is_name(const struct sql_reader *r, size_t i)
 			    (r->t[i].kind == SQL_TOKEN_STRING && r->t[i].text.p[0] == '"'));
 }
 
+/* Room for 1, 4, 16, 64: as a rule there is one, and there may be 200,000 statements. */
+static void object_add(struct sql_reader *r, struct sql_object o)
+{
+	struct sql_facts *f = r->out;
+	struct sql_object *more;
+	size_t n = f->n_object;
+
+	if (n == 0 || n == 1 || n == 4 || n == 16) {
+		more = arena_alloc(r->arena, (n == 0 ? 1 : n * 4) * sizeof(*more));
+		if (n > 0)
+			memcpy(more, f->object, n * sizeof(*more));
+		f->object = more;
+	}
+	f->object[f->n_object++] = o;
+}
+
 bool sql_read_object(struct sql_reader *r, size_t *i, enum sql_object_kind kind)
 {
 	struct sql_facts *f = r->out;
@@ -104,9 +120,7 @@ bool sql_read_object(struct sql_reader *r, size_t *i, enum sql_object_kind kind)
 		r->cut = true;
 		return true;
 	}
-	if (f->object == NULL)
-		f->object = arena_alloc(r->arena, SQL_OBJECTS_MAX * sizeof(f->object[0]));
-	f->object[f->n_object++] = o;
+	object_add(r, o);
 	return true;
 }
 

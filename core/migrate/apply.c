@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/secret.h"
 #include "core/base/utf8.h"
 #include "core/ledger/ledger.h"
 #include "core/migrate/migration.h"
@@ -74,8 +75,12 @@ static int already_there(const struct apply_job *job, struct err *e)
 	return err_hint(e, "bascule matrix");
 }
 
-static void error_text(struct strbuf *out, const struct err *e)
+/* It goes into a table that many may read. */
+static void error_text(struct strbuf *out, const struct err *whole)
 {
+	struct err without = *whole, *e = &without;
+
+	secret_redact_err(e);
 	clean_text(out, sv_of(e->msg), false);
 	if (e->detail[0] != '\0') {
 		strbuf_adds(out, ": ");

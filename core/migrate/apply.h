@@ -8,20 +8,29 @@
 
 #include "core/db/db.h"
 #include "core/db/sqlsplit.h"
+#include "core/db/sqlstatement.h"
 #include "core/ledger/event.h"
 #include "core/ledger/lock.h"
 
 /* A script made ready: statements split, the outermost BEGIN/COMMIT pair removed, leading PRAGMAs
- * hoisted. What cannot run inside one transaction is refused with its line. */
+ * of sqlite hoisted. What cannot run as the engine's migrations do is refused with its line. */
 struct script {
 	struct sql_list body;
+	struct sql_facts *fact; /* of each statement of body, in the arena; NULL on sqlite */
 	struct sv *hoist;
 	size_t n_hoist;
 };
 
-/* Pure. no_transaction: header `-- transaction: no` (refused on an engine with transactional DDL
- * unless every statement is one that needs it; on sqlite VACUUM and PRAGMA alone). text and a must
- * outlive out. what names the file in errors. */
+/*
+ * Pure. no_transaction is the header `-- transaction: no`:
+ * sqlite: refused unless every statement is one that needs it (VACUUM, PRAGMA, REINDEX, ANALYZE).
+ * postgresql: each statement runs alone; transaction control is refused. Without it, what cannot be
+ * in a transaction is refused.
+ * mariadb: says nothing new, since each statement is a step of its own there.
+ * Refused on both servers: what writes bascule's tables, frees locks of ours, or prepares a
+ * transaction; on mariadb also what changes the database, locks tables or switches autocommit.
+ * text and a must outlive out. what names the file in errors.
+ */
 int script_prepare(struct arena *a, const char *engine, const char *what, struct sv text,
 		   bool no_transaction, struct script *out, struct err *e) MUST_CHECK;
 

@@ -395,12 +395,10 @@ int history_read(struct db *db, bool with_events, struct history **out, struct e
 	int rc = -1;
 
 	arena_init(&h->arena);
-	if (ledger_format(db, &h->format, e) != 0)
-		goto out;
-	h->read_only = h->format > LEDGER_FORMAT;
-	if (ledger_events(db, on_event_first, &b, e) != 0 ||
+	if (ledger_events_format(db, &h->format, on_event_first, &b, e) != 0 ||
 	    (b.n_undone > 0 && read_again(&b, db, e) != 0))
 		goto out;
+	h->read_only = h->format > LEDGER_FORMAT;
 	finish(&b);
 	*out = h;
 	h = NULL;

@@ -7,8 +7,12 @@
  * half a migration behind; it is refused before anything runs. SAVEPOINT stays: it can only end
  * what it began.
  *
- * PRAGMAs above the first other statement are hoisted before BEGIN, where SQLite acts on them
+ * SQLite: PRAGMAs above the first other statement are hoisted before BEGIN, where SQLite acts on them
  * (inside a transaction `PRAGMA foreign_keys` is silently nothing); later ones are refused.
+ *
+ * PostgreSQL and MariaDB: rules are rows (struct rule) over the kind and the facts of a statement. In
+ * MariaDB each statement is recorded on its own, so there SAVEPOINT goes nowhere and is refused too.
+ * They guard against mistakes in honest files; what a routine does inside is not seen.
  */
 #include "core/migrate/apply.h"
 
@@ -118,38 +122,159 @@ static int check_inside(const struct prepare *p, const struct sql_statement *s, 
 	return 0;
 }
 
+static int prepare_sqlite(struct arena *a, struct prepare *p, bool no_transaction,
+			  struct script *made, struct err *e)
+{
+	size_t first = 0, last = p->all.n;
+
+	if (no_transaction) {
+		made->body = p->all;
+		return check_outside(p, e);
+	}
+	made->hoist = arena_alloc(a, (p->all.n + 1) * sizeof(*made->hoist));
+	while (first < last && p->all.item[first].kind == SQL_PRAGMA)
+		made->hoist[made->n_hoist++] = p->all.item[first++].text;
+	if (last >= first + 2 && p->all.item[first].kind == SQL_BEGIN &&
+	    p->all.item[last - 1].kind == SQL_COMMIT) {
+		first++;
+		last--;
+	}
+	for (size_t i = first; i < last; i++)
+		if (check_inside(p, &p->all.item[i], e) != 0)
+			return -1;
+	made->body.item = p->all.n > 0 ? p->all.item + first : NULL;
+	made->body.n = last - first;
+	return 0;
+}
+
+/* --- Servers ----------------------------------------------------------------------------------- */
+
+#define KIND(kind) (1u << (kind))
+#define KIND_CONTROL (KIND(SQL_BEGIN) | KIND(SQL_COMMIT) | KIND(SQL_ROLLBACK) | KIND(SQL_CHAIN))
+
+/* A statement of one of these kinds, or with one of these flags, is refused. */
+struct rule {
+	unsigned kinds, flags;
+	const char *why, *hint;
+};
+
+static const char ours_why[] = "changes bascule's own tables";
+static const char ours_hint[] = "leave them to bascule: accept, mark and baseline write them";
+static const char unlocks_why[] = "frees locks that it did not take";
+
+static const struct rule postgres_inside[] = {
+	{ KIND(SQL_TWO_PHASE), 0, "leaves a prepared transaction behind, or ends one",
+	  "remove it: two-phase commit is for the program that has both phases" },
+	{ KIND_CONTROL, 0, "controls the transaction",
+	  "remove it: the whole file runs in one transaction of its own" },
+	{ 0, SQL_OURS, ours_why, ours_hint },
+	{ 0, SQL_UNLOCKS, unlocks_why, "free what it took by pg_advisory_unlock(key)" },
+	{ 0, SQL_ALONE, "cannot run inside a transaction",
+	  "move it to a migration of its own that begins with '-- transaction: no'" },
+	{ 0, 0, NULL, NULL },
+};
+
+static const struct rule postgres_outside[] = {
+	{ KIND(SQL_TWO_PHASE), 0, "leaves a prepared transaction behind, or ends one",
+	  "remove it: two-phase commit is for the program that has both phases" },
+	{ KIND_CONTROL | KIND(SQL_SAVEPOINT), 0,
+	  "controls a transaction, but the file says '-- transaction: no'",
+	  "remove it, or remove the directive: each statement of such a file runs alone" },
+	{ 0, SQL_OURS, ours_why, ours_hint },
+	{ 0, SQL_UNLOCKS, unlocks_why, "free what it took by pg_advisory_unlock(key)" },
+	{ 0, 0, NULL, NULL },
+};
+
+static const struct rule mariadb_rules[] = {
+	{ KIND(SQL_TWO_PHASE), 0, "leaves a prepared transaction behind, or ends one",
+	  "remove it: XA is for the program that has both phases" },
+	{ KIND_CONTROL | KIND(SQL_SAVEPOINT) | KIND(SQL_AUTOCOMMIT), 0, "controls the transaction",
+	  "remove it: each statement runs in a transaction of its own, with its record" },
+	{ KIND(SQL_LOCK), 0, "locks tables, which would block the records of the run",
+	  "remove it: ALTER TABLE takes the locks it needs" },
+	{ KIND(SQL_USE), 0, "changes the database in use",
+	  "remove it, or name the database in each statement: shop.orders" },
+	{ 0, SQL_OURS, ours_why, ours_hint },
+	{ 0, SQL_UNLOCKS, unlocks_why, "free what it took by RELEASE_LOCK(name)" },
+	{ 0, SQL_CLIENT_FILE, "reads a file of the client",
+	  "write its rows as INSERT: a run has no other files than its migrations" },
+	{ 0, 0, NULL, NULL },
+};
+
+static int check_rules(const struct prepare *p, const struct rule *rule,
+		       const struct sql_statement *s, const struct sql_facts *f, struct err *e)
+{
+	for (; rule->why != NULL; rule++)
+		if ((rule->kinds & KIND(s->kind)) || (rule->flags & f->flags))
+			return refuse(p, s, rule->why, rule->hint, e);
+	return 0;
+}
+
+/* BEGIN that only begins, in the way that we begin too. */
+static bool begins_plainly(const struct sql_statement *s)
+{
+	return s->kind == SQL_BEGIN && !holds_word(s->text, "isolation") &&
+	       !holds_word(s->text, "only");
+}
+
+/* The pair around the file: BEGIN may stand behind SET, as dumps have it. *first and *last are of BEGIN
+ * and COMMIT. */
+static bool find_pair(const struct prepare *p, const struct sql_facts *fact, size_t *first,
+		      size_t *last)
+{
+	size_t i = 0, n = p->all.n;
+
+	while (i < n && p->all.item[i].kind == SQL_OTHER && fact[i].class == SQL_CLASS_SESSION)
+		i++;
+	*first = i;
+	*last = n - 1;
+	return i + 1 < n && begins_plainly(&p->all.item[i]) &&
+	       p->all.item[n - 1].kind == SQL_COMMIT;
+}
+
+static int prepare_server(struct arena *a, struct prepare *p, const char *engine,
+			  const struct rule *rule, bool pair, struct script *made, struct err *e)
+{
+	size_t first = 0, last = 0, n = 0;
+	struct sql_facts *fact = arena_alloc(a, (p->all.n + 1) * sizeof(*fact));
+
+	for (size_t i = 0; i < p->all.n; i++)
+		sql_facts_read(a, engine, &p->all.item[i], &fact[i]);
+	pair = pair && find_pair(p, fact, &first, &last);
+	for (size_t i = 0; i < p->all.n; i++) {
+		if (pair && (i == first || i == last))
+			continue;
+		if (check_rules(p, rule, &p->all.item[i], &fact[i], e) != 0)
+			return -1;
+		p->all.item[n] = p->all.item[i];
+		fact[n++] = fact[i];
+	}
+	made->body = p->all;
+	made->body.n = n;
+	made->fact = fact;
+	return 0;
+}
+
 int script_prepare(struct arena *a, const char *engine, const char *what, struct sv text,
 		   bool no_transaction, struct script *out, struct err *e)
 {
 	const struct db_ops *driver = db_driver(engine);
 	struct prepare p = { .what = what };
 	struct script made = { 0 };
-	size_t first = 0, last;
+	int rc;
 
 	p.transactional = driver == NULL || (driver->caps & DB_TX_DDL) != 0;
 	if (sqlsplit(a, engine, text, &p.all, e) != 0)
 		return err_wrap(e, "cannot read %s", what);
-	if (no_transaction) {
-		if (check_outside(&p, e) != 0)
-			return -1;
-		made.body = p.all;
+	if (strcmp(engine, "postgresql") == 0)
+		rc = prepare_server(a, &p, engine,
+				    no_transaction ? postgres_outside : postgres_inside,
+				    !no_transaction, &made, e);
+	else if (strcmp(engine, "mariadb") == 0)
+		rc = prepare_server(a, &p, engine, mariadb_rules, true, &made, e);
+	else
+		rc = prepare_sqlite(a, &p, no_transaction, &made, e);
+	if (rc == 0)
 		*out = made;
-		return 0;
-	}
-	last = p.all.n;
-	made.hoist = arena_alloc(a, (p.all.n + 1) * sizeof(*made.hoist));
-	while (first < last && p.all.item[first].kind == SQL_PRAGMA)
-		made.hoist[made.n_hoist++] = p.all.item[first++].text;
-	if (last >= first + 2 && p.all.item[first].kind == SQL_BEGIN &&
-	    p.all.item[last - 1].kind == SQL_COMMIT) {
-		first++;
-		last--;
-	}
-	for (size_t i = first; i < last; i++)
-		if (check_inside(&p, &p.all.item[i], e) != 0)
-			return -1;
-	made.body.item = p.all.n > 0 ? p.all.item + first : NULL;
-	made.body.n = last - first;
-	*out = made;
-	return 0;
+	return rc;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/base/secret.h"
+
 const struct env *env_find(const struct project *p, const char *name)
 {
 	if (!name)
@@ -38,6 +40,28 @@ void env_take_secrets(struct env *env, const struct env_secrets *s)
 		env->var = one->var;
 		env->n_var = one->n_var;
 		return;
+	}
+}
+
+static bool is_secret_name(const char *name)
+{
+	static const char *const parts[] = { "PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (strcasestr(name, parts[i]) != NULL)
+			return true;
+	return false;
+}
+
+void env_secrets_know(const struct env_secrets *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct env_secret *one = &s->list[i];
+
+		secret_know(one->password);
+		for (size_t k = 0; k < one->n_var; k++)
+			if (is_secret_name(one->var[k].name))
+				secret_know(one->var[k].value);
 	}
 }
 

@@ -100,6 +100,8 @@ size_t env_index(const struct project *p, const struct env *env);
 const struct env *env_previous(const struct project *p, const struct env *env);
 /* Points env, which was frozen without them, at the secrets of the same environment and database. */
 void env_take_secrets(struct env *env, const struct env_secrets *s);
+/* Makes them known to secret_redact: passwords, and variables whose name says that they are secret. */
+void env_secrets_know(const struct env_secrets *s);
 const char *env_confirm_name(enum env_confirm v);
 const char *env_backup_name(enum env_backup v);
 const char *env_failure_name(enum env_failure v);

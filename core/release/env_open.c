@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/release/env_open.h"
 
+#include "core/base/secret.h"
 #include "core/db/db.h"
 #include "core/release/plan_make.h"
 
@@ -26,11 +27,13 @@ int env_open(const struct env *env, unsigned flags, struct cancel *c, struct db 
 	if (db_open(&env->dsn, flags, &opt, c, out, e) == 0)
 		return 0;
 	/* The driver knows a missing file; what makes it is known here, where it has a name. */
-	if (e->code == ERR_NOT_FOUND) {
+	if (e->code == ERR_NOT_FOUND && dsn_is_file(&env->dsn)) {
 		strbuf_init(&command, sizeof(e->hint) - 1);
 		command_create(&command, env);
 		err_hint(e, "%s", strbuf_str(&command));
 		strbuf_clear(&command);
 	}
+	/* Where it is shown and stored from here on, nobody looks again. */
+	secret_redact_err(e);
 	return -1;
 }

@@ -21,6 +21,7 @@
 #include "core/base/fs.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "core/base/secret.h"
 
 struct journal {
 	int fd;
@@ -134,6 +135,44 @@ const char *journal_head(const struct journal *j)
 	return j->head;
 }
 
+/* Words of the journal itself, and names that others find their way by. */
+static bool is_own_key(const char *key)
+{
+	static const char *const keys[] = {
+		"boot", "code", "do",   "environment", "from",  "mode",  "name", "operation",
+		"plan", "prev", "kind", "parent_hash", "state", "until", "verb", "who",
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (!strcmp(key, keys[i]))
+			return true;
+	return false;
+}
+
+static void redact_text(json_t *v)
+{
+	struct strbuf text;
+
+	strbuf_init(&text, STRBUF_NO_LIMIT);
+	strbuf_adds(&text, json_string_value(v));
+	if (secret_redact(&text))
+		json_string_set(v, strbuf_str(&text));
+	secret_clear_buf(&text);
+}
+
+/* Takes secrets out of every text in v: what engines, tools and people say may have one. */
+static void journal_redact(json_t *v)
+{
+	const char *key;
+	json_t *one;
+	size_t i;
+
+	if (json_is_string(v))
+		redact_text(v);
+	json_array_foreach(v, i, one) journal_redact(one);
+	json_object_foreach(v, key, one) if (!is_own_key(key)) journal_redact(one);
+}
+
 /* The line without its newline into j->line; returns the offset it starts at. */
 static size_t journal_compose(struct journal *j, const char *kind, int step, const json_t *fields)
 {
@@ -165,10 +204,12 @@ static size_t journal_compose(struct journal *j, const char *kind, int step, con
 int journal_add(struct journal *j, const char *kind, int step, json_t *fields, bool sync,
 		struct strbuf *line, struct err *e)
 {
-	size_t start = journal_compose(j, kind, step, fields);
-	size_t n = j->line.len - start;
 	char head[DIGEST_HEX_SIZE];
+	size_t start, n;
 
+	journal_redact(fields);
+	start = journal_compose(j, kind, step, fields);
+	n = j->line.len - start;
 	strbuf_addc(&j->line, '\n');
 	if (!strbuf_ok(&j->line))
 		return err_set(e, ERR_LIMIT, "a journal line would be longer than %zu bytes",

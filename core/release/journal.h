@@ -33,7 +33,7 @@ int journal_open(const char *path, bool create, int64_t epoch, struct journal **
 int journal_cut_damage(const char *path, struct err *e) MUST_CHECK;
 void journal_close(struct journal *j);
 void journal_set_epoch(struct journal *j, int64_t epoch);
-/* Appends a line: fields (borrowed, an object or NULL) plus seq, epoch, at, prev, kind and, when
+/* Appends a line: fields (borrowed, an object or NULL; secrets are taken out of its texts) plus seq, epoch, at, prev, kind and, when
  * step > 0, step. sync: fsync before returning (intents). The written text (without newline) is
  * appended to line when it is not NULL. */
 int journal_add(struct journal *j, const char *kind, int step, json_t *fields, bool sync,

@@ -4,6 +4,9 @@
  *
  * What the runner itself would refuse before it may write a line (another one is at work, the holder
  * still beats) is refused here already, where there is somebody to tell. The runner asks again.
+ *
+ * Secrets are no part of a run's folder. Whoever starts a runner has read the configuration and has them
+ * in its context; the new process gets them through a pipe, which no argument, variable or file shows.
  */
 #include <unistd.h>
 
@@ -11,8 +14,10 @@
 #include "core/base/fs.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "core/base/secret.h"
 #include "core/ledger/lock.h"
 #include "core/release/run_folder.h"
+#include "core/release/run_secrets.h"
 
 /* A stopped runner keeps its folder, a runner at work its lock. */
 static int refuse_locked(const struct run *r, const struct lock_holder *h, struct err *e)
@@ -79,6 +84,25 @@ static int spawn_record(const char *dir, pid_t pid, struct err *e)
 	return ret;
 }
 
+/* What the runner must know, appended to out; nothing when nothing is secret. */
+static int spawn_secrets(const struct context *ctx, const char *id, struct strbuf *out,
+			 struct err *e)
+{
+	struct run *r = NULL;
+
+	if (!ctx->secrets || ctx->secrets->n == 0)
+		return 0;
+	if (run_read(ctx, id, &r, e))
+		return -1;
+	strbuf_room(out, CHILD_INPUT_MAX); /* it does not move, so that nothing is left behind */
+	run_secrets_write(r->plan, out);
+	run_free(r);
+	if (!strbuf_ok(out))
+		return err_set(e, ERR_LIMIT, "the settings in env_files are longer than %zu bytes",
+			       CHILD_INPUT_MAX);
+	return 0;
+}
+
 int run_spawn(const struct context *ctx, const char *id, const char *mode, int64_t wait_ms,
 	      pid_t *pid, struct err *e)
 {
@@ -95,13 +119,16 @@ int run_spawn(const struct context *ctx, const char *id, const char *mode, int64
 			 mem_strdup("--wait"),
 			 wait_text,
 			 NULL };
+	struct strbuf secrets;
 	pid_t child;
 	int ret = -1;
 
+	strbuf_init(&secrets, CHILD_INPUT_MAX);
 	if (spawn_allowed(ctx, id, dir, mode, e))
 		goto out;
 	snprintf(wait_text, sizeof(wait_text), "%lld", (long long)wait_ms);
-	if (child_spawn_detached(ctx->exe, argv, log, &child, e))
+	if (spawn_secrets(ctx, id, &secrets, e) ||
+	    child_spawn_detached(ctx->exe, argv, log, strbuf_sv(&secrets), &child, e))
 		goto out;
 	/* The runner is on its way; not being able to note its pid is not worth stopping it. */
 	if (spawn_record(dir, child, e))
@@ -110,6 +137,7 @@ int run_spawn(const struct context *ctx, const char *id, const char *mode, int64
 		*pid = child;
 	ret = 0;
 out:
+	secret_clear_buf(&secrets);
 	for (int i = 0; argv[i] != wait_text; i++)
 		mem_free(argv[i]);
 	mem_free(log);

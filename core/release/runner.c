@@ -163,7 +163,7 @@ static int lock_take_waiting(struct executor *x, struct err *e)
 		if (!said)
 			waiting_note(x, e);
 		said = true;
-		if (lock_wait(&x->plan->env.dsn, deadline_ms, &x->work, e))
+		if (lock_wait(&x->plan->env.dsn, x->db, deadline_ms, &x->work, e))
 			goto out;
 	}
 	ret = 0;

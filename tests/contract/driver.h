@@ -10,13 +10,21 @@
 #include "core/db/db.h"
 
 struct CMUnitTest;
+struct service;
 
 struct driver {
 	const char *name;
-	/* The URL of a database called name that does not exist yet, in the case's own folder. */
+	/* The URL of a database called name that does not exist yet: in the case's own folder, or of a
+	 * name of its own on the server. */
 	char *(*url)(const char *dir, const char *name);
 	const char *endless; /* a statement that runs for minutes and changes nothing */
+	const char *table_t; /* makes the table t, whose id numbers itself */
+	/* Of a server: starts it once (NULL: no server), and makes the database of that name. */
+	struct service *(*start)(void);
+	void (*make)(const char *name);
 };
+
+enum driver_group { DRIVER_FILES, DRIVER_SERVERS };
 
 /* Of the case that runs: a database with an empty table t (id INTEGER PRIMARY KEY, v TEXT). */
 struct driver_world {
@@ -36,8 +44,12 @@ extern const struct db_options driver_quick; /* waits DRIVER_TIMEOUT_MS for a lo
 
 int driver_setup(void **state);
 int driver_teardown(void **state);
-/* Runs the cases, whose names get the driver's before them, against every driver. */
-int driver_run(const struct CMUnitTest *cases, size_t n);
+/* Runs the cases, whose names get the driver's before them, against every driver of the group. */
+int driver_run(const struct CMUnitTest *cases, size_t n, enum driver_group group);
+/* The cases of statements, transactions and cancels. */
+const struct CMUnitTest *db_cases(size_t *n);
+/* Whether the engine of the case that runs has the capability. */
+bool driver_has(enum db_cap cap);
 
 /* The call worked, or failed with code and a msg; else the case fails with the words of w.e. */
 void must(int result);

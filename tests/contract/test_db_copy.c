@@ -219,5 +219,5 @@ int main(void)
 		CASE(digest__follows__the_users_schema_alone),
 	};
 
-	return driver_run(cases, sizeof(cases) / sizeof(cases[0]));
+	return driver_run(cases, sizeof(cases) / sizeof(cases[0]), DRIVER_FILES);
 }

@@ -64,7 +64,7 @@ fi
 set -u
 PATH=$PATH:/usr/sbin:/sbin
 services_dir=$(cd "$(dirname "$0")" && pwd)
-services_cache=$(cd "$services_dir/../.." && pwd)/build/services
+services_cache=${BASCULE_SERVICES_CACHE:-$(cd "$services_dir/../.." && pwd)/build/services}
 cd / || exit 1
 # shellcheck source=tests/services/session.sh
 . "$services_dir/session.sh"

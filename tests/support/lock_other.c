@@ -37,6 +37,37 @@ static int fenced_write(struct db *db, struct lock *l)
 	return -1;
 }
 
+/* The same as one unit. */
+static int fenced_unit(struct db *db, struct lock *l)
+{
+	struct db_item item[4] = { { .text = SV("BEGIN") },
+				   { .text = SV("") },
+				   { .text = SV("INSERT INTO t VALUES (1)") },
+				   { .text = SV("COMMIT") } };
+	struct arena a;
+	struct err ignored;
+	size_t failed;
+	int rc;
+
+	arena_init(&a);
+	lock_fence_item(l, db, &a, &item[1]);
+	rc = db_unit_send(db, item, 4, &e);
+	if (rc == 0)
+		rc = db_unit_result(db, &failed, &e);
+	if (rc != 0) {
+		(void)!db_units_clear(db, &ignored);
+		lock_fence_judge(l, db, &e);
+	}
+	arena_clear(&a);
+	return rc;
+}
+
+/* A fenced transaction left open. */
+static int fenced_begin(struct db *db, struct lock *l)
+{
+	return db_begin(db, &e) != 0 ? -1 : lock_fence(l, db, &e);
+}
+
 static int obey(const struct dsn *dsn, struct db *db, struct lock **l, const char *command)
 {
 	char word[32] = "", run[32] = "";
@@ -55,8 +86,16 @@ static int obey(const struct dsn *dsn, struct db *db, struct lock **l, const cha
 		return lock_lease(*l, &e);
 	if (strcmp(word, "write") == 0)
 		return fenced_write(db, *l);
+	if (strcmp(word, "unit") == 0)
+		return fenced_unit(db, *l);
 	if (strcmp(word, "begin") == 0)
 		return db_begin(db, &e);
+	if (strcmp(word, "fenced") == 0)
+		return fenced_begin(db, *l);
+	if (strcmp(word, "commit") == 0)
+		return db_commit(db, &e);
+	if (strcmp(word, "sql") == 0)
+		return db_foreign(db, sv_trim(sv_of(command + 4)), NULL, &e);
 	if (strcmp(word, "release") == 0) {
 		lock_release(*l, db);
 		*l = NULL;
@@ -71,8 +110,12 @@ int lock_other_main(const char *path)
 	struct db_options opt = { .lock_timeout_ms = 20000 };
 	struct lock *l = NULL;
 	struct db *db = NULL;
-	char line[128];
+	char line[256];
+	struct arena a;
 
+	arena_init(&a);
+	if (strstr(path, "://") != NULL && dsn_parse(&a, path, "/", &dsn, &e) != 0)
+		return 1;
 	if (db_open(&dsn, 0, &opt, NULL, &db, &e) != 0)
 		return 1;
 	while (fgets(line, sizeof(line), stdin) != NULL) {
@@ -88,12 +131,20 @@ int lock_other_main(const char *path)
 			(void)obey(&dsn, db, &l, strrchr(line, ' ') + 1);
 			continue;
 		}
+		/* "behind SQL": the same with a statement, which takes a while. */
+		if (strncmp(line, "behind ", 7) == 0) {
+			puts("ok");
+			fflush(stdout);
+			(void)!db_foreign(db, sv_trim(sv_of(line + 7)), NULL, &e);
+			continue;
+		}
 		if (obey(&dsn, db, &l, line) == 0)
 			puts("ok");
 		else
 			printf("%s\n", err_code_name(e.code));
 		fflush(stdout);
 	}
+	arena_clear(&a);
 	return 0;
 }
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Another process that takes an environment's lock and does what it is told: the test program
- * started again with two arguments, LOCK_OTHER_ROLE and the path of the database. It reads one
- * command per line:
+ * started again with two arguments, LOCK_OTHER_ROLE and the path or the URL of the database. It reads
+ * one command per line:
  *
  *   take STALE_MS RUN   takeover STALE_MS RUN   beat   lease   release
  *   write   (a fenced transaction that adds a row to table t)      begin   (a transaction left open)
+ *   fenced   (the same with the fence in it)   commit   sql STATEMENT
+ *   unit   (write, as one unit of a server)
  *   later MS COMMAND   (answers first, then waits; COMMAND may be "die")
+ *   behind STATEMENT   (answers first, then runs it)
  *
  * and answers each with "ok" or the name of the error.
  */

@@ -243,15 +243,20 @@ void services_need(const struct service *s)
 		skip();
 }
 
+void services_clear(struct service *s)
+{
+	char *strings[] = { s->name, s->socket_dir, s->socket, s->user,    s->password,
+			    s->db,   s->superuser,  s->url,    s->url_tcp, s->url_password,
+			    s->data, s->log,        s->ca,     s->tls };
+
+	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
+		free(strings[i]);
+	memset(s, 0, sizeof(*s));
+}
+
 void services_stop(struct service *s)
 {
-	if (!s->name)
-		return;
-	free(services_tell("stop", s->name, NULL));
-	for (char **each = (char *[]){ s->name, s->socket_dir, s->socket, s->user, s->password,
-				       s->db, s->superuser, s->url, s->url_tcp, s->url_password,
-				       s->data, s->log, s->ca, s->tls, NULL };
-	     *each; each++)
-		free(*each);
-	memset(s, 0, sizeof(*s));
+	if (s->name)
+		free(services_tell("stop", s->name, NULL));
+	services_clear(s);
 }

@@ -25,7 +25,7 @@ struct service {
 
 /* Starts the one server of that kind, or names the one of this name that was started before. Returns
  * -1 when it is not installed here, which fails the test in continuous integration; call it in the
- * group's setup and services_need() in each test. */
+ * group's setup, ignore what it returns, and let each test begin with services_need(). */
 int services_start(enum service_kind kind, struct service *out);
 /* The same with a name and options of `start`, separated by blanks: "--durable --set port=1". */
 int services_start_as(enum service_kind kind, const char *name, const char *options,
@@ -34,6 +34,8 @@ int services_start_as(enum service_kind kind, const char *name, const char *opti
 void services_need(const struct service *s);
 /* Ends the server, removes its data, frees s. */
 void services_stop(struct service *s);
+/* Frees s; the server goes on. */
+void services_clear(struct service *s);
 
 /* SQL by the real client as the superuser, in the database app: rows one a line, without the last
  * newline; caller frees. */

@@ -345,7 +345,7 @@ static void look_at_the_end(struct box *b, const struct scenario *s)
 	CHECK(look_at_database(b) == s->in_force, "%d in force at the end", look_at_database(b));
 	run_free(look_at_runs(b));
 	/* A runner whose command died gives it back a moment after its last line. */
-	CHECK(lock_wait(&b->p.dsn, clock_mono_ms() + 10000, NULL, &e) == 0,
+	CHECK(lock_wait(&b->p.dsn, NULL, clock_mono_ms() + 10000, NULL, &e) == 0,
 	      "the lock is still held");
 }
 

@@ -198,17 +198,60 @@ static void child_foreground__gives_status__and_restores_signals(void **state)
 }
 
 /* Starts a detached shell script with its output to dir/log and waits for its end. */
-static void run_detached(const char *dir, const char *script)
+static void run_detached_with(const char *dir, const char *script, struct sv input)
 {
 	char *argv[] = { (char *)"sh", (char *)"-c", (char *)(uintptr_t)script, NULL };
 	char *log = tmp_path(dir, "log");
 	int status;
 	pid_t pid;
 
-	assert_int_equal(child_spawn_detached("/bin/sh", argv, log, &pid, &e), 0);
+	assert_int_equal(child_spawn_detached("/bin/sh", argv, log, input, &pid, &e), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	free(log);
+}
+
+static void run_detached(const char *dir, const char *script)
+{
+	run_detached_with(dir, script, SV(""));
+}
+
+static void child_spawn_detached__gives_its_input__to_its_end(void **state)
+{
+	char *dir = tmp_make(), *text, *big = mem_alloc(CHILD_INPUT_MAX);
+
+	(void)state;
+	run_detached_with(dir, "readlink /proc/self/fd/0 | cut -c1-5; cat; ls /proc/$$/fd",
+			  SV("a secret\n"));
+	text = tmp_read(dir, "log");
+	assert_string_equal(text, "pipe:\na secret\n0\n1\n2\n");
+	free(text);
+	memset(big, 'x', CHILD_INPUT_MAX);
+	run_detached_with(dir, "wc -c", sv_n(big, CHILD_INPUT_MAX));
+	text = tmp_read(dir, "log");
+	assert_true(sv_ends(sv_of(text), SV("524288\n")));
+	free(text);
+	/* One that does not read keeps nobody waiting. */
+	run_detached_with(dir, ":", sv_n(big, CHILD_INPUT_MAX));
+	mem_free(big);
+	tmp_remove(dir);
+}
+
+static void child_spawn_detached__refuses_input__that_is_too_long(void **state)
+{
+	char *argv[] = { (char *)"x", NULL };
+	char *dir = tmp_make(), *log = tmp_path(dir, "log"), *big = mem_alloc(CHILD_INPUT_MAX + 1);
+	pid_t pid = 0;
+
+	(void)state;
+	assert_int_equal(child_spawn_detached("/bin/sh", argv, log, sv_n(big, CHILD_INPUT_MAX + 1),
+					      &pid, &e),
+			 -1);
+	assert_int_equal(e.code, ERR_LIMIT);
+	assert_int_equal(pid, 0);
+	mem_free(big);
+	free(log);
+	tmp_remove(dir);
 }
 
 static void child_spawn_detached__is_on_its_own__in_every_way(void **state)
@@ -241,10 +284,10 @@ static void child_spawn_detached__fails_with_reason__without_program_or_log(void
 	pid_t pid = 0;
 
 	(void)state;
-	assert_int_equal(child_spawn_detached("/nowhere/at/all", argv, log, &pid, &e), -1);
+	assert_int_equal(child_spawn_detached("/nowhere/at/all", argv, log, SV(""), &pid, &e), -1);
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 	assert_string_equal(e.msg, "cannot start /nowhere/at/all");
-	assert_int_equal(child_spawn_detached("/bin/sh", argv, bad, &pid, &e), -1);
+	assert_int_equal(child_spawn_detached("/bin/sh", argv, bad, SV(""), &pid, &e), -1);
 	assert_non_null(strstr(e.msg, "cannot open log"));
 	free(bad);
 	free(log);
@@ -263,6 +306,8 @@ int main(void)
 		cmocka_unit_test(child_capture__gives_default_signals__to_the_child),
 		cmocka_unit_test(child_foreground__gives_status__and_restores_signals),
 		cmocka_unit_test(child_spawn_detached__is_on_its_own__in_every_way),
+		cmocka_unit_test(child_spawn_detached__gives_its_input__to_its_end),
+		cmocka_unit_test(child_spawn_detached__refuses_input__that_is_too_long),
 		cmocka_unit_test(child_spawn_detached__fails_with_reason__without_program_or_log),
 	};
 

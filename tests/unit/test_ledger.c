@@ -162,8 +162,8 @@ static void ensure__makes_the_ledger__once(void **state)
 static void ensure__upgrades__from_every_format(void **state)
 {
 	(void)state;
-	assert_null(ledger_format_sql(0));
-	assert_null(ledger_format_sql(LEDGER_FORMAT + 1));
+	assert_null(ledger_format_sql("sqlite", 0));
+	assert_null(ledger_format_sql("sqlite", LEDGER_FORMAT + 1));
 	for (int old = 1; old <= LEDGER_FORMAT; old++) {
 		char sql[100];
 		int format = 0;
@@ -171,7 +171,7 @@ static void ensure__upgrades__from_every_format(void **state)
 		teardown(state);
 		setup_bare(state);
 		for (int f = 1; f <= old; f++)
-			must(db_script(db, ledger_format_sql(f), &e));
+			must(db_script(db, ledger_format_sql("sqlite", f), &e));
 		snprintf(sql, sizeof(sql), "INSERT INTO bascule_meta VALUES ('format', '%d')", old);
 		must(db_script(db, sql, &e));
 		must(ledger_ensure(db, &e));

@@ -644,9 +644,9 @@ static void read__says_nobody__before_there_is_a_ledger(void **state)
 static void wait__returns_at_once__when_it_is_free(void **state)
 {
 	(void)state;
-	must(lock_wait(&dsn, clock_mono_ms(), NULL, &e));
+	must(lock_wait(&dsn, NULL, clock_mono_ms(), NULL, &e));
 	tmp_write(dir, "shop.db.bascule-lock", "");
-	must(lock_wait(&dsn, clock_mono_ms(), NULL, &e));
+	must(lock_wait(&dsn, NULL, clock_mono_ms(), NULL, &e));
 }
 
 static void wait__gives_up__at_the_deadline(void **state)
@@ -656,7 +656,7 @@ static void wait__gives_up__at_the_deadline(void **state)
 
 	(void)state;
 	lock_other_says(bob, "take 0 r1", "ok");
-	fails(lock_wait(&dsn, start + 200, NULL, &e), ERR_LOCKED);
+	fails(lock_wait(&dsn, NULL, start + 200, NULL, &e), ERR_LOCKED);
 	assert_non_null(strstr(e.detail, "bob"));
 	assert_true(clock_mono_ms() - start >= 200);
 }
@@ -674,7 +674,7 @@ static void wait__wakes__when_the_holder_ends(void **state)
 		lock_other_says(bob, "take 0 r1", "ok");
 		lock_other_says(bob, ends[i], "ok");
 		start = clock_mono_ms();
-		must(lock_wait(&dsn, start + 20000, NULL, &e));
+		must(lock_wait(&dsn, NULL, start + 20000, NULL, &e));
 		assert_true(clock_mono_ms() - start < 800);
 		lock_other_end(bob, SIGKILL);
 	}
@@ -689,7 +689,7 @@ static void wait__ends__under_a_cancel(void **state)
 	must(cancel_init(&c, &e));
 	lock_other_says(bob, "take 0 r1", "ok");
 	cancel_fire(&c);
-	fails(lock_wait(&dsn, WAIT_FOREVER, &c, &e), ERR_CANCELLED);
+	fails(lock_wait(&dsn, NULL, WAIT_FOREVER, &c, &e), ERR_CANCELLED);
 	cancel_clear(&c);
 }
 

@@ -1,0 +1,2 @@
+DO $a$ SELECT 1;
+$b$

@@ -1,0 +1,9 @@
+DELIMITER /*!*/;
+BEGIN
+/*!*/;
+SELECT 1; 
+/*!*/;
+DELIMITER $$
+SELECT END$$
+delimiter go
+SELECT cargo go

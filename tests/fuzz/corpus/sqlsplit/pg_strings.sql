@@ -1,0 +1,4 @@
+SELECT E'a\\';' '\'';
+SELECT E'x'
+ -- c
+ 'y\';'; SELECT U&'\0061;', N'x' /* a /* b; */ ; */

@@ -63,6 +63,7 @@ static void sqlite__takes_absolute_paths__in_both_forms(void **state)
 	(void)state;
 	assert_string_equal(path_of("sqlite:/var/lib/shop.db"), "/var/lib/shop.db");
 	assert_string_equal(path_of("sqlite:///var/lib/shop.db"), "/var/lib/shop.db");
+	assert_string_equal(path_of("sqlite://////var/lib/shop.db"), "/var/lib/shop.db");
 }
 
 static void sqlite__takes_bytes_as_they_are__in_names(void **state)

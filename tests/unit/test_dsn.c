@@ -55,6 +55,7 @@ static void sqlite__resolves_relative_paths__against_the_base(void **state)
 	(void)state;
 	assert_string_equal(path_of("sqlite:shop.db"), "/srv/shop/shop.db");
 	assert_string_equal(path_of("sqlite:./data/shop.db"), "/srv/shop/data/shop.db");
+	assert_string_equal(path_of("sqlite:.//.///shop.db"), "/srv/shop/shop.db");
 	assert_string_equal(path_of("sqlite:../shop.db"), "/srv/shop/../shop.db");
 }
 

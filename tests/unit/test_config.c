@@ -5,6 +5,7 @@
  */
 #include "config/config.h"
 
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -449,26 +450,41 @@ static void find__says_what_to_do__when_there_is_none(void **state)
 	tmp_remove(dir);
 }
 
+/* --- Examples ----------------------------------------------------------------------------------- */
+
 static void examples__are_accepted__each_of_them(void **state)
 {
-	static const char *const names[] = { "one-environment", "three-stages", "every-key",
-					     "from-the-environment" };
-	static const char *const vars[] = { "SHOP_HOME", "/srv/shop", "SHOP_DATA", "/var/shop",
+	static const char *const vars[] = { "SHOP_HOME",
+					    "/srv/shop",
+					    "SHOP_DATA",
+					    "/var/shop",
+					    "STAGING_DB_PASSWORD",
+					    "x",
+					    "PRODUCTION_DB_PASSWORD",
+					    "x",
 					    NULL };
 	struct config_errors errs;
 	struct project *p = NULL;
-	char path[200];
 	struct err e;
+	glob_t found;
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "config/examples/%s.ini", names[i]);
+	assert_int_equal(glob("config/examples/*.ini", 0, NULL, &found), 0);
+	assert_true(found.gl_pathc >= 7);
+	for (i = 0; i < found.gl_pathc; i++) {
+		const char *path = found.gl_pathv[i];
+
 		if (config_read(path, false, table_env, (void *)vars, &p, &errs, &e) != 0)
 			fail_msg("%s: %s: %s", path, e.msg, e.detail);
+		for (size_t k = 0; k < p->n_env; k++)
+			if (p->env[k].trouble != NULL && strcmp(p->env[k].name, "acceptance") != 0)
+				fail_msg("%s: %s: %s", path, p->env[k].name,
+					 p->env[k].trouble->detail);
 		config_errors_clear(&errs);
 		project_free(p);
 	}
+	globfree(&found);
 }
 
 int main(void)

@@ -124,7 +124,6 @@ int plan_facts_read(const struct project *p, const struct context *ctx, const ch
 		return err_set(e, ERR_USAGE, "no environment %s", environment ? environment : "");
 	if (!target->has_db)
 		return err_set(e, ERR_USAGE, "%s has no database", target->name);
-	spec.engine = target->dsn.engine;
 	f.n_env = p->n_env;
 	f.history = mem_calloc(p->n_env, sizeof(struct history *));
 	f.history_err = mem_calloc(p->n_env, sizeof(*f.history_err));

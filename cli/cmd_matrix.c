@@ -58,6 +58,9 @@ static void add_cell_json(struct strbuf *out, const struct cell *cell)
 	char text[CLOCK_TEXT_SIZE];
 
 	add_member(out, "{\"state\":", cell_state_name(cell->state));
+	if (cell->state == CELL_PARTIAL)
+		strbuf_addf(out, ",\"statement\":%lld,\"of\":%lld", (long long)a->statements_done,
+			    (long long)a->statements_total);
 	add_member(out, ",\"at\":", at > 0 ? clock_iso(at, text) : NULL);
 	add_member(out, ",\"by\":", ran ? a->who : NULL);
 	strbuf_adds(out, ",\"ms\":");
@@ -130,7 +133,7 @@ static void cell_text(const struct cell *cell, struct strbuf *out)
 {
 	char text[CLOCK_TEXT_SIZE];
 
-	strbuf_adds(out, text_cell(cell->state));
+	text_cell_words(cell, false, out);
 	if (cell->state == CELL_APPLIED && cell->applied->baselined)
 		strbuf_adds(out, " baseline");
 	else if (cell->state == CELL_APPLIED)

@@ -239,6 +239,10 @@ static bool may_be_missing(const char *name)
 		"options",
 		"statement_timeout_ms",
 		"connect_timeout_ms",
+		"statement",
+		"statements",
+		"statement_down",
+		"statement_done",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -77,6 +77,8 @@ const struct source *source_for(const struct source *s, const char *engine);
 /* Could a migration of this namespace have a file here? Those of Django's own apps have none. */
 bool source_knows(const struct source *s, const char *ns);
 /* In the variant s alone. */
+/* Hash of a key, for tables like place. */
+uint64_t source_key_hash(const char *ns, const char *id);
 const struct migration *source_find(const struct source *s, const char *ns, const char *id);
 
 /* The normalised script of one direction, read again from disk; ERR_INPUT when its checksum is not the one

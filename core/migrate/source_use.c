@@ -134,7 +134,7 @@ bool source_knows(const struct source *s, const char *ns)
 }
 
 /* FNV-1a over both, with their ends. */
-static uint64_t key_hash(const char *ns, const char *id)
+uint64_t source_key_hash(const char *ns, const char *id)
 {
 	uint64_t h = 14695981039346656037U;
 
@@ -155,7 +155,7 @@ void source_index(struct source *s)
 	s->place = arena_alloc(&s->arena, n * sizeof(*s->place));
 	s->n_place = n;
 	for (size_t i = 0; i < s->n; i++) {
-		size_t at = key_hash(s->list[i].ns, s->list[i].id) & (n - 1);
+		size_t at = source_key_hash(s->list[i].ns, s->list[i].id) & (n - 1);
 
 		while (s->place[at] != 0)
 			at = (at + 1) & (n - 1);
@@ -194,7 +194,7 @@ const struct migration *source_find(const struct source *s, const char *ns, cons
 
 	if (s->place == NULL)
 		return find_sorted(s, ns, id);
-	for (at = key_hash(ns, id) & (s->n_place - 1); s->place[at] != 0;
+	for (at = source_key_hash(ns, id) & (s->n_place - 1); s->place[at] != 0;
 	     at = (at + 1) & (s->n_place - 1)) {
 		const struct migration *m = &s->list[s->place[at] - 1];
 

@@ -168,6 +168,26 @@ static void measure_all(const struct measure *x, struct gate *frozen, size_t n_f
 	}
 }
 
+/* Where the gate environment's engine has files of its own, what it must have run is that file. */
+static void set_gate_checksums(struct plan_make *m)
+{
+	const struct source *theirs;
+
+	if (!m->gate_env || !m->source->engine)
+		return;
+	theirs = source_for(m->facts->source, m->gate_env->dsn.engine);
+	for (size_t i = 0; theirs != m->source && i < m->plan->n_step; i++) {
+		struct step *s = &m->plan->step[i];
+		const struct migration *ours = s->id ? source_find(m->source, s->ns, s->id) : NULL;
+		const struct migration *file;
+
+		if (!ours || !s->checksum || strcmp(ours->checksum, s->checksum) != 0)
+			continue;
+		file = theirs ? source_find(theirs, s->ns, s->id) : NULL;
+		s->gate_checksum = arena_strdup(&m->plan->arena, file ? file->checksum : "");
+	}
+}
+
 void gates_build(struct plan_make *m)
 {
 	struct measure x = {
@@ -177,6 +197,7 @@ void gates_build(struct plan_make *m)
 		.make = m,
 	};
 
+	set_gate_checksums(m);
 	measure_all(&x, NULL, 0);
 }
 

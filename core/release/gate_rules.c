@@ -286,8 +286,9 @@ bool gate_passed_open(const struct measure *x, struct strbuf *out)
 		strbuf_reset(&why);
 		if (step_is_done(s, of_step(x->target, s)) && s->event != EVENT_ACCEPTED) {
 			passed++;
-		} else if (gate_passed(s->kind, s->event, of_step(x->gate_env, s), s->checksum,
-				       name, &why)) {
+		} else if (gate_passed(s->kind, s->event, of_step(x->gate_env, s),
+				       s->gate_checksum ? s->gate_checksum : s->checksum, name,
+				       &why)) {
 			passed++;
 		} else {
 			find(&f, s->id, "%s", strbuf_str(&why));
@@ -325,7 +326,7 @@ static void look_at_files(const struct measure *x, bool missing, struct findings
 		const struct applied *a = &x->target->list[i];
 		const struct migration *m = source_find(src, a->ns, a->id);
 
-		if (!str_same(a->ns, src->ns) ||
+		if (!source_knows(src, a->ns) ||
 		    !(missing ? applied_missing(a, m) : applied_changed(a, m)))
 			continue;
 		if (f->n == 0 && first)
@@ -446,18 +447,26 @@ bool gate_late_open(const struct measure *x, struct strbuf *out)
 {
 	struct findings f = { .out = out };
 	const struct applied *newest = NULL;
+	const char *newest_key = "";
 
-	/* In sort-key order: from the end, the first that is in force and not this plan's own work. */
-	for (size_t i = x->target->n; i-- > 0 && !newest;) {
+	/* The last of the order that is in force and not this plan's own work. A repeatable ("~…") has
+	 * no place in it. */
+	for (size_t i = x->target->n; i-- > 0;) {
 		const struct applied *a = &x->target->list[i];
+		const char *key;
 
-		if (a->applied && !step_of(x->plan, a))
+		if (!a->applied || step_of(x->plan, a))
+			continue;
+		key = make_sort_key(x->make ? x->make->source : NULL, a);
+		if (key[0] != '~' && (!newest || strcmp(key, newest_key) > 0)) {
 			newest = a;
+			newest_key = key;
+		}
 	}
 	for (size_t i = 0; newest && i < x->plan->n_step; i++) {
 		const struct step *s = &x->plan->step[i];
 
-		if (s->kind == STEP_UP && strcmp(s->sort_key, newest->sort_key) < 0 &&
+		if (s->kind == STEP_UP && strcmp(s->sort_key, newest_key) < 0 &&
 		    !step_is_done(s, of_step(x->target, s)))
 			find(&f, s->id, "%s, which is later, is applied", newest->id);
 	}

@@ -207,7 +207,13 @@ static int begin(struct plan_make *m, struct err *e)
 		return err_hint(e, "add `database =` to its section of %s", p->config_path);
 	}
 	m->gate_env = env_find(p, m->env->requires);
-	m->source = m->facts->source;
+	m->source = source_for(m->facts->source, m->env->dsn.engine);
+	if (!m->source) {
+		err_set(e, ERR_NOT_FOUND, "no migrations for the engine of %s", m->env->name);
+		err_detail(e, "%s has folders for engines, and none for %s", p->migrations,
+			   m->env->dsn.engine);
+		return err_hint(e, "bascule new NAME makes the first one there");
+	}
 	m->history = make_history(m, m->env);
 	if (m->history)
 		return 0;

@@ -50,6 +50,9 @@ struct step {
 	/* STEP_UP, STEP_DOWN, STEP_RECORD */
 	const char *ns, *id, *title, *sort_key, *version;
 	const char *checksum, *down_checksum; /* of the texts that are stored with the event */
+	/* What the gate environment must have run, where its engine has a file of its own: "" when it
+	 * has none; NULL: checksum. */
+	const char *gate_checksum;
 	const char *file;                     /* file name, for errors */
 	int64_t generation;                   /* that this step writes */
 	bool no_transaction;

@@ -118,6 +118,7 @@ static const struct field step_fields[] = {
 	{ "version", F_TEXT_OR_NULL, AT(step, version) },
 	{ "checksum", F_TEXT_OR_NULL, AT(step, checksum) },
 	{ "down_checksum", F_TEXT_OR_NULL, AT(step, down_checksum) },
+	{ "gate_checksum", F_TEXT_NEW, AT(step, gate_checksum) },
 	{ "file", F_TEXT_OR_NULL, AT(step, file) },
 	{ "generation", F_INT64, AT(step, generation) },
 	{ "no_transaction", F_BOOL, AT(step, no_transaction) },

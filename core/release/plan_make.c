@@ -191,6 +191,13 @@ struct pick *make_pending(const struct plan_make *m, const char *to, size_t *n)
 	return list;
 }
 
+const char *make_sort_key(const struct source *source, const struct applied *a)
+{
+	const struct migration *f = source ? source_find(source, a->ns, a->id) : NULL;
+
+	return f ? f->sort_key : a->sort_key;
+}
+
 void picks_text(struct strbuf *out, const struct pick *list, size_t n, size_t limit)
 {
 	for (size_t i = 0; i < n && i < limit; i++)

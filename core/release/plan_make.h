@@ -62,6 +62,8 @@ int make_resolve(const struct plan_make *m, const char *typed, struct pick *out,
 /* The files that are not in force in the target, in numeric order, up to and with the sort key to
  * (NULL: all). Array in the plan's arena. */
 struct pick *make_pending(const struct plan_make *m, const char *to, size_t *n);
+/* Where a migration of the history stands in the order: its file's key, else the one of its id. */
+const char *make_sort_key(const struct source *source, const struct applied *a);
 /* "0010, 0011, 0012 and 4 more": up to limit ids. */
 void picks_text(struct strbuf *out, const struct pick *list, size_t n, size_t limit);
 

@@ -109,7 +109,7 @@ static int choose_version(struct plan_make *m, const struct applied **list, size
 	m->plan->target = arena_printf(&m->plan->arena, "to-version %s", m->request->to_version);
 	*take = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(list[i]->sort_key, to.sort_key) > 0)
+		if (strcmp(make_sort_key(m->source, list[i]), to.sort_key) > 0)
 			list[(*take)++] = list[i];
 	}
 	if (*take == 0)
@@ -136,9 +136,8 @@ int plan_make_rollback(struct plan_make *m, struct err *e)
 	plan_add_opening(m, "before-rollback");
 	for (size_t i = 0; i < take; i++) {
 		const struct applied *a = list[i];
-		struct pick k = {
-			source_find(m->source, a->ns, a->id), a, a->ns, a->id, a->title, a->sort_key
-		};
+		struct pick k = { source_find(m->source, a->ns, a->id), a, a->ns, a->id, a->title,
+				  make_sort_key(m->source, a) };
 
 		add_down(m, &k);
 		note_down(m, &k);

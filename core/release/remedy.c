@@ -217,8 +217,8 @@ static void find_obstacles(const struct plan_make *m, const struct history *h,
 		const struct applied *a = newest[i];
 		const struct migration *f = source_find(m->source, a->ns, a->id);
 
-		if (strcmp(a->sort_key, head) > 0)
-			head = a->sort_key;
+		if (strcmp(make_sort_key(m->source, a), head) > 0)
+			head = make_sort_key(m->source, a);
 		if (applied_changed(a, f) || applied_missing(a, f))
 			add_obstacle(o, f, a);
 	}

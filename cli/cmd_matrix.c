@@ -78,6 +78,7 @@ static void add_row_json(struct matrix_print *m, const struct matrix_row *row, b
 	size_t i;
 
 	add_member(out, first ? "\n{\"id\":" : ",\n{\"id\":", row->id);
+	add_member(out, ",\"ns\":", row->ns);
 	strbuf_adds(out, ",\"title\":");
 	add_json_str(out, row->title != NULL ? row->title : "");
 	strbuf_adds(out, ",\"reversible\":");

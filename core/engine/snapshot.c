@@ -66,13 +66,12 @@ void snapshot_join(const struct project *p, struct snapshot *s)
 
 	for (size_t i = 0; i < s->n_env; i++) {
 		const char *engine = p->env[i].dsn.engine;
-		struct history *h = s->env[i].history;
 		struct err e; /* only a cancel could fail it, and there is none */
 
-		if (h && history_join(h, s->source ? source_for(s->source, engine) : NULL, NULL,
-				      &e) != 0)
-			h = NULL;
-		col[i] = (struct matrix_column){ h, s->env[i].has_db, engine };
+		if (s->env[i].history &&
+		    history_join(s->env[i].history, source_for(s->source, engine), NULL, &e) != 0)
+			continue;
+		col[i] = (struct matrix_column){ s->env[i].history, s->env[i].has_db, engine };
 	}
 	s->matrix = matrix_build(s->source ? s->source : &none, col, s->n_env, p->schema_version);
 	mem_free(col);

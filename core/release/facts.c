@@ -32,7 +32,7 @@ static int read_env(const struct env *env, const struct source *source, struct c
 	if (env_open(env, DB_READ_ONLY, c, &db, e) < 0)
 		goto out;
 	if (history_read_from(db, env->history, false, &h, e) < 0 ||
-	    history_join(h, source, c, e) < 0)
+	    history_join(h, source_for(source, env->dsn.engine), c, e) < 0)
 		goto out;
 	if (holder && lock_read(&env->dsn, db, env->lock_stale_ms, holder, e) < 0)
 		goto out;

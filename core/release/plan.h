@@ -53,8 +53,8 @@ struct step {
 	/* What the gate environment must have run, where its engine has a file of its own: "" when it
 	 * has none; NULL: checksum. */
 	const char *gate_checksum;
-	const char *file;                     /* file name, for errors */
-	int64_t generation;                   /* that this step writes */
+	const char *file;   /* file name, for errors */
+	int64_t generation; /* that this step writes */
 	bool no_transaction;
 	bool has_down; /* one that does something; else none is stored (an empty one undoes nothing) */
 	enum event_kind event; /* STEP_RECORD */

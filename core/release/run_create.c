@@ -304,7 +304,10 @@ static int freezer_fill(struct freezer *f, struct err *e)
 int run_create(const struct context *ctx, const struct plan *plan, const struct source *source,
 	       struct db *db, char id[RUN_ID_SIZE], struct err *e)
 {
-	struct freezer f = { .ctx = ctx, .plan = plan, .source = source_for(source, plan->env.dsn.engine), .db = db };
+	struct freezer f = { .ctx = ctx,
+			     .plan = plan,
+			     .source = source_for(source, plan->env.dsn.engine),
+			     .db = db };
 	char name[32] = ".new-";
 	int ret = -1;
 

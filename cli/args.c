@@ -45,6 +45,9 @@ const struct cli_option cli_options[OPT_COUNT] = {
 		       "wait for another operator's lock, at most TIME (such as 5m)" },
 	[OPT_NO_DETACH] = { "--no-detach", NULL, NULL, false, false,
 			    "an interrupt aborts the run instead of leaving it to itself" },
+	[OPT_TERMINATE] = { "--terminate", NULL, NULL, false, false,
+			    "end the session on the server that still holds the lock, and what it "
+			    "is doing; needs --confirm" },
 	[OPT_DOCS] = { "--print-docs", NULL, "PART", false, false,
 		       "man page source of keys, options, commands, config or exit" },
 };

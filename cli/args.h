@@ -35,6 +35,7 @@ enum cli_option_id {
 	OPT_STATEMENT,
 	OPT_WAIT,
 	OPT_NO_DETACH,
+	OPT_TERMINATE,
 	OPT_DOCS,
 	OPT_COUNT
 };

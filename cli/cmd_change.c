@@ -181,22 +181,30 @@ static int wait_for_lock(struct cli *c, int64_t *wait_ms, struct err *e)
 	int64_t deadline = *wait_ms < 0 ? WAIT_FOREVER : clock_mono_ms() + *wait_ms;
 	struct lock_holder h;
 	const struct env *env;
+	struct db *db = NULL;
 	struct interrupt it;
 	int rc;
 
 	if (*wait_ms == 0)
 		return 0;
-	if (cli_env(c, cli_word(c, 0), &env, e) != 0 ||
-	    lock_read(&env->dsn, NULL, env->lock_stale_ms, &h, e) != 0)
+	if (cli_env(c, cli_word(c, 0), &env, e) != 0)
 		return -1;
-	if (!h.held)
-		return 0;
+	/* A file's lock is beside it; that of a server is asked for there. */
+	rc = dsn_is_file(&env->dsn) || !env->has_db ? 0 : env_open(env, DB_READ_ONLY, NULL, &db, e);
+	if (rc == 0)
+		rc = lock_read(&env->dsn, db, env->lock_stale_ms, &h, e);
+	if (rc != 0 || !h.held) {
+		db_close(db);
+		return rc;
+	}
 	print_note("waiting for the lock of %s, held by %s on %s (run %s)", env->name, h.who,
 		   h.host, h.run);
-	if (interrupt_start(&it, 0, e) != 0)
-		return -1;
-	rc = lock_wait(&env->dsn, NULL, deadline, &it.fired, e);
-	interrupt_stop(&it);
+	rc = interrupt_start(&it, 0, e);
+	if (rc == 0) {
+		rc = lock_wait(&env->dsn, db, deadline, &it.fired, e);
+		interrupt_stop(&it);
+	}
+	db_close(db);
 	if (rc == 0 && *wait_ms > 0)
 		*wait_ms = deadline > clock_mono_ms() ? deadline - clock_mono_ms() : 1;
 	return rc;

@@ -58,6 +58,9 @@ static void add_cell_json(struct strbuf *out, const struct cell *cell)
 	char text[CLOCK_TEXT_SIZE];
 
 	add_member(out, "{\"state\":", cell_state_name(cell->state));
+	if (cell->state == CELL_PARTIAL)
+		strbuf_addf(out, ",\"statement\":%lld,\"of\":%lld", (long long)a->statements_done,
+			    (long long)a->statements_total);
 	add_member(out, ",\"at\":", at > 0 ? clock_iso(at, text) : NULL);
 	add_member(out, ",\"by\":", ran ? a->who : NULL);
 	strbuf_adds(out, ",\"ms\":");
@@ -75,6 +78,7 @@ static void add_row_json(struct matrix_print *m, const struct matrix_row *row, b
 	size_t i;
 
 	add_member(out, first ? "\n{\"id\":" : ",\n{\"id\":", row->id);
+	add_member(out, ",\"ns\":", row->ns);
 	strbuf_adds(out, ",\"title\":");
 	add_json_str(out, row->title != NULL ? row->title : "");
 	strbuf_adds(out, ",\"reversible\":");
@@ -130,7 +134,7 @@ static void cell_text(const struct cell *cell, struct strbuf *out)
 {
 	char text[CLOCK_TEXT_SIZE];
 
-	strbuf_adds(out, text_cell(cell->state));
+	text_cell_words(cell, false, out);
 	if (cell->state == CELL_APPLIED && cell->applied->baselined)
 		strbuf_adds(out, " baseline");
 	else if (cell->state == CELL_APPLIED)

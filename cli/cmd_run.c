@@ -21,6 +21,7 @@ static const char *const modes[] = {
 	[RUNNER_START] = "start",
 	[RUNNER_RESUME] = "resume",
 	[RUNNER_TAKEOVER] = "takeover",
+	[RUNNER_TERMINATE] = "takeover-terminate",
 };
 
 static int refuse_words(struct err *e)
@@ -28,7 +29,7 @@ static int refuse_words(struct err *e)
 	err_set(e, ERR_USAGE, "cannot run by hand");
 	err_detail(
 		e,
-		"usage: bascule run ID --state DIR --mode start|resume|takeover --wait MS; it is "
+		"usage: bascule run ID --state DIR --mode start|resume|takeover[-terminate] --wait MS; it is "
 		"started by the commands that make runs");
 	return err_hint(e, "bascule runs");
 }

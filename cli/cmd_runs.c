@@ -210,16 +210,18 @@ int cmd_resume(struct cli *c, struct err *e)
 static int confirm_takeover(struct cli *c, const struct run *r, struct err *e)
 {
 	const char *name = c->args.value[OPT_CONFIRM];
+	bool terminate = args_has(&c->args, OPT_TERMINATE);
 
 	if (name != NULL && strcmp(name, r->plan->environment) == 0)
 		return 0;
-	if (name == NULL && !r->plan->is_protected &&
+	if (name == NULL && !terminate && !r->plan->is_protected &&
 	    (r->plan->confirm == CONFIRM_NONE ||
 	     (r->plan->confirm == CONFIRM_YES && args_has(&c->args, OPT_YES))))
 		return 0;
 	err_set(e, ERR_GATE, "cannot take over run %s", r->number);
 	err_detail(e, "it changes %s, which is to be confirmed", r->plan->environment);
-	return err_hint(e, "bascule takeover %s --confirm %s", r->number, r->plan->environment);
+	return err_hint(e, "bascule takeover %s%s --confirm %s", r->number,
+			terminate ? " --terminate" : "", r->plan->environment);
 }
 
 int cmd_takeover(struct cli *c, struct err *e)
@@ -233,7 +235,9 @@ int cmd_takeover(struct cli *c, struct err *e)
 	if (run_state_ended(r->state))
 		refuse_ended(r, "take over", e);
 	else if (confirm_takeover(c, r, e) == 0)
-		rc = spawn(c, id, "takeover", e);
+		rc = spawn(c, id,
+			   args_has(&c->args, OPT_TERMINATE) ? "takeover-terminate" : "takeover",
+			   e);
 	run_free(r);
 	return rc;
 }

@@ -191,10 +191,14 @@ static void draw_facts(const struct tui *t, const struct matrix_row *row, int en
 	struct fact_line f = { c, r, 1 };
 	char was[CLOCK_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
 	struct text_line head = text_line_at(c, r, 0);
+	struct strbuf words;
 
 	text_add(&head, ROLE_HEAD, " In ");
 	text_addf(&head, e->is_protected ? ROLE_PROD : ROLE_HEAD, "%s%s", text_mark(e), e->name);
-	text_addf(&head, text_cell_role(cell->state), "  %s", text_cell(cell->state));
+	strbuf_init(&words, 256);
+	text_cell_words(cell, false, &words);
+	text_addf(&head, text_cell_role(cell->state), "  %s", strbuf_str(&words));
+	strbuf_clear(&words);
 	if (cell->state == CELL_UNKNOWN && m->snap)
 		fact(&f, ROLE_FAIL, "because", "%s: %s", m->snap->env[env].err.msg,
 		     m->snap->env[env].err.detail);
@@ -204,7 +208,8 @@ static void draw_facts(const struct tui *t, const struct matrix_row *row, int en
 		     text_checksum(row->file->checksum, now));
 	if (cell->applied)
 		facts_applied(m, &f, cell->applied);
-	if (cell->state == CELL_PENDING || cell->state == CELL_LATE || cell->state == CELL_FAILED)
+	if (cell->state == CELL_PENDING || cell->state == CELL_LATE || cell->state == CELL_FAILED ||
+	    cell->state == CELL_PARTIAL)
 		fact_estimate(m, &f, row, env);
 	fact(&f, row->file && row->file->down == DOWN_SQL ? ROLE_TEXT : ROLE_WARN, "way back", "%s",
 	     way_back(row));

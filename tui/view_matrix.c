@@ -273,6 +273,7 @@ static void draw_cell(const struct tui *t, const struct env *env, const struct c
 	char when[CLOCK_TEXT_SIZE], took[CLOCK_TEXT_SIZE];
 	const struct applied *a = cell->applied;
 	enum role role = text_cell_role(cell->state);
+	struct strbuf words;
 
 	if (cell->state == CELL_APPLIED && y->wide && a) {
 		canvas_putf(c, row, col, y->envs.cols - 1, role, "%s%s %s %s", text_mark(env),
@@ -281,8 +282,11 @@ static void draw_cell(const struct tui *t, const struct env *env, const struct c
 			    a->baselined ? "" : clock_span(a->took_ms, took));
 		return;
 	}
+	strbuf_init(&words, 256);
+	text_cell_words(cell, !y->wide, &words);
 	canvas_putf(c, row, col, y->envs.cols - 1, role, "%s%s", text_mark(env),
-		    text_cell(cell->state));
+		    strbuf_str(&words));
+	strbuf_clear(&words);
 }
 
 static const char *down_word(const struct matrix_row *r)

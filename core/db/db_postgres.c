@@ -617,6 +617,7 @@ const struct db_ops db_postgres_ops = {
 	.session = pg_session,
 	.session_alive = pg_session_alive,
 	.session_end = pg_session_end,
+	.session_restore = pg_session_restore,
 	.advisory_lock = pg_advisory_lock,
 	.advisory_unlock = pg_advisory_unlock,
 	.advisory_holder = pg_advisory_holder,

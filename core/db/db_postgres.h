@@ -158,6 +158,7 @@ int pg_info(struct db *db, struct db_info *out, struct err *e);
 int pg_session(struct db *db, struct db_session *out, struct err *e);
 int pg_session_alive(struct db *db, const struct db_session *x, bool *alive, struct err *e);
 int pg_session_end(struct db *db, const struct db_session *x, struct err *e);
+int pg_session_restore(struct db *db, struct err *e);
 int pg_advisory_lock(struct db *db, const char *name, bool *got, struct err *e);
 void pg_advisory_unlock(struct db *db, const char *name);
 int pg_advisory_holder(struct db *db, const char *name, bool *held, struct db_session *out,

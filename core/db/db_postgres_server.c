@@ -141,6 +141,12 @@ int pg_session_end(struct db *db, const struct db_session *x, struct err *e)
 		      &ended, e);
 }
 
+/* Behind units this happens by itself; statements that run one by one have no other end. */
+int pg_session_restore(struct db *db, struct err *e)
+{
+	return pg_session_now(pg_of(db), true, e);
+}
+
 /* --- Advisory locks ---------------------------------------------------------------------------- */
 
 int32_t pg_lock_key(const char *name)

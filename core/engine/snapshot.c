@@ -65,12 +65,13 @@ void snapshot_join(const struct project *p, struct snapshot *s)
 	struct matrix_column *col = mem_calloc(s->n_env + 1, sizeof(*col));
 
 	for (size_t i = 0; i < s->n_env; i++) {
+		const char *engine = p->env[i].dsn.engine;
 		struct err e; /* only a cancel could fail it, and there is none */
 
-		if (s->env[i].history && history_join(s->env[i].history, s->source, NULL, &e) != 0)
+		if (s->env[i].history &&
+		    history_join(s->env[i].history, source_for(s->source, engine), NULL, &e) != 0)
 			continue;
-		col[i] = (struct matrix_column){ s->env[i].history, s->env[i].has_db,
-						p->env[i].dsn.engine };
+		col[i] = (struct matrix_column){ s->env[i].history, s->env[i].has_db, engine };
 	}
 	s->matrix = matrix_build(s->source ? s->source : &none, col, s->n_env, p->schema_version);
 	mem_free(col);

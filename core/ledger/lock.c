@@ -70,6 +70,12 @@ int lock_refuse_held(const struct dsn *dsn, const struct lock_holder *h, struct 
 		   clock_iso(h->since_utc_ms, since), h->run[0] != '\0' ? ", run " : "", h->run,
 		   (long long)h->pid, h->stopped ? " (stopped)" : "",
 		   clock_ago(clock_utc_ms() - h->beat_utc_ms, beat));
+	if (!h->stale && lock_may_take_over(h))
+		return err_hint(
+			e,
+			"its process is gone, its session is still at work; wait, or end it: "
+			"bascule takeover %s --terminate",
+			h->run);
 	if (h->stale)
 		return err_hint(e, "it does not beat any more: bascule takeover");
 	return err_hint(e, "add --wait to wait until it is free");
@@ -131,6 +137,11 @@ int lock_clear_dead(const struct dsn *dsn, struct db *db, const char *run, const
 		return -1;
 	lock_release(l, db);
 	return 0;
+}
+
+bool lock_may_take_over(const struct lock_holder *h)
+{
+	return !h->held || h->stale || (h->session.id != 0 && !h->remote && !h->alive);
 }
 
 int64_t lock_epoch(const struct lock *l)

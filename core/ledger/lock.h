@@ -72,7 +72,7 @@ int lock_read(const struct dsn *dsn, struct db *db, int64_t stale_ms, struct loc
  * success, *holder says what the row named before (run "" after a release), so that the caller sees
  * an interrupted run. Waits for nobody but a writer of the database (lock_timeout_ms). On a server dsn
  * and db must outlive the lock, a pooler that gives transactions to any session is ERR_UNSUPPORTED, and
- * a session of the dead holder that still executes something is ERR_BUSY. */
+ * a session of the dead holder that still executes something is ERR_BUSY, with *holder filled. */
 int lock_take(const struct dsn *dsn, struct db *db, const struct lock_request *req,
 	      struct lock **out, struct lock_holder *holder, struct err *e) MUST_CHECK;
 /* Waits until the lock looks free (or deadline: ERR_LOCKED); lock_take may lose the race again. db is
@@ -85,6 +85,9 @@ int lock_wait(const struct dsn *dsn, struct db *db, int64_t deadline_ms, struct 
  * from, with its epoch. */
 int lock_takeover(const struct dsn *dsn, struct db *db, const struct lock_request *req,
 		  struct lock **out, struct lock_holder *old, struct err *e) MUST_CHECK;
+/* Would a takeover take it: nobody holds it, its holder is silent, or (of a server, whose sessions may
+ * outlive their clients) its process is known to be gone? */
+bool lock_may_take_over(const struct lock_holder *h);
 int64_t lock_epoch(const struct lock *l);
 /* Records a beat. Any thread, one at a time. -1 with ERR_FENCED when the lock is not ours any more or the
  * lease is over; with any other code the beat is to be tried again soon. Ends within seconds. */

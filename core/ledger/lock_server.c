@@ -305,6 +305,8 @@ static int claim(struct server_lock *l, struct db *db, const struct lock_request
 	}
 	if (row_session(db, l, &k.h, &d, &at_work, e) != 0)
 		goto undo;
+	*before = k.h;
+	lock_judge(before, l->base.stale_ms);
 	if (at_work) {
 		refuse_session(l->dsn, &k.h, &k.h.session, &d, e);
 		goto undo;
@@ -313,8 +315,6 @@ static int claim(struct server_lock *l, struct db *db, const struct lock_request
 	atomic_store(&l->base.beat_boot_ms, clock_boot_ms());
 	if (row_write(l, db, req, e) != 0 || db_commit(db, e) != 0)
 		goto undo;
-	*before = k.h;
-	lock_judge(before, l->base.stale_ms);
 	return 0;
 undo:
 	db_rollback(db);
@@ -343,8 +343,12 @@ static int server_take(const struct dsn *dsn, struct db *db, const struct lock_r
 		lock_refuse_held(dsn, &k.h, e);
 		goto fail;
 	}
-	if (claim(l, db, req, only_run, &before, e) != 0)
+	memset(&before, 0, sizeof(before));
+	if (claim(l, db, req, only_run, &before, e) != 0) {
+		if (holder != NULL)
+			*holder = before;
 		goto fail;
+	}
 	if (holder != NULL)
 		*holder = before;
 	*out = &l->base;
@@ -357,12 +361,6 @@ fail:
 }
 
 /* --- Taking over ------------------------------------------------------------------------------- */
-
-/* May its lock be taken? Silent for longer than its lease, or dead as far as we can know. */
-static bool may_take(const struct lock_holder *h)
-{
-	return !h->held || h->stale || (!h->remote && h->pid > 0 && !h->alive);
-}
 
 static void say_waiting(const struct lock_request *req, const struct lock_holder *h,
 			const struct db_session *s, const struct doing *d)
@@ -415,7 +413,7 @@ static int wait_over(struct server_lock *l, struct db *db, const struct lock_req
 	for (;;) {
 		if (look_whole(db, l->base.stale_ms, k, &by, e) != 0)
 			return -1;
-		if (!*got && !may_take(&k->h))
+		if (!*got && !lock_may_take_over(&k->h))
 			return lock_refuse_held(l->dsn, &k->h, e);
 		if (try_over(l, db, k, &by, got, &old, e) != 0)
 			return -1;
@@ -445,7 +443,7 @@ static int server_takeover(const struct dsn *dsn, struct db *db, const struct lo
 
 	if (look_whole(db, req->stale_ms, &k, &by, e) != 0)
 		return -1;
-	if (!may_take(&k.h))
+	if (!lock_may_take_over(&k.h))
 		return lock_refuse_held(dsn, &k.h, e);
 	if (server_lock_new(dsn, db, req, &l, e) != 0)
 		return -1;

@@ -2,10 +2,13 @@
 /*
  * The runner's control thread. One poll(2) over the listener, at most CONTROL_CLIENTS_MAX clients,
  * the wake-up descriptor and the stop cancel; its timeout is the next beat. Nothing it does can block
- * for long: descriptors are non-blocking and a beat touches one small file.
+ * for long: descriptors are non-blocking, and a beat touches one small file or takes a server some
+ * seconds at most.
  *
  * Shared with the main thread, under lock: the box, the flags, the held lock. lock_beat is called
- * with it held, so that control_set_lock(NULL) means what it says.
+ * without it, since nobody shall wait for a server that is slow to answer; `beating` keeps the lock from
+ * being given back meanwhile, so that control_set_lock(NULL) means what it says. Each beat touches the
+ * socket as well: on this machine that tells a runner that is well from one that is stopped.
  *
  * The socket is bound and reached through /proc/self/fd/<folder>/, because the path of a run's folder
  * may be longer than the 108 bytes that a socket address has.
@@ -27,6 +30,8 @@
 #include "core/base/mem.h"
 #include "core/release/control_socket.h"
 
+#define BEAT_RETRY_MS 1000 /* behind a beat that could not be written */
+
 struct client {
 	int fd; /* -1: free */
 	int64_t deadline_ms;
@@ -44,8 +49,10 @@ struct control {
 	struct client client[CONTROL_CLIENTS_MAX];
 
 	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t quiet; /* beating ended */
 	struct control_request box;
 	struct lock *held;
+	bool beating; /* the control thread is using held */
 	int64_t beat_ms, next_beat_ms;
 	bool ending, waiting, paused, fenced, stop_seen;
 };
@@ -213,21 +220,41 @@ static void client_accept(struct control *c)
 
 /* --- The thread ----------------------------------------------------------------------------- */
 
+/* Any failure but that of being fenced (a full disk, a server that is away) is left to the lease: it ends by
+ * itself. */
+static bool beat_once(struct control *c, bool *lost)
+{
+	struct err e;
+
+	if (lock_beat(c->held, &e) == 0) {
+		(void)!utimensat(c->dir_fd, CONTROL_SOCKET, NULL, AT_SYMLINK_NOFOLLOW);
+		return true;
+	}
+	log_err(&e);
+	*lost = e.code == ERR_FENCED;
+	return false;
+}
+
 /* Beats when it is time. Returns when to come back. */
 static int64_t beat(struct control *c)
 {
 	int64_t now = clock_mono_ms(), next = WAIT_FOREVER;
 	bool lost = false;
-	struct err e;
 
 	pthread_mutex_lock(&c->lock);
 	if (c->held && !c->fenced && now >= c->next_beat_ms) {
-		c->next_beat_ms = now + c->beat_ms;
-		/* Any other failure (a full disk) is left to the lease: it ends by itself. */
-		if (lock_beat(c->held, &e)) {
-			log_err(&e);
-			lost = c->fenced = e.code == ERR_FENCED;
-		}
+		bool ok;
+
+		c->beating = true;
+		pthread_mutex_unlock(&c->lock);
+		ok = beat_once(c, &lost);
+		pthread_mutex_lock(&c->lock);
+		c->beating = false;
+		c->fenced = c->fenced || lost;
+		c->next_beat_ms = ok || c->beat_ms < BEAT_RETRY_MS
+					  ? now + c->beat_ms
+					  : clock_mono_ms() + BEAT_RETRY_MS;
+		pthread_cond_broadcast(&c->quiet);
 	}
 	if (c->held && !c->fenced)
 		next = c->next_beat_ms;
@@ -359,6 +386,7 @@ static void control_free(struct control *c)
 		close(c->wake_fd);
 	if (c->box_fd >= 0)
 		close(c->box_fd);
+	pthread_cond_destroy(&c->quiet);
 	pthread_mutex_destroy(&c->lock);
 	mem_free(c);
 }
@@ -370,6 +398,7 @@ int control_start(const char *dir, struct cancel *work, struct cancel *stop, str
 	int error;
 
 	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->quiet, NULL);
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		c->client[i].fd = -1;
 	c->dir_fd = c->listen_fd = -1;
@@ -410,6 +439,8 @@ void control_stop(struct control *c)
 void control_set_lock(struct control *c, struct lock *lock, int64_t beat_ms)
 {
 	pthread_mutex_lock(&c->lock);
+	while (c->beating)
+		pthread_cond_wait(&c->quiet, &c->lock);
 	c->held = lock;
 	c->beat_ms = beat_ms;
 	c->next_beat_ms = clock_mono_ms() + beat_ms;

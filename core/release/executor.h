@@ -30,9 +30,10 @@ struct copy_queue {
 
 struct executor {
 	const struct context *ctx;
-	struct run *run;   /* as loaded; its steps are kept up to date */
-	struct plan *plan; /* run->plan */
-	enum runner_mode mode;
+	struct run *run;       /* as loaded; its steps are kept up to date */
+	struct plan *plan;     /* run->plan */
+	enum runner_mode mode; /* never RUNNER_TERMINATE */
+	bool terminate;        /* … which is a takeover with this */
 	int64_t wait_ms;
 	char *backups_dir;
 	int folder_fd; /* runner.lock, or -1 after a takeover */

@@ -374,13 +374,12 @@ static int take_fields(struct arena *a, const json_t *j, const struct field *f, 
 		case F_TEXT_NEW:
 			rc = take_text(a, j, f, at, e);
 			break;
-		case F_BOOL_NEW:
-			flag = json_bool_opt(j, f->key, false);
-			memcpy(at, &flag, sizeof(flag));
-			rc = 0;
-			break;
 		case F_BOOL:
-			rc = json_bool(j, f->key, &flag, e);
+		case F_BOOL_NEW:
+			flag = false;
+			rc = f->type == F_BOOL_NEW && !json_object_get(j, f->key)
+				     ? 0
+				     : json_bool(j, f->key, &flag, e);
 			if (rc == 0)
 				memcpy(at, &flag, sizeof(flag));
 			break;

@@ -10,6 +10,8 @@
  */
 #include "core/release/plan_make.h"
 
+#include "core/db/db.h"
+
 #include "core/base/fs.h"
 
 #include <stdint.h>
@@ -103,6 +105,7 @@ void plan_add_opening(struct plan_make *m, const char *trigger)
 {
 	struct plan *p = m->plan;
 	bool record = p->op == OP_BASELINE || p->op == OP_ACCEPT || p->op == OP_MARK;
+	const struct db_ops *driver;
 	struct step *s;
 
 	plan_add_step(m, STEP_LOCK, arena_printf(&p->arena, "take the lock of %s", p->environment),
@@ -111,6 +114,11 @@ void plan_add_opening(struct plan_make *m, const char *trigger)
 	/* A record changes what the ledger says, not the data: only `always` wants a copy. */
 	if (record && m->env->backup != BACKUP_ALWAYS)
 		return;
+	driver = db_driver(m->env->dsn.engine);
+	if (driver != NULL && !(driver->caps & DB_ONLINE_COPY)) {
+		plan_note(p, "no backup is taken: bascule does not back up %s yet", driver->scheme);
+		return;
+	}
 	if (m->env->backup == BACKUP_NEVER) {
 		plan_note(p, "no backup will be taken: backup = never");
 		return;

@@ -13,12 +13,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/ledger/lock.h"
+#include "core/release/control_socket.h"
 #include "core/release/run_folder.h"
 
 static const char *const run_state_names[RUN_STATES] = {
@@ -183,11 +185,28 @@ static bool run_spawned_lives(const struct run *r, int64_t *pid, bool *stopped)
 	return lives;
 }
 
+/* Beats of a server's lock are seen there only; a runner touches its socket with each (control.h). */
+static bool run_socket_is_old(const struct run *r)
+{
+	int64_t stale_ms = r->plan->env.lock_stale_ms > 0 ? r->plan->env.lock_stale_ms
+							  : LOCK_STALE_MS;
+	char *path = path_join(r->dir, CONTROL_SOCKET);
+	struct stat st;
+	bool old = stat(path, &st) || clock_utc_ms() - ((int64_t)st.st_mtim.tv_sec * 1000 +
+							st.st_mtim.tv_nsec / 1000000) >
+					      stale_ms;
+
+	mem_free(path);
+	return old;
+}
+
 static bool run_lock_is_stale(const struct run *r)
 {
 	struct lock_holder holder;
 	struct err ignored;
 
+	if (!dsn_is_file(&r->plan->env.dsn))
+		return run_socket_is_old(r);
 	if (lock_read(&r->plan->env.dsn, NULL, r->plan->env.lock_stale_ms, &holder, &ignored))
 		return false;
 	return !holder.held || strcmp(holder.run, r->id) || holder.stale;

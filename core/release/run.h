@@ -74,7 +74,8 @@ struct run {
  * a file was edited in between). The first journal line is written and fsynced. */
 int run_create(const struct context *ctx, const struct plan *plan, const struct source *source,
 	       struct db *db, char id[RUN_ID_SIZE], struct err *e) MUST_CHECK;
-/* Starts the runner process of a frozen or interrupted run. mode: "start", "resume", "takeover".
+/* Starts the runner process of a frozen or interrupted run. mode: "start", "resume", "takeover",
+ * "takeover-terminate".
  * wait_ms: how long it may wait for the lock (0: not, -1: without end). */
 int run_spawn(const struct context *ctx, const char *id, const char *mode, int64_t wait_ms,
 	      pid_t *pid, struct err *e) MUST_CHECK;

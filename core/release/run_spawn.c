@@ -16,6 +16,7 @@
 #include "core/base/mem.h"
 #include "core/base/secret.h"
 #include "core/ledger/lock.h"
+#include "core/release/env_open.h"
 #include "core/release/run_folder.h"
 #include "core/release/run_secrets.h"
 
@@ -29,11 +30,24 @@ static int refuse_locked(const struct run *r, const struct lock_holder *h, struc
 	return err_hint(e, h->stale ? "bascule takeover %s" : "bascule watch %s", r->number);
 }
 
+/* On a server it is asked there: a takeover changes the environment at once. */
+static int lock_look(const struct run *r, struct lock_holder *out, struct err *e)
+{
+	const struct env *env = &r->plan->env;
+	struct db *db = NULL;
+	int ret = -1;
+
+	if (dsn_is_file(&env->dsn) || !env_open(env, DB_READ_ONLY, NULL, &db, e))
+		ret = lock_read(&env->dsn, db, env->lock_stale_ms, out, e);
+	db_close(db);
+	return ret;
+}
+
 static int spawn_allowed(const struct context *ctx, const char *id, const char *dir,
 			 const char *mode, struct err *e)
 {
-	bool takeover = !strcmp(mode, "takeover");
-	struct lock_holder holder;
+	bool takeover = !strncmp(mode, "takeover", 8);
+	struct lock_holder holder = { .pid = 0 };
 	struct run *r = NULL;
 	bool busy = false;
 	int fd = -1, ret = -1;
@@ -47,10 +61,9 @@ static int spawn_allowed(const struct context *ctx, const char *id, const char *
 		close(fd);
 	if (!takeover && !busy)
 		return 0;
-	if (run_load(ctx, id, &r, e) ||
-	    lock_read(&r->plan->env.dsn, NULL, r->plan->env.lock_stale_ms, &holder, e))
+	if (run_load(ctx, id, &r, e) || (lock_look(r, &holder, e) && !busy))
 		goto out;
-	if (busy || (holder.held && !holder.stale)) {
+	if (busy || !lock_may_take_over(&holder)) {
 		refuse_locked(r, &holder, e);
 		goto out;
 	}

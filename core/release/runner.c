@@ -14,6 +14,7 @@
  */
 #include "core/release/runner.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
@@ -149,6 +150,14 @@ static struct lock_request lock_request_of(const struct executor *x)
 	};
 }
 
+/* A session of an old holder is in the way: how it is ended, as a command that works as printed. */
+static void hint_terminate(const struct executor *x, const char *run, struct err *e)
+{
+	if (e->code == ERR_BUSY && run[0] && !dsn_is_file(&x->plan->env.dsn))
+		err_hint(e, "bascule takeover %s --terminate --confirm %s", run,
+			 x->plan->environment);
+}
+
 static int lock_take_waiting(struct executor *x, struct err *e)
 {
 	const struct lock_request req = lock_request_of(x);
@@ -157,10 +166,13 @@ static int lock_take_waiting(struct executor *x, struct err *e)
 	bool said = false;
 	int ret = -1;
 
+	memset(&holder, 0, sizeof(holder));
 	control_set_waiting(x->control, true);
 	while (lock_take(&x->plan->env.dsn, x->db, &req, &x->lock, &holder, e)) {
-		if (e->code != ERR_LOCKED || x->wait_ms == 0 || clock_mono_ms() >= deadline_ms)
+		if (e->code != ERR_LOCKED || x->wait_ms == 0 || clock_mono_ms() >= deadline_ms) {
+			hint_terminate(x, holder.run, e);
 			goto out;
+		}
 		if (!said)
 			waiting_note(x, e);
 		said = true;
@@ -173,10 +185,16 @@ out:
 	return ret;
 }
 
+static void say_to_log(void *arg, const char *text)
+{
+	(void)arg;
+	log_line("%s", text);
+}
+
 /* Only from a dead or silent runner of this very run. */
 static int lock_take_over(struct executor *x, struct err *e)
 {
-	const struct lock_request req = lock_request_of(x);
+	struct lock_request req = lock_request_of(x);
 	struct lock_holder holder, old;
 
 	if (lock_read(&x->plan->env.dsn, x->db, req.stale_ms, &holder, e))
@@ -188,7 +206,14 @@ static int lock_take_over(struct executor *x, struct err *e)
 			   (long long)holder.pid);
 		return err_hint(e, "bascule watch %s", holder.run);
 	}
-	return lock_takeover(&x->plan->env.dsn, x->db, &req, &x->lock, &old, e);
+	req.terminate = x->terminate;
+	req.say = say_to_log;
+	req.cancel = &x->work;
+	if (lock_takeover(&x->plan->env.dsn, x->db, &req, &x->lock, &old, e)) {
+		hint_terminate(x, x->run->number, e);
+		return -1;
+	}
+	return 0;
 }
 
 /* The first lines of our epoch: what it goes on from, and who we are. */
@@ -388,7 +413,8 @@ int runner_main(const struct context *ctx, const char *id, enum runner_mode mode
 {
 	struct executor x = {
 		.ctx = ctx,
-		.mode = mode,
+		.mode = mode == RUNNER_TERMINATE ? RUNNER_TAKEOVER : mode,
+		.terminate = mode == RUNNER_TERMINATE,
 		.wait_ms = wait_ms,
 		.stop = stop,
 		.folder_fd = -1,

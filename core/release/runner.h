@@ -5,7 +5,12 @@
 
 #include "core/release/run.h"
 
-enum runner_mode { RUNNER_START, RUNNER_RESUME, RUNNER_TAKEOVER };
+enum runner_mode {
+	RUNNER_START,
+	RUNNER_RESUME,
+	RUNNER_TAKEOVER,
+	RUNNER_TERMINATE, /* a takeover that ends the old runner's session on the server */
+};
 
 /* Executes run id to its end or until it is stopped; everything it does is in the journal. Returns the exit status
  * of CONTRACT for the state it reached (0 done, 1 failed, 3 refused, 4 aborted, 5 rolled back, 6 locked);

@@ -158,7 +158,11 @@ static void facts_applied(const struct model *m, struct fact_line *f, const stru
 		     a->error ? a->error : "");
 	if (a->accepted)
 		fact(f, ROLE_WARN, "accepted", "%s", a->error ? a->error : "as the file is now");
-	if (a->applied)
+	/* Another tool may keep neither when nor by whom. */
+	if (a->applied && !a->who)
+		fact(f, ROLE_TEXT, a->baselined ? "recorded" : "applied", "%s",
+		     a->at_utc_ms > 0 ? clock_short(a->at_utc_ms, when) : "nobody wrote down when");
+	else if (a->applied)
 		fact(f, ROLE_TEXT, a->baselined ? "recorded" : "applied", "%s by %s@%s%s%s",
 		     clock_short(a->at_utc_ms, when), a->who, a->host, a->baselined ? "" : " in ",
 		     a->baselined ? "" : clock_span(a->took_ms, took));
@@ -172,6 +176,8 @@ static const char *way_back(const struct matrix_row *row)
 {
 	if (!row->file)
 		return "the stored down script, if any";
+	if (row->file->framework)
+		return "by its own tool, where the file has one";
 	switch (row->file->down) {
 	case DOWN_NONE:
 		return "no: there is no down script";
@@ -211,8 +217,10 @@ static void draw_facts(const struct tui *t, const struct matrix_row *row, int en
 	if (cell->state == CELL_PENDING || cell->state == CELL_LATE || cell->state == CELL_FAILED ||
 	    cell->state == CELL_PARTIAL)
 		fact_estimate(m, &f, row, env);
-	fact(&f, row->file && row->file->down == DOWN_SQL ? ROLE_TEXT : ROLE_WARN, "way back", "%s",
-	     way_back(row));
+	fact(&f,
+	     row->file && (row->file->down == DOWN_SQL || row->file->framework) ? ROLE_TEXT
+										: ROLE_WARN,
+	     "way back", "%s", way_back(row));
 	if (row->file)
 		fact(&f, row->file->no_transaction ? ROLE_WARN : ROLE_TEXT, "runs in", "%s",
 		     row->file->no_transaction ? "no transaction" : "one transaction");

@@ -394,7 +394,8 @@ static int run_tool(struct executor *x, const struct step *s, const char *comman
 		goto out;
 	}
 	if (status == 0)
-		executor_say(x, "%s: %.150s", x->plan->tool, strbuf_str(&o.last));
+		executor_say(x, "%s%s%.150s", x->plan->tool, o.last.len > 0 ? ": " : "",
+			     strbuf_str(&o.last));
 	else
 		executor_say(x, "done, but %s ended with status %d: %.120s", x->plan->tool, status,
 			     strbuf_str(o.complaint.len > 0 ? &o.complaint : &o.last));

@@ -23,6 +23,7 @@
 #include "core/ledger/ledger.h"
 #include "core/ledger/lock.h"
 #include "core/migrate/apply.h"
+#include "core/migrate/git_state.h"
 #include "core/migrate/source.h"
 #include "core/release/env_open.h"
 #include "core/release/run.h"
@@ -150,6 +151,22 @@ static void check_source(struct check *k, const struct source *s)
 	}
 }
 
+static void check_git(struct check *k, const struct source *s)
+{
+	struct git_state git;
+	struct strbuf words;
+	struct err e;
+
+	strbuf_init(&words, STRBUF_NO_LIMIT);
+	if (git_state_of_source(s, k->c->project->migrations, NULL, &git, &e) == 0) {
+		git_state_words(&git, &words);
+		check_add(k, git.n_uncommitted + git.n_unpushed > 0 ? CHECK_WARN : CHECK_OK, "git",
+			  "", "%s", strbuf_str(&words));
+	}
+	git_state_clear(&git);
+	strbuf_clear(&words);
+}
+
 static void check_migrations(struct check *k)
 {
 	const struct project *p = k->c->project;
@@ -163,6 +180,7 @@ static void check_migrations(struct check *k)
 	}
 	for (const struct source *v = s; v != NULL; v = v->next_engine)
 		check_source(k, v);
+	check_git(k, s);
 	source_free(s);
 }
 

@@ -203,15 +203,19 @@ static void add_row(struct matrix_print *m, const struct matrix_row *row, struct
 static int matrix_table(struct matrix_print *m, struct err *e)
 {
 	const struct matrix *x = m->snap->matrix;
-	struct strbuf cell;
+	struct strbuf cell, brief;
 	size_t i;
 	int rc = -1;
 
 	strbuf_init(&cell, 256);
+	strbuf_init(&brief, STRBUF_NO_LIMIT);
 	m->env_cols = mem_calloc(m->p->n_env + 1, sizeof(*m->env_cols));
 	measure_cols(m);
-	strbuf_addf(&m->out, "%zu migration%s, %zu differ%s\n", x->n_row, x->n_row == 1 ? "" : "s",
+	strbuf_addf(&m->out, "%zu migration%s, %zu differ%s", x->n_row, x->n_row == 1 ? "" : "s",
 		    x->n_differs, x->n_differs == 1 ? "s" : "");
+	if (m->snap->git != NULL)
+		git_state_brief(&m->snap->git->state, &brief);
+	strbuf_addf(&m->out, "%s%s\n", brief.len > 0 ? ", " : "", strbuf_str(&brief));
 	add_head(m);
 	for (i = x->n_row; i-- > 0;) {
 		if (!is_shown(m, &x->row[i]))
@@ -224,6 +228,7 @@ static int matrix_table(struct matrix_print *m, struct err *e)
 out:
 	mem_free(m->env_cols);
 	strbuf_clear(&cell);
+	strbuf_clear(&brief);
 	return rc;
 }
 
@@ -267,7 +272,7 @@ int cmd_matrix(struct cli *c, struct err *e)
 	int rc = -1;
 
 	strbuf_init(&m.out, STRBUF_NO_LIMIT);
-	snap = look_read(c->project, &c->ctx, 0);
+	snap = look_read(c->project, &c->ctx, SNAPSHOT_GIT);
 	m.snap = snap;
 	if (snap->source == NULL) {
 		*e = snap->source_err;

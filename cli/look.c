@@ -52,6 +52,8 @@ struct snapshot *look_read(const struct project *p, const struct context *ctx, u
 	}
 	if (source_scan(&spec, NULL, &s->source, &s->source_err) != 0)
 		s->source = NULL;
+	if (flags & SNAPSHOT_GIT)
+		s->git = shared_git_read(s->source, p->migrations, NULL);
 	for (size_t i = 0; i < p->n_env; i++)
 		if (job[i].started)
 			pthread_join(job[i].thread, NULL);

@@ -220,6 +220,19 @@ static struct layout layout_of(const struct matrix_state *s, struct rect r)
 	return l;
 }
 
+/* Where the files are, and what git says of them. */
+static void draw_place(const struct snapshot *snap, struct canvas *c, struct rect r, int from)
+{
+	struct strbuf text;
+
+	strbuf_init(&text, STRBUF_NO_LIMIT);
+	if (snap->git)
+		git_state_brief(&snap->git->state, &text);
+	strbuf_addf(&text, "%s%s", text.len > 0 ? " . " : "", snap->source->dir);
+	canvas_put_right(c, r.row, from, r.col + r.cols - from - 1, ROLE_DIM, strbuf_sv(&text));
+	strbuf_clear(&text);
+}
+
 static void draw_summary(const struct tui *t, const struct matrix_state *s, struct canvas *c,
 			 struct rect r)
 {
@@ -238,8 +251,7 @@ static void draw_summary(const struct tui *t, const struct matrix_state *s, stru
 			  snap->source->n_problem_total,
 			  snap->source->n_problem_total == 1 ? "" : "s");
 	else if (snap->source && r.cols >= TEXT_WIDE_COLS)
-		canvas_put_right(c, r.row, l.col + 1, r.col + r.cols - l.col - 2, ROLE_DIM,
-				 sv_of(snap->source->dir));
+		draw_place(snap, c, r, l.col + 1);
 }
 
 static void draw_heads(const struct tui *t, const struct matrix_state *s, struct canvas *c,

@@ -39,6 +39,7 @@ void engine_free(struct engine *g)
 	mem_free(g->script.next);
 	event_queue_clear(&g->queue);
 	shared_source_drop(g->source);
+	shared_git_drop(g->git);
 	pthread_mutex_destroy(&g->source_lock);
 	pthread_mutex_destroy(&g->lock);
 	mem_free(g);

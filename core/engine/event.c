@@ -25,6 +25,7 @@ void snapshot_free(struct snapshot *s)
 		plan_free(s->env[i].next);
 	}
 	mem_free(s->env);
+	shared_git_drop(s->git);
 	if (s->shared)
 		shared_source_drop(s->shared);
 	else
@@ -52,6 +53,32 @@ void shared_source_drop(struct shared_source *s)
 	if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
 		return;
 	source_free(s->source);
+	mem_free(s);
+}
+
+struct shared_git *shared_git_read(const struct source *source, const char *dir, struct cancel *c)
+{
+	struct shared_git *s = mem_calloc(1, sizeof(*s));
+	struct err e;
+
+	atomic_init(&s->refs, 1);
+	if (git_state_of_source(source, dir, c, &s->state, &e) == 0)
+		return s;
+	shared_git_drop(s);
+	return NULL;
+}
+
+struct shared_git *shared_git_keep(struct shared_git *s)
+{
+	atomic_fetch_add(&s->refs, 1);
+	return s;
+}
+
+void shared_git_drop(struct shared_git *s)
+{
+	if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
+		return;
+	git_state_clear(&s->state);
 	mem_free(s);
 }
 

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "core/ledger/lock.h"
+#include "core/migrate/git_state.h"
 #include "core/migrate/matrix.h"
 #include "core/release/run.h"
 
@@ -54,8 +55,19 @@ struct shared_source *shared_source_new(struct source *source); /* moves source;
 struct shared_source *shared_source_keep(struct shared_source *s);
 void shared_source_drop(struct shared_source *s); /* NULL is fine */
 
+/* What git said of its folder, likewise. */
+struct shared_git {
+	struct git_state state;
+	atomic_int refs;
+};
+struct shared_git *shared_git_read(const struct source *source, const char *dir,
+				   struct cancel *c); /* NULL when cancelled */
+struct shared_git *shared_git_keep(struct shared_git *s);
+void shared_git_drop(struct shared_git *s); /* NULL is fine */
+
 struct snapshot {
 	int64_t at_utc_ms;
+	struct shared_git *git;       /* NULL: not asked */
 	struct source *source;        /* NULL: could not be read, source_err says why */
 	struct shared_source *shared; /* holds source; NULL: source is the snapshot's own */
 	struct err source_err;

@@ -68,7 +68,9 @@ struct engine {
 	pthread_mutex_t source_lock;  /* workers only, held while files are read: guards these */
 	struct shared_source *source; /* of the last scan; NULL none */
 	struct stamp source_stamp;
-	bool source_settled; /* the stamp can be trusted */
+	bool source_settled;    /* the stamp can be trusted */
+	struct shared_git *git; /* as git said last; NULL none */
+	int64_t git_ms;         /* when */
 
 	struct stamp runs_stamp; /* used by the one job_runs that is under way */
 	bool runs_settled;
@@ -85,6 +87,10 @@ void job_post(struct job *job, struct event *ev);
 /* jobs_source.c. The source as it is on disk now: the last one when no file changed since. NULL with e on error.
  * Caller drops it. Worker only. */
 struct shared_source *engine_source(struct engine *g, struct cancel *c, struct err *e);
+
+/* What git says of the folder of source (NULL: it could not be read); NULL when cancelled. Caller drops it.
+ * Worker only. */
+struct shared_git *engine_git(struct engine *g, const struct source *source, struct cancel *c);
 
 /* jobs_snapshot.c: starts the parts of one refresh. engine_snapshot_done is called behind the last. */
 void snapshot_begin(struct engine *g, uint64_t request);

@@ -35,6 +35,7 @@ static void read_source(struct job *job, struct snapshot *snap)
 {
 	snap->shared = engine_source(job->engine, &job->cancel, &snap->source_err);
 	snap->source = snap->shared ? snap->shared->source : NULL;
+	snap->git = engine_git(job->engine, snap->source, &job->cancel);
 }
 
 /* Behind the last part. */

@@ -6,13 +6,20 @@
  * scan every file and folder it came from is stamped (stamp.h), and before the next one the stamps
  * are compared. Adding or removing a file changes its folder.
  *
+ * What git says of them changes without any of them (a commit, a push), so it is asked again by the
+ * clock, not by the stamp, and at once when a file changed.
+ *
  * No stamp is kept for a source with problems, because files that were left out are not in its list.
  */
 #include "core/engine/job.h"
 
+#include "core/base/clock.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+
+#define GIT_EVERY_MS 4000 /* less than a refresh by the timer; several in a row ask once */
 
 /* The folder of path, unless it is that of the file before. */
 static void stamp_add_folder(struct stamp *s, int dirfd, const char *path, struct strbuf *last)
@@ -96,6 +103,8 @@ static int source_read(struct engine *g, struct cancel *c, struct err *e)
 		return -1;
 	shared_source_drop(g->source);
 	g->source = shared_source_new(source);
+	shared_git_drop(g->git);
+	g->git = NULL;
 	stamp_source(source, &g->source_stamp);
 	g->source_settled = problems_of(source) == 0 &&
 			    stamp_is_settled(&g->source_stamp, begun_ns);
@@ -109,6 +118,27 @@ struct shared_source *engine_source(struct engine *g, struct cancel *c, struct e
 	pthread_mutex_lock(&g->source_lock);
 	if (source_unchanged(g) || source_read(g, c, e) == 0)
 		found = shared_source_keep(g->source);
+	pthread_mutex_unlock(&g->source_lock);
+	return found;
+}
+
+struct shared_git *engine_git(struct engine *g, const struct source *source, struct cancel *c)
+{
+	struct shared_git *found = NULL;
+	int64_t now_ms = clock_mono_ms();
+
+	pthread_mutex_lock(&g->source_lock);
+	if (!g->git || now_ms - g->git_ms >= GIT_EVERY_MS) {
+		struct shared_git *fresh = shared_git_read(source, g->project->migrations, c);
+
+		if (fresh) {
+			shared_git_drop(g->git);
+			g->git = fresh;
+			g->git_ms = now_ms;
+		}
+	}
+	if (g->git)
+		found = shared_git_keep(g->git);
 	pthread_mutex_unlock(&g->source_lock);
 	return found;
 }

@@ -35,7 +35,9 @@ static struct plan *next_of(const struct engine *g, struct snapshot *snap, size_
 
 void snapshot_next(const struct engine *g, struct snapshot *snap)
 {
-	struct plan_facts f = { .source = snap->source, .n_env = snap->n_env };
+	struct plan_facts f = { .source = snap->source,
+				.n_env = snap->n_env,
+				.git = snap->git ? &snap->git->state : NULL };
 
 	if (!snap->source)
 		return;

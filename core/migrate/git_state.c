@@ -224,6 +224,7 @@ int git_state_read(const char *dir, struct cancel *c, struct git_state *out, str
 
 	*out = (struct git_state){ 0 };
 	arena_init(&out->arena);
+	out->dir = arena_strdup(&out->arena, dir);
 	not_known(out, "");
 	strbuf_init(&text, OUTPUT_MAX);
 	if (run_git(dir, args, c, &text, &status, e) != 0)
@@ -240,6 +241,43 @@ int git_state_read(const char *dir, struct cancel *c, struct git_state *out, str
 		return err_set(e, ERR_CANCELLED, "cannot ask git about %s: cancelled", dir);
 	err_clear(e);
 	return 0;
+}
+
+/* Cuts folder down to what it has in common with path, at a slash. */
+static void cut_to_common(char *folder, const char *path)
+{
+	size_t n = 0, slash = 0;
+
+	for (; folder[n] != '\0' && folder[n] == path[n]; n++)
+		if (folder[n] == '/')
+			slash = n;
+	if (folder[n] != '\0' || path[n] != '/')
+		folder[slash] = '\0';
+}
+
+int git_state_of_source(const struct source *source, const char *dir, struct cancel *c,
+			struct git_state *out, struct err *e)
+{
+	char *folder = NULL;
+	int rc;
+
+	for (const struct source *s = source; s != NULL; s = s->next_engine)
+		for (size_t i = 0; i < s->n; i++) {
+			char *path = path_join(s->dir, s->list[i].up_path);
+
+			if (folder == NULL)
+				folder = path_dir(path);
+			cut_to_common(folder, path);
+			mem_free(path);
+			if (s->list[i].down_path == NULL)
+				continue;
+			path = path_join(s->dir, s->list[i].down_path);
+			cut_to_common(folder, path);
+			mem_free(path);
+		}
+	rc = git_state_read(folder != NULL && *folder != '\0' ? folder : dir, c, out, e);
+	mem_free(folder);
+	return rc;
 }
 
 void git_state_clear(struct git_state *s)
@@ -272,4 +310,18 @@ void git_state_words(const struct git_state *s, struct strbuf *out)
 			    s->n_unpushed == 1 ? "" : "s");
 	if (s->n_uncommitted == 0 && s->has_upstream && s->n_unpushed == 0)
 		strbuf_adds(out, ", all committed and pushed");
+}
+
+void git_state_brief(const struct git_state *s, struct strbuf *out)
+{
+	if (!s->known)
+		return;
+	strbuf_adds(out, "git ");
+	clean_text(out, sv_of(s->branch[0] != '\0' ? s->branch : "no branch"), false);
+	if (s->commit[0] != '\0')
+		strbuf_addf(out, "@%.7s", s->commit);
+	if (s->n_uncommitted > 0)
+		strbuf_addf(out, ", %zu uncommitted", s->n_uncommitted);
+	if (s->n_unpushed > 0)
+		strbuf_addf(out, ", %zu unpushed", s->n_unpushed);
 }

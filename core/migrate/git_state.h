@@ -11,12 +11,13 @@
 #include <stdbool.h>
 
 #include "core/base/cancel.h"
-#include "core/base/mem.h"
+#include "core/migrate/source.h"
 
 #define GIT_STATE_LISTED_MAX 100 /* names of uncommitted files kept; all are counted */
 
 struct git_state {
 	struct arena arena;
+	const char *dir;                /* the folder that was asked about */
 	bool known;                     /* inside a work tree, and git answered */
 	const char *why;                /* not known: the reason, in words; else "" */
 	const char *branch;             /* "" with a detached head */
@@ -32,9 +33,15 @@ struct git_state {
  * to be cleared. */
 int git_state_read(const char *dir, struct cancel *c, struct git_state *out,
 		   struct err *e) MUST_CHECK;
+/* The same of the folder that holds all files of a source; a source that could not be read: of dir. */
+int git_state_of_source(const struct source *source, const char *dir, struct cancel *c,
+			struct git_state *out, struct err *e) MUST_CHECK;
 void git_state_clear(struct git_state *s);
 /* "main at 3f2a1b9c0d1e, 2 files not committed, 1 commit not pushed". Pure. */
 void git_state_words(const struct git_state *s, struct strbuf *out);
+/* "git main@3f2a1b9, 2 uncommitted, 1 unpushed": for a line that says other things too. Nothing when it is not
+ * known. Pure. */
+void git_state_brief(const struct git_state *s, struct strbuf *out);
 /* Reads `git status --porcelain=v2 --branch -z` into out, whose arena is set up. False when it is
  * none. Pure; also fuzzed. */
 bool git_state_parse(struct sv text, struct git_state *out);

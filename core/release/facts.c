@@ -14,6 +14,7 @@
 #include "core/base/cancel.h"
 #include "core/ledger/lock.h"
 #include "core/migrate/foreign.h"
+#include "core/migrate/git_state.h"
 #include "core/release/env_open.h"
 #include "core/release/plan_make.h"
 #include "core/release/run.h"
@@ -133,6 +134,11 @@ int plan_facts_read(const struct project *p, const struct context *ctx, const ch
 		plan_facts_clear(&f);
 		return -1;
 	}
+	f.git = mem_calloc(1, sizeof(*f.git));
+	if (git_state_of_source(f.source, p->migrations, c, f.git, e) < 0) {
+		plan_facts_clear(&f);
+		return -1;
+	}
 	find_unfinished(ctx, &f);
 	f.no_backup = has_no_backup(ctx, target);
 	*out = f;
@@ -144,6 +150,9 @@ void plan_facts_clear(struct plan_facts *f)
 	for (size_t i = 0; f->history && i < f->n_env; i++)
 		history_free(f->history[i]);
 	source_free(f->source);
+	if (f->git)
+		git_state_clear(f->git);
+	mem_free(f->git);
 	mem_free(f->history);
 	mem_free(f->history_err);
 	mem_free(f->holder);

@@ -44,6 +44,9 @@ static const struct gate_rule rules[] = {
 	{ GATE_COMMAND, ON(OP_MIGRATE) | ON(OP_ROLLBACK) | ON(OP_BASELINE), false, false,
 	  "the migrations of %s are run by their own tool", gate_command_open,
 	  gate_command_satisfy },
+	{ GATE_GIT, ON(OP_MIGRATE) | ON(OP_BASELINE), true, true,
+	  "%s takes only migrations that are committed and pushed", gate_git_open,
+	  gate_git_satisfy },
 	{ NULL, ON_FILES, true, false, NULL, gate_passed_open, gate_passed_satisfy },
 	{ GATE_CHANGED, ON(OP_MIGRATE), true, true, "what is applied in %s is what its file says",
 	  gate_changed_open, gate_changed_satisfy },
@@ -98,6 +101,9 @@ static bool rule_guards(const struct gate_rule *r, const struct measure *x)
 	/* Most environments never had another tool: no line about it. Where the files are the tool's, it
 	 * is the one that runs, and what stands before what is its own affair. */
 	if (r->open == gate_foreign_open && (p->tool || !x->target->tool))
+		return false;
+	/* Where it is no gate it is a note of the plan. */
+	if (r->open == gate_git_open && (!p->is_protected || (x->make && !x->make->facts->git)))
 		return false;
 	if ((r->open == gate_command_open && !p->tool) || (r->open == gate_late_open && p->tool))
 		return false;

@@ -12,6 +12,7 @@
 #include "core/release/gate_rules.h"
 
 #include "core/base/fs.h"
+#include "core/migrate/git_state.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -241,6 +242,29 @@ void gate_command_satisfy(const struct measure *x, struct strbuf *out)
 		    strcmp(x->plan->tool, "django") == 0 ? "python3 manage.py"
 							 : "python3 -m alembic");
 	path_quote(out, x->make ? x->make->project->config_path : "bascule.ini");
+}
+
+/* A folder that nobody keeps in git has no such state: that is said, and no reason to refuse. */
+bool gate_git_open(const struct measure *x, struct strbuf *out)
+{
+	const struct git_state *git = x->make->facts->git;
+
+	git_state_words(git, out);
+	for (size_t i = 0; i < git->n_listed && i < LISTED; i++)
+		strbuf_addf(out, "%s%s", i ? ", " : ": ", git->uncommitted[i]);
+	return git->n_uncommitted == 0 && git->n_unpushed == 0;
+}
+
+void gate_git_satisfy(const struct measure *x, struct strbuf *out)
+{
+	const struct git_state *git = x->make->facts->git;
+	const char *const commands[] = { "add -A .", "commit -m 'migrations' .", "push" };
+
+	for (size_t i = git->n_uncommitted ? 0 : 2; i < (git->has_upstream ? 3U : 2U); i++) {
+		strbuf_adds(out, out->len ? " && git -C " : "git -C ");
+		path_quote(out, git->dir);
+		strbuf_addf(out, " %s", commands[i]);
+	}
 }
 
 /* "118" of "118-9f3c2a": what people type. */

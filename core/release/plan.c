@@ -11,6 +11,7 @@
 #include "core/release/plan_make.h"
 
 #include "core/base/clock.h"
+#include "core/migrate/git_state.h"
 
 #include <string.h>
 
@@ -176,6 +177,21 @@ static void note_lock(struct plan_make *m)
 		  h->stale ? "; it is silent for too long and can be taken over" : "");
 }
 
+/* Where it is a gate, the gate says it. */
+static void note_git(struct plan_make *m)
+{
+	const struct git_state *git = m->facts->git;
+	struct strbuf b;
+
+	if (!git || !git->known || (git->n_uncommitted == 0 && git->n_unpushed == 0) ||
+	    m->plan->is_protected || (m->plan->op != OP_MIGRATE && m->plan->op != OP_BASELINE))
+		return;
+	strbuf_init(&b, STRBUF_NO_LIMIT);
+	git_state_words(git, &b);
+	plan_note(m->plan, "the migrations are at git %s", strbuf_str(&b));
+	strbuf_clear(&b);
+}
+
 /* --- plan_build ----------------------------------------------------------------------------------- */
 
 static int (*const makers[OP_KINDS])(struct plan_make *m, struct err *e) = {
@@ -256,6 +272,7 @@ int plan_build(const struct project *p, const struct plan_facts *f, const struct
 	if (gates_override(m.plan, e) < 0)
 		goto fail;
 	note_lock(&m);
+	note_git(&m);
 	*out = m.plan;
 	return 0;
 fail:

@@ -40,6 +40,8 @@ enum step_kind {
 const char *step_kind_name(enum step_kind kind);
 int step_kind_of(const char *name);
 
+struct git_state;
+
 struct step {
 	int n; /* from 1 */
 	enum step_kind kind;

@@ -184,6 +184,117 @@ static void child_capture__gives_default_signals__to_the_child(void **state)
 	strbuf_clear(&out);
 }
 
+/* --- Followed ------------------------------------------------------------------------------- */
+
+static void take_output(void *arg, struct sv bytes)
+{
+	strbuf_addsv(arg, bytes);
+}
+
+static int stream(const char *script, struct strbuf *out, int keep_fd, struct cancel *c,
+		  int *status)
+{
+	static const char *const name[] = { "GIVEN", "HOME" }, *const value[] = { "a b", "/else" };
+	char *argv[] = { (char *)"sh", (char *)"-c", (char *)(uintptr_t)script, NULL };
+	struct child_stream s = {
+		.argv = argv,
+		.dir = "/",
+		.name = name,
+		.value = value,
+		.n_var = 2,
+		.keep_fd = keep_fd,
+		.output = take_output,
+		.arg = out,
+	};
+
+	err_clear(&e);
+	return child_stream(&s, SOON_MS, c, status, &e);
+}
+
+static void child_stream__gives_both_outputs__folder_variables_and_status(void **state)
+{
+	struct strbuf out;
+	int status = -1;
+
+	(void)state;
+	setenv("HOME", "/home", 1);
+	setenv("INHERITED", "yes", 1);
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	assert_int_equal(stream("echo $GIVEN; pwd >&2; echo $HOME $INHERITED; exit 3", &out, -1,
+				NULL, &status),
+			 0);
+	assert_string_equal(out.data, "a b\n/\n/else yes\n");
+	assert_int_equal(status, 3);
+	strbuf_clear(&out);
+}
+
+static void child_stream__shares_no_descriptor__but_the_kept_one(void **state)
+{
+	int plain = open("/dev/null", O_RDONLY), kept = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+	const char *script =
+		"for f in /proc/self/fd/*; do readlink $f; done | grep -v ^pipe | sort -u";
+	struct strbuf out;
+	int status = -1;
+
+	(void)state;
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	assert_true(plain > 2 && fcntl(plain, F_DUPFD, 20) >= 20); /* neither is close-on-exec */
+	assert_int_equal(stream(script, &out, kept, NULL, &status), 0);
+	assert_non_null(strstr(out.data, "/etc/passwd"));
+	strbuf_reset(&out);
+	assert_int_equal(stream("ls /proc/$$/fd | tr '\\n' ' '", &out, -1, NULL, &status), 0);
+	assert_null(strstr(out.data, "20"));
+	strbuf_clear(&out);
+	close(plain);
+	close(20);
+	close(kept);
+}
+
+static void child_stream__ends_the_group__when_cancelled(void **state)
+{
+	int64_t start = clock_mono_ms();
+	struct strbuf out;
+	struct cancel c;
+	int status = -1;
+
+	(void)state;
+	assert_int_equal(cancel_init(&c, &e), 0);
+	cancel_fire(&c);
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	/* Deaf to the first signal, it gets the second. */
+	assert_int_equal(stream("trap '' TERM; sleep 100 & sleep 100", &out, -1, &c, &status), -1);
+	assert_int_equal(e.code, ERR_CANCELLED);
+	assert_int_equal(status, -1);
+	assert_true(clock_mono_ms() - start < LONG_MS);
+	cancel_clear(&c);
+	strbuf_clear(&out);
+}
+
+static void child_stream__leaves_nothing_of_the_group__behind_its_end(void **state)
+{
+	struct strbuf out;
+	int status = -1;
+
+	(void)state;
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	assert_int_equal(stream("sleep 100 & echo $!", &out, -1, NULL, &status), 0);
+	assert_int_equal(status, 0);
+	assert_ends(&out);
+	strbuf_clear(&out);
+}
+
+static void child_stream__says_so__when_there_is_no_program(void **state)
+{
+	char *argv[] = { (char *)"no-such-program-here", NULL };
+	struct child_stream s = { .argv = argv, .dir = "/", .keep_fd = -1, .output = take_output };
+	int status = -1;
+
+	(void)state;
+	assert_int_equal(child_stream(&s, SOON_MS, NULL, &status, &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
+	assert_string_equal(e.msg, "cannot start no-such-program-here");
+}
+
 static void child_foreground__gives_status__and_restores_signals(void **state)
 {
 	char *argv[] = { (char *)"sh", (char *)"-c", (char *)"exit 7", NULL };
@@ -304,6 +415,11 @@ int main(void)
 		cmocka_unit_test(child_capture__ends__when_cancelled),
 		cmocka_unit_test(child_capture__does_not_wait__for_a_grandchild_with_the_pipe),
 		cmocka_unit_test(child_capture__gives_default_signals__to_the_child),
+		cmocka_unit_test(child_stream__gives_both_outputs__folder_variables_and_status),
+		cmocka_unit_test(child_stream__shares_no_descriptor__but_the_kept_one),
+		cmocka_unit_test(child_stream__ends_the_group__when_cancelled),
+		cmocka_unit_test(child_stream__leaves_nothing_of_the_group__behind_its_end),
+		cmocka_unit_test(child_stream__says_so__when_there_is_no_program),
 		cmocka_unit_test(child_foreground__gives_status__and_restores_signals),
 		cmocka_unit_test(child_spawn_detached__is_on_its_own__in_every_way),
 		cmocka_unit_test(child_spawn_detached__gives_its_input__to_its_end),

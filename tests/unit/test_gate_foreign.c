@@ -34,17 +34,6 @@ static void plan(enum operation op)
 		fail_msg("%s (%s)", w.e.msg, w.e.detail);
 }
 
-static void assert_open(const char *name, const char *measured)
-{
-	const struct gate *g = world_gate(&w, name);
-
-	if (!g)
-		fail_msg("no gate %s", name);
-	assert_string_equal(g->measured, measured);
-	assert_true(g->open);
-	assert_string_equal(g->satisfy, "");
-}
-
 static void assert_closed(const char *name, const char *measured, const char *satisfy)
 {
 	const struct gate *g = world_gate(&w, name);
@@ -84,17 +73,17 @@ static void foreign__is_closed__and_a_baseline_opens_it(void **state)
 	assert_null(world_gate(&w, "foreign-history"));
 }
 
-static void foreign__is_open__for_a_tool_that_migrates_itself(void **state)
+/* Where the files are the tool's too, it is started (test_plan_framework.c). Files of ours in an
+ * environment of Alembic's are not for it to run. */
+static void foreign__stays_closed__for_a_command_without_its_files(void **state)
 {
 	(void)state;
 	world_fill(&w, 3, 3, 2, 0);
 	give_to_tool("alembic");
+	w.project.migrate_command = "python3 -m alembic";
 	plan(OP_MIGRATE);
 	assert_false(world_gate(&w, "foreign-history")->open);
-	w.plan->migrate_command = "alembic upgrade head";
-	assert_int_equal(
-		gates_measure(w.plan, w.facts.history[STAGING], w.facts.history[DEV], &w.e), 0);
-	assert_open("foreign-history", "kept by alembic, whose own command migrates");
+	assert_null(world_gate(&w, "migrate-command"));
 }
 
 static void foreign__baseline__adopts_what_the_tool_applied(void **state)
@@ -121,7 +110,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(foreign__is_closed__and_a_baseline_opens_it),
-		CASE(foreign__is_open__for_a_tool_that_migrates_itself),
+		CASE(foreign__stays_closed__for_a_command_without_its_files),
 		CASE(foreign__baseline__adopts_what_the_tool_applied),
 	};
 

@@ -229,6 +229,9 @@ static bool may_be_missing(const char *name)
 	static const char *const names[] = {
 		"seeds_dir",
 		"migrate_command",
+		"tool",
+		"run",
+		"run_undo",
 		"gate_checksum",
 		"statement",
 		"statements",

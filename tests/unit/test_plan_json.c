@@ -239,6 +239,7 @@ static bool may_be_missing(const char *name)
 		"options",
 		"statement_timeout_ms",
 		"connect_timeout_ms",
+		"gate_checksum",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -137,7 +137,7 @@ static void cell_text(const struct cell *cell, struct strbuf *out)
 	text_cell_words(cell, false, out);
 	if (cell->state == CELL_APPLIED && cell->applied->baselined)
 		strbuf_adds(out, " baseline");
-	else if (cell->state == CELL_APPLIED)
+	else if (cell->state == CELL_APPLIED && cell->applied->at_utc_ms > 0)
 		strbuf_addf(out, " %s", clock_short(cell->applied->at_utc_ms, text));
 }
 

@@ -64,10 +64,11 @@ struct history {
 	struct foreign *foreign;
 	const char *const *head; /* several where the tool's history has branches; n_head */
 	size_t n_head;
-	bool dirty;       /* the tool says that a migration stopped inside */
-	const char *note; /* what else is to be said of it, in words; NULL */
+	bool dirty;            /* the tool says that a migration stopped inside */
+	const char *note;      /* what else is to be said of it, in words; NULL */
 	const char *read_note; /* of it, what was known before the files were */
-	const char *busy; /* "flyway is migrating (session 4711)", by foreign_busy; NULL: nobody known */
+	const char *
+		busy; /* "flyway is migrating (session 4711)", by foreign_busy; NULL: nobody known */
 };
 
 /* with_events also keeps the events (history and audit views). */

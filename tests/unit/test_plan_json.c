@@ -244,6 +244,11 @@ static bool may_be_missing(const char *name)
 		"statement_timeout_ms",
 		"connect_timeout_ms",
 		"options",
+		"gate_checksum",
+		"statement",
+		"statements",
+		"statement_down",
+		"statement_done",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

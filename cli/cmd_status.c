@@ -292,7 +292,9 @@ static void cell_backup(const struct status *s, size_t i, struct strbuf *out)
 	char text[CLOCK_TEXT_SIZE];
 
 	if (!snap->has_backup) {
-		strbuf_adds(out, "none");
+		strbuf_adds(out, env_can_back_up(&s->c->project->env[i])
+					 ? "none"
+					 : "none: not of servers yet");
 		return;
 	}
 	strbuf_addf(out, "%s  %s", clock_ago(clock_utc_ms() - snap->backup_utc_ms, text),

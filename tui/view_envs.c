@@ -186,6 +186,8 @@ static void fact_backup(const struct fact_of *f, struct fact_text *out)
 		    clock_ago(f->m->now_utc_ms - f->snap->backup_utc_ms, ago),
 		    f->narrow ? "" : text_bytes(f->snap->backup_bytes, size), f->narrow ? "" : "  ",
 		    f->snap->backup_verified ? "verified" : "NOT verified");
+	else if (!env_can_back_up(f->env))
+		say(out, f->env->is_protected ? ROLE_WARN : ROLE_DIM, "none: not of servers yet");
 	else if (f->env->backup == BACKUP_NEVER)
 		say(out, ROLE_DIM, "none wanted");
 	else

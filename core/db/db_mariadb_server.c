@@ -51,6 +51,7 @@ static int keep_info(void *arg, const struct db_value *col, size_t n, struct err
 	(void)n;
 	(void)e;
 	copy(out->version, sizeof(out->version), &col[0]);
+	out->version[strcspn(out->version, "-")] = '\0'; /* "10.11.19-MariaDB-0+deb12u1" */
 	out->size_bytes = col[1].type == DB_INT ? col[1].i : 0;
 	copy(out->role, sizeof(out->role), &col[2]);
 	copy(out->zone, sizeof(out->zone), &col[3]);

@@ -163,6 +163,7 @@ int apply_statement_failed(const struct apply_job *job, const struct script *s, 
 {
 	const struct sql_statement *st = &s->body.item[i];
 	struct strbuf text;
+	struct err was;
 
 	r->failed_statement = i + 1;
 	r->failed_line = st->line;
@@ -175,8 +176,18 @@ int apply_statement_failed(const struct apply_job *job, const struct script *s, 
 	strbuf_clear(&text);
 	if (e->code == ERR_CANCELLED || e->code == ERR_LOST)
 		return -1;
-	return err_wrap(e, "cannot run %s: statement %zu of %zu, line %d", job->what, i + 1,
-			s->body.n, st->line);
+	if (!(db_caps(job->db) & DB_SERVER))
+		return err_wrap(e, "cannot run %s: statement %zu of %zu, line %d", job->what, i + 1,
+				s->body.n, st->line);
+	/* Where it was is said already; what the server says, and by which code it is looked up, is
+	 * what matters. */
+	was = *e;
+	err_set(e, was.code, "cannot run %s: statement %zu of %zu, line %d", job->what, i + 1,
+		s->body.n, st->line);
+	str_copy(e->sys, sizeof(e->sys), was.sys);
+	str_copy(e->hint, sizeof(e->hint), was.hint);
+	return err_detail(e, "%s%s%s%s", was.detail[0] != '\0' ? was.detail : was.msg,
+			  was.sys[0] != '\0' ? " [" : "", was.sys, was.sys[0] != '\0' ? "]" : "");
 }
 
 static int run_statements(const struct apply_job *job, const struct script *s,

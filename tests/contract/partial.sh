@@ -31,7 +31,7 @@ is "$(sql 'SELECT count(*) FROM a')" 1 'what ran before it stays'
 is "$(events "event = 'failed' AND statement = 3 AND statements = 7")" 1 'the failure is in the history, once'
 is "$(events "id = '0003'")" 0 'nothing behind it was begun'
 run bascule matrix --json
-like "$out" '"state":"(partial|failed)"' 'the matrix does not call it pending or applied'
+like "$out" '"state":"partial"' 'the matrix does not call it pending or applied'
 run bascule plan migrate dev --plain
 like "$out$err" 'resume|statement 3 of 7' 'a plan says where it stands'
 
@@ -188,7 +188,7 @@ exits 1 'a down that fails in its middle' bascule rollback dev last 1 --yes --pl
 like "$out$err" 'statement 2 of 4' 'says where'
 like "$err" 'bascule resume 2' 'and what goes on'
 run bascule matrix --json
-like "$out" '"state":"(partial|failed)"' 'the matrix does not call it applied'
+like "$out" '"state":"partial"' 'the matrix does not call it applied'
 sql 'CREATE TABLE gone (x INT)'
 exits 0 'resume goes on from there' bascule resume 2
 is "$(sql "SELECT count(*) FROM information_schema.tables WHERE table_schema = database() AND table_name IN ('a','b','c','gone')")" 0 'to the end'

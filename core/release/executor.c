@@ -157,8 +157,9 @@ static enum verdict step_broken(struct executor *x, const struct step *s, int64_
 		return step_over(x, s, STEP_FAILED, took_ms, x->text[0] ? x->text : why.msg, &why,
 				 verdict, e);
 	(void)asked_to_end(x);
-	return step_over(x, s, STEP_FAILED, took_ms, "aborted; its transaction was rolled back",
-			 NULL, verdict, e);
+	return step_over(x, s, STEP_FAILED, took_ms,
+			 x->text[0] ? x->text : "aborted; its transaction was rolled back", NULL,
+			 verdict, e);
 }
 
 static enum verdict step_act(struct executor *x, const struct step *s, struct err *e)
@@ -188,8 +189,11 @@ static enum verdict steps_act(struct executor *x, const struct step **s, struct 
 		*s = &x->plan->step[next > first ? next - 1 : first];
 		return VERDICT_DONE;
 	}
-	if (next >= x->plan->n_step || (e->code == ERR_CANCELLED && next > first)) {
+	/* Stopped behind one that is done: there is no step to blame. */
+	if (next >= x->plan->n_step ||
+	    (e->code == ERR_CANCELLED && next > first && x->run->current <= (int)next)) {
 		*s = &x->plan->step[next - 1];
+		(void)asked_to_end(x);
 		return verdict_of(x, e);
 	}
 	*s = &x->plan->step[next];

@@ -163,6 +163,7 @@ int pg_advisory_lock(struct db *db, const char *name, bool *got, struct err *e);
 void pg_advisory_unlock(struct db *db, const char *name);
 int pg_advisory_holder(struct db *db, const char *name, bool *held, struct db_session *out,
 		       struct err *e);
+#define PG_FENCE_START "SELECT (CASE WHEN (SELECT epoch FROM bascule.lock WHERE one = 1 FOR SHARE)"
 void pg_fence_sql(struct db *db, const char *name, int64_t epoch, struct strbuf *out);
 bool pg_is_fence_error(const struct db *db, const struct err *e);
 int pg_now(struct db *db, int64_t *utc_ms, struct err *e);

@@ -225,7 +225,7 @@ void pg_fence_sql(struct db *db, const char *name, int64_t epoch, struct strbuf 
 {
 	(void)db;
 	strbuf_addf(out,
-		    "SELECT (CASE WHEN (SELECT epoch FROM bascule.lock WHERE one = 1 FOR SHARE)"
+		    PG_FENCE_START
 		    " IS DISTINCT FROM %lld THEN '" FENCED ", ' || coalesce((SELECT 'epoch ' ||"
 		    " epoch || ' of ' || who FROM bascule.lock WHERE one = 1), 'no row')"
 		    " WHEN NOT pg_catalog.pg_try_advisory_lock(%d, %d)"

@@ -155,6 +155,7 @@ void pg_units_free(struct db_postgres *s);
 #define PG_LOCK_CLASS 0x62617363 /* "basc": the first number of our advisory locks */
 int32_t pg_lock_key(const char *name);
 int pg_info(struct db *db, struct db_info *out, struct err *e);
+int pg_size(struct db *db, int64_t *bytes, struct err *e);
 int pg_session(struct db *db, struct db_session *out, struct err *e);
 int pg_session_alive(struct db *db, const struct db_session *x, bool *alive, struct err *e);
 int pg_session_end(struct db *db, const struct db_session *x, struct err *e);

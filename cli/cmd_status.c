@@ -39,7 +39,10 @@ static int status_read(struct status *s, struct err *e)
 	}
 	for (k = 0; i == 0 && k < p->n_env; k++)
 		s->shown[k] = true;
-	s->snap = look_read(p, &s->c->ctx, SNAPSHOT_STATE | SNAPSHOT_SCHEMA);
+	/* Only the document has the schema in it, and a server has to look at all of its objects for that. */
+	s->snap = look_read(p, &s->c->ctx,
+			    SNAPSHOT_STATE |
+				    (args_has(&s->c->args, OPT_JSON) ? SNAPSHOT_SCHEMA : 0));
 	for (i = 0; i < p->n_env; i++) {
 		struct run *r = run_of_lock(&s->c->ctx, &s->snap->env[i].holder);
 

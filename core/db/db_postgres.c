@@ -598,6 +598,7 @@ const struct db_ops db_postgres_ops = {
 	.set_cancel = set_cancel,
 	.has_table = pg_has_table,
 	.info = pg_info,
+	.size = pg_size,
 	.exec = exec,
 	.script = script,
 	.foreign = foreign,

@@ -309,7 +309,8 @@ static int say_timeout(struct reading *r, const struct fact *f, struct strbuf *b
 		add_span(b, f->ms);
 	else
 		strbuf_adds(b, "none: it waits for ever");
-	strbuf_addf(b, " (%.*s)", (int)f->who.n, f->who.p);
+	if (f->who.n > 0)
+		strbuf_addf(b, " for %.*s", (int)f->who.n, f->who.p);
 	return f->ms > 0 ? PREFLIGHT_OK : PREFLIGHT_WARN;
 }
 

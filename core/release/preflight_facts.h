@@ -18,7 +18,7 @@
  *	replicas  n                                           how many there are, where no more is known
  *	standby   ms                                          this server is a replica, and how far behind
  *	hidden    n                                           sessions that our role may not see (-1: any)
- *	timeout   ms, who = its name                          a lock timeout in force
+ *	timeout   ms, who = for which locks, or null          a lock timeout in force
  *	disk      n = bytes free, where = the file system
  *	disks                                                 the statement `disk` can be asked
  */

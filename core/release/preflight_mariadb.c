@@ -23,9 +23,9 @@
 
 #define TIMEOUTS \
 	"SELECT 'timeout', NULL, CAST(@@lock_wait_timeout * 1000 AS SIGNED), NULL," \
-	" 'lock_wait_timeout', NULL, NULL" \
+	" 'the metadata of tables', NULL, NULL" \
 	" UNION ALL SELECT 'timeout', NULL, CAST(@@innodb_lock_wait_timeout * 1000 AS SIGNED), NULL," \
-	" 'innodb_lock_wait_timeout', NULL, NULL"
+	" 'rows', NULL, NULL"
 #define RUNNER \
 	" UNION ALL SELECT 'runner', NULL, CAST(p.time_ms AS SIGNED), p.id, NULL," \
 	" CASE WHEN p.command = 'Sleep' THEN 'idle' WHEN " WAITS_FOR_METADATA \

@@ -59,7 +59,7 @@ const struct preflight_dialect preflight_postgres = {
 	", NULL, NULL, NULL, NULL WHERE pg_catalog.pg_is_in_recovery()"
 	" UNION ALL SELECT 'hidden', count(*), NULL, NULL, NULL, NULL, NULL FROM a"
 	" WHERE a.here AND NOT a.ours AND a.state IS NULL AND a.query = '<insufficient privilege>'"
-	" UNION ALL SELECT 'timeout', NULL, CAST(c.setting AS bigint), NULL, c.name, NULL, NULL"
+	" UNION ALL SELECT 'timeout', NULL, CAST(c.setting AS bigint), NULL, NULL, NULL, NULL"
 	" FROM pg_catalog.pg_settings c WHERE c.name = 'lock_timeout'",
 };
 /* clang-format on */

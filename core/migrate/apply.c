@@ -337,8 +337,10 @@ void feed_take(struct feed_reader *r)
 int apply_again(struct apply_feed *f, const struct apply_job *job, int attempt,
 		const struct err *why, struct err *e)
 {
+	struct pollfd give_up = { .fd = f->give_up_fd > 0 ? f->give_up_fd : -1, .events = POLLIN };
 	char chance[5];
 	int64_t wait_ms;
+	int ready;
 
 	if (why->code != ERR_BUSY || attempt >= APPLY_ATTEMPTS)
 		return 0;
@@ -348,9 +350,8 @@ int apply_again(struct apply_feed *f, const struct apply_job *job, int attempt,
 	wait_ms = wait_ms / 2 + (int64_t)strtoul(chance, NULL, 16) % wait_ms;
 	if (f->again != NULL)
 		f->again(f->arg, job, attempt, wait_ms, why);
-	if (wait_fds(NULL, 0, clock_mono_ms() + wait_ms, f->cancel, e) < 0)
-		return -1;
-	return 1;
+	ready = wait_fds(&give_up, 1, clock_mono_ms() + wait_ms, f->cancel, e);
+	return ready < 0 ? -1 : ready == 0;
 }
 
 /* A file: nothing is sent ahead. */

@@ -98,6 +98,12 @@ int executor_result(struct executor *x, const struct step *s, enum step_state st
 		    int64_t took_ms, const char *text, const struct err *why,
 		    struct err *e) MUST_CHECK;
 
+#define EXECUTOR_WHO_SIZE sizeof(((struct control_request *)0)->who)
+/* From here on a request to cancel interrupts what the step executes … */
+void executor_cancel_from(struct executor *x, const struct step *s);
+/* … up to here. True when one came: it is in the journal, and who says whose. */
+bool executor_cancelled(struct executor *x, const struct step *s, char who[EXECUTOR_WHO_SIZE]);
+
 /* --- undo.c --- */
 
 /* What a step's undo returns besides 0 and -1. */

@@ -273,6 +273,7 @@ static int migrate_many(struct executor *x, size_t first, size_t *next, struct e
 		.db = x->db,
 		.lock = x->lock,
 		.cancel = &x->work,
+		.give_up_fd = control_cancel_fd(x->control),
 		.next = ahead_next,
 		.done = ahead_done,
 		.again = ahead_again,

@@ -82,9 +82,9 @@ static void add_row_json(struct matrix_print *m, const struct matrix_row *row, b
 	strbuf_adds(out, ",\"title\":");
 	add_json_str(out, row->title != NULL ? row->title : "");
 	strbuf_adds(out, ",\"reversible\":");
-	strbuf_adds(out, row->file == NULL             ? "null"
-			 : row->file->down == DOWN_SQL ? "true"
-						       : "false");
+	strbuf_adds(out, row->file == NULL || row->file->framework ? "null"
+			 : row->file->down == DOWN_SQL             ? "true"
+								   : "false");
 	add_member(out, ",\"checksum\":", row->file != NULL ? row->file->checksum : NULL);
 	strbuf_adds(out, ",\"cells\":{");
 	for (i = 0; i < m->p->n_env; i++) {
@@ -193,7 +193,10 @@ static void add_row(struct matrix_print *m, const struct matrix_row *row, struct
 		cell_text(&row->cell[i], cell);
 		add_cell(&m->out, strbuf_str(cell), m->env_cols[i] + 1);
 	}
-	strbuf_adds(&m->out, row->file != NULL ? downs[row->file->down] : "-");
+	if (row->file != NULL && row->file->framework)
+		strbuf_adds(&m->out, "tool"); /* what its downgrade does is in the code */
+	else
+		strbuf_adds(&m->out, row->file != NULL ? downs[row->file->down] : "-");
 	end_line(&m->out);
 }
 

@@ -73,6 +73,12 @@ int change_print_sql(const struct change *ch, struct err *e)
 
 		if (s->kind != STEP_UP && s->kind != STEP_DOWN)
 			continue;
+		if (s->command != NULL) {
+			strbuf_addf(&out, "-- %s, by %s:\n-- ", s->what, ch->plan->tool);
+			add_clean(&out, s->command);
+			strbuf_adds(&out, "\n\n");
+			continue;
+		}
 		strbuf_reset(&text);
 		if (step_script(ch, s, &text, e) != 0)
 			goto out;

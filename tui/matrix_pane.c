@@ -181,7 +181,7 @@ static const char *way_back(const struct migration *file)
 	if (!file)
 		return "the stored down script, if any";
 	if (file->framework)
-		return "by its own tool";
+		return "by its own tool, where the file has one";
 	switch (file->down) {
 	case DOWN_NONE:
 		return "no: there is no down script";

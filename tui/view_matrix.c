@@ -275,7 +275,7 @@ static void draw_cell(const struct tui *t, const struct env *env, const struct c
 	enum role role = text_cell_role(cell->state);
 	struct strbuf words;
 
-	if (cell->state == CELL_APPLIED && y->wide && a) {
+	if (cell->state == CELL_APPLIED && y->wide && a && a->at_utc_ms > 0) {
 		canvas_putf(c, row, col, y->envs.cols - 1, role, "%s%s %s %s", text_mark(env),
 			    a->baselined ? "baselined" : text_cell(cell->state),
 			    text_when(a->at_utc_ms, t->model.now_utc_ms, when),
@@ -298,6 +298,8 @@ static const char *down_word(const struct matrix_row *r)
 	/* Without a file the stored down is what a rollback would use. */
 	if (!r->file)
 		return "-";
+	if (r->file->framework)
+		return "tool"; /* what its downgrade does is in the code */
 	return word[r->file->down];
 }
 
@@ -317,7 +319,9 @@ static void draw_row(const struct tui *t, const struct matrix_state *s, size_t a
 			  y->cell_col + i * y->envs.cols, y);
 	}
 	canvas_puts(c, row, y->down_col, DOWN_COLS,
-		    x->file && x->file->down != DOWN_SQL ? ROLE_WARN : ROLE_TEXT, down_word(x));
+		    x->file && x->file->down != DOWN_SQL && !x->file->framework ? ROLE_WARN
+										: ROLE_TEXT,
+		    down_word(x));
 	table_decorate(&s->table, &rows, at, c, row, r.col, r.cols);
 }
 

@@ -22,13 +22,25 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
-const struct step_ops *const step_ops_of[STEP_KINDS] = {
+static const struct step_ops *const ops_of[STEP_KINDS] = {
 	[STEP_LOCK] = &step_lock_ops,       [STEP_GATES] = &step_gates_ops,
 	[STEP_BACKUP] = &step_backup_ops,   [STEP_UP] = &step_up_ops,
 	[STEP_DOWN] = &step_down_ops,       [STEP_RECORD] = &step_record_ops,
 	[STEP_RESTORE] = &step_restore_ops, [STEP_STATE_FILE] = &step_state_file_ops,
 	[STEP_RELEASE] = &step_release_ops,
 };
+
+/* The same kinds where the framework's own tool does them. */
+static const struct step_ops *const tool_ops_of[STEP_KINDS] = {
+	[STEP_UP] = &step_tool_up_ops,
+	[STEP_DOWN] = &step_tool_down_ops,
+	[STEP_RECORD] = &step_tool_record_ops,
+};
+
+const struct step_ops *step_ops_of(const struct step *s)
+{
+	return s->command && tool_ops_of[s->kind] ? tool_ops_of[s->kind] : ops_of[s->kind];
+}
 
 /* What became of one step. */
 enum verdict {
@@ -50,8 +62,16 @@ void executor_say(struct executor *x, const char *fmt, ...)
 
 int executor_history(struct executor *x, const struct history **out, struct err *e)
 {
-	if (!x->history && history_read_from(x->db, x->plan->env.history, false, &x->history, e))
-		return -1;
+	struct history *h = NULL;
+
+	if (!x->history) {
+		if (history_read_from(x->db, x->plan->env.history, false, &h, e) ||
+		    tool_join(x, &x->plan->env, h, e)) {
+			history_free(h);
+			return -1;
+		}
+		x->history = h;
+	}
 	*out = x->history;
 	return 0;
 }
@@ -137,7 +157,7 @@ static enum verdict verdict_of(struct executor *x, const struct err *e)
 
 int executor_intend(struct executor *x, const struct step *s, const char *what, struct err *e)
 {
-	bool world = step_ops_of[s->kind]->flags & STEP_CHANGES_WORLD;
+	bool world = step_ops_of(s)->flags & STEP_CHANGES_WORLD;
 	json_t *j = json_object();
 	struct err copy;
 
@@ -201,9 +221,10 @@ static enum verdict step_act(struct executor *x, const struct step *s, struct er
 	if (executor_intend(x, s, "act", e))
 		return verdict_of(x, e);
 	x->run->step[s->n - 1].state = STEP_RUNNING;
+	x->run->step[s->n - 1].started_utc_ms = clock_utc_ms();
 	x->text[0] = '\0';
 	executor_cancel_from(x, s);
-	if (step_ops_of[s->kind]->act(x, s, e))
+	if (step_ops_of(s)->act(x, s, e))
 		return step_broken(x, s, clock_mono_ms() - start, e);
 	(void)executor_cancelled(x, s, who);
 	return step_over(x, s, STEP_DONE, clock_mono_ms() - start, x->text, NULL, VERDICT_DONE, e);
@@ -212,7 +233,7 @@ static enum verdict step_act(struct executor *x, const struct step *s, struct er
 /* Steps from s on, as many as can be sent ahead; *s is moved to the last one that has its result. */
 static enum verdict steps_act(struct executor *x, const struct step **s, struct err *e)
 {
-	const struct step_ops *ops = step_ops_of[(*s)->kind];
+	const struct step_ops *ops = step_ops_of(*s);
 	size_t first = (size_t)((*s)->n - 1), next = first;
 	int64_t start = clock_mono_ms();
 	char who[EXECUTOR_WHO_SIZE];
@@ -251,7 +272,7 @@ static enum verdict step_do(struct executor *x, const struct step **at, struct e
 	if (asked_to_end(x))
 		return cancel_fired(&x->work) ? VERDICT_ABORT : VERDICT_STOP;
 	executor_say(x, "already done");
-	probe = step_ops_of[s->kind]->probe(x, s, e);
+	probe = step_ops_of(s)->probe(x, s, e);
 	if (probe == PROBE_DONE)
 		return step_over(x, s, STEP_DONE, 0, x->text, NULL, VERDICT_DONE, e);
 	if (probe == PROBE_TODO)

@@ -45,6 +45,7 @@ struct executor {
 	struct db *db;
 	struct lock *lock;
 	struct history *history; /* read under the lock; NULL: to be read again */
+	struct source *source; /* in a plan with a tool: its files, as they are when it runs them */
 	struct copy_queue queue;
 	char text[200];               /* what the step did, for its result line */
 	struct control_request asked; /* abort or stop that ends the run */
@@ -104,6 +105,12 @@ void executor_cancel_from(struct executor *x, const struct step *s);
 /* … up to here. True when one came: it is in the journal, and who says whose. */
 bool executor_cancelled(struct executor *x, const struct step *s, char who[EXECUTOR_WHO_SIZE]);
 
+/* --- steps_framework.c --- */
+
+/* Joins a history of env with the files, where these are a tool's; nothing in other plans. */
+int tool_join(struct executor *x, const struct env *env, struct history *h,
+	      struct err *e) MUST_CHECK;
+
 /* --- undo.c --- */
 
 /* What a step's undo returns besides 0 and -1. */
@@ -116,6 +123,7 @@ void executor_undo(struct executor *x, const struct err *failed, struct outcome 
 void executor_summary(const struct executor *x, struct strbuf *out);
 
 extern const struct step_ops step_lock_ops, step_gates_ops, step_release_ops, step_backup_ops,
-	step_up_ops, step_down_ops, step_record_ops, step_restore_ops, step_state_file_ops;
+	step_up_ops, step_down_ops, step_record_ops, step_restore_ops, step_state_file_ops,
+	step_tool_up_ops, step_tool_down_ops, step_tool_record_ops;
 
 #endif

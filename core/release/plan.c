@@ -91,6 +91,9 @@ static struct plan *plan_new(const struct plan_make *m)
 	p->source_dir = plan_str(p, project->migrations ? project->migrations : m->source->dir);
 	p->seeds_dir = plan_str(p, project->seeds);
 	p->migrate_command = plan_str(p, project->migrate_command);
+	p->tool = plan_str(p, framework_tool(m->source));
+	if (p->tool)
+		p->env.history = p->gate_env.history = p->tool;
 	p->state_files = project->state_files;
 	p->down_from_file = r->op == OP_ROLLBACK && r->down_from_file;
 	for (size_t i = 0; i < r->n_override; i++) {

@@ -63,6 +63,9 @@ struct step {
 	 * STEP_DOWN of a partial one: the first statement that runs, of how many; 0: all. */
 	int64_t statement, statements;
 	bool statement_down, statement_done;
+	/* In a plan with a tool: what is run for it, and to take it back; words for words_split(). A step has
+	 * a command or scripts, never both. NULL: scripts. */
+	const char *command, *undo_command;
 	const char *backup; /* STEP_RESTORE: id; STEP_BACKUP: trigger */
 	const char *path;   /* STEP_RESTORE: folder of the backup; STEP_STATE_FILE: the file */
 };
@@ -110,6 +113,8 @@ struct plan {
 	const char *source_dir;
 	const char *seeds_dir;       /* NULL: frozen by a version that had none */
 	const char *migrate_command; /* of a framework; words, or NULL */
+	const char *
+		tool; /* "alembic", "django": it applies the migrations and keeps the history; NULL: we do */
 	bool state_files;
 	bool down_from_file; /* --down=file */
 	const char *command; /* the command line that makes this plan, for people */
@@ -128,6 +133,7 @@ struct plan_facts {
 	struct err *history_err;  /* per environment: why it is NULL */
 	size_t n_env;
 	struct lock_holder *holder; /* of the target; NULL unknown; owned */
+	struct git_state *git;      /* of the source's folder; NULL: not asked; owned */
 	/* of the target: id of a run that is interrupted or paused; owned */
 	const char *unfinished_run;
 	const char *unfinished_state;

@@ -76,6 +76,21 @@ int plan_make_accept(struct plan_make *m, struct err *e) MUST_CHECK;
 int plan_make_mark(struct plan_make *m, struct err *e) MUST_CHECK;
 int plan_make_restore(struct plan_make *m, struct err *e) MUST_CHECK;
 
+/* --- plan_framework.c: migrations that their framework's own tool applies -------------------------- */
+
+/* "alembic" or "django" when that tool applies the source's files; NULL: we do, or nobody can. */
+const char *framework_tool(const struct source *s);
+/* What history_read_from() is to look for: the tool's table where the files are the tool's. */
+const char *framework_history(const struct source *s, const char *want);
+/* Gives the step of a plan with a tool its commands, and says what its undo does. */
+int framework_step(struct plan_make *m, struct step *s, const struct pick *k,
+		   struct err *e) MUST_CHECK;
+/* What the operator should know of a plan with a tool. */
+void framework_notes(struct plan_make *m);
+/* What is applied, the last of the source's order first: as history_newest_first(), whose order a tool
+ * does not keep. */
+const struct applied **framework_newest_first(const struct plan_make *m, size_t *n);
+
 /* --- gate.c -------------------------------------------------------------------------------------- */
 
 /* Measures the gates of the operation, over the plan's steps. */
@@ -90,6 +105,8 @@ bool gate_passed(enum step_kind kind, enum event_kind event, const struct applie
 #define GATE_SOURCE "source"
 #define GATE_LEDGER "ledger"
 #define GATE_FOREIGN "foreign-history"
+#define GATE_COMMAND "migrate-command"
+#define GATE_GIT "git"
 #define GATE_CHANGED "changed"
 #define GATE_MISSING "missing"
 #define GATE_FAILED "failed"

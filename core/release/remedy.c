@@ -269,14 +269,17 @@ static bool is_among(const struct applied **newest, size_t gone, const struct ap
 	return false;
 }
 
-static bool has_run(const struct migration *f, const struct applied *a)
+/* A tool of its own keeps no checksum: what it says is applied has run. */
+static bool has_run(const struct plan_make *m, const struct migration *f, const struct applied *a)
 {
+	if (m->plan->tool)
+		return a && a->applied;
 	return gate_passed(STEP_UP, EVENT_APPLIED, a, f->checksum, "", NULL);
 }
 
 /* How many of the newest must go so that nothing of set is in force with another text. False when
  * one of them has no down. */
-static bool find_gone(const struct history *h, const struct wanted *set,
+static bool find_gone(const struct plan_make *m, const struct history *h, const struct wanted *set,
 		      const struct applied **newest, size_t n_newest, size_t *gone)
 {
 	*gone = 0;
@@ -285,7 +288,7 @@ static bool find_gone(const struct history *h, const struct wanted *set,
 		const struct applied *a = history_find(h, f->ns, f->id);
 		size_t n;
 
-		if (!a || !a->applied || has_run(f, a))
+		if (!a || !a->applied || has_run(m, f, a))
 			continue;
 		n = rollback_count(newest, n_newest, a);
 		if (n == 0)
@@ -296,8 +299,9 @@ static bool find_gone(const struct history *h, const struct wanted *set,
 }
 
 /* The last of set that has to run, counting those that go for the sake of others; NULL: none. */
-static const struct migration *find_last(const struct history *h, const struct wanted *set,
-					 const struct applied **newest, size_t gone)
+static const struct migration *find_last(const struct plan_make *m, const struct history *h,
+					 const struct wanted *set, const struct applied **newest,
+					 size_t gone)
 {
 	const struct migration *last = NULL;
 
@@ -305,7 +309,7 @@ static const struct migration *find_last(const struct history *h, const struct w
 		const struct migration *f = set->file[i];
 		const struct applied *a = history_find(h, f->ns, f->id);
 
-		if (has_run(f, a) && !is_among(newest, gone, a))
+		if (has_run(m, f, a) && !is_among(newest, gone, a))
 			continue;
 		if (!last || strcmp(f->sort_key, last->sort_key) > 0)
 			last = f;
@@ -356,14 +360,15 @@ static bool reach(struct strbuf *out, const struct plan_make *m, const struct en
 	if (!h || depth == 0)
 		return false;
 	newest = history_newest_first(h, &n);
-	if (!find_gone(h, set, newest, n, &gone))
+	if (!find_gone(m, h, set, newest, n, &gone))
 		goto out;
-	to = find_last(h, set, newest, gone);
+	to = find_last(m, h, set, newest, gone);
 	ok = true;
 	if (!to)
 		goto out;
 	find_run(m, h, to, newest, gone, &run);
-	find_obstacles(m, h, &run, newest, n, gone, &o);
+	if (!m->plan->tool)
+		find_obstacles(m, h, &run, newest, n, gone, &o);
 	ok = !o.many && (!gate || reach(out, m, gate, &run, depth - 1));
 	if (!ok)
 		goto out;
@@ -433,7 +438,7 @@ void remedy_passed(struct strbuf *out, const struct plan_make *m)
 	}
 	strbuf_init(&chain, REMEDY_MAX);
 	set.file = mem_calloc(m->plan->n_step + 1, sizeof(*set.file));
-	if (m->plan->op == OP_MIGRATE)
+	if (m->plan->op == OP_MIGRATE || m->plan->tool)
 		ok = pass_migrations(&chain, m, &set);
 	else
 		ok = pass_records(&chain, m, h, &set);

@@ -212,7 +212,7 @@ static int freezer_step(struct freezer *f, const struct step *s, struct err *e)
 {
 	const char *sum[2];
 
-	step_scripts(s, sum);
+	step_scripts(s, sum); /* none where a tool runs its own files */
 	for (int down = 0; down < 2; down++) {
 		bool stored = s->kind == STEP_DOWN && !(down && f->plan->down_from_file);
 

@@ -210,7 +210,7 @@ static int ahead_next(void *arg, struct apply_job **job, struct err *e)
 		if (record_copy_due(x) || is_asked(x) || control_fenced(x->control))
 			return 0;
 		/* The loop tells what is done already, and what cannot be told. */
-		if (step_ops_of[s->kind]->probe(x, s, e) != PROBE_TODO)
+		if (step_ops_of(s)->probe(x, s, e) != PROBE_TODO)
 			return 0;
 	}
 	m = &a->job[a->given % AHEAD_MAX];

@@ -4,17 +4,9 @@
  * db_mariadb_wire.c, units in db_mariadb_unit.c, sessions and locks in db_mariadb_server.c, what
  * reads the catalogue in db_mariadb_schema.c.
  *
- * Our statements travel as text with the values written in, one round trip each: preparing would cost
- * a second one, and finding the ?N of a few hundred bytes costs less than looking a text up. What is
- * written does not depend on sql_mode or on the character set that a migration may have set: a text is
- * quoted only when it is printable ASCII without quote and backslash, else it is _utf8mb4 X'hex'. A
- * value that would be too long that way goes before it by the binary protocol into a user variable
- * (@bascule_N), so that the server's max_allowed_packet is the limit of one value.
- *
- * Our tables are written as `database`.bascule_name: a migration's USE does not lead us away.
- *
- * sql_mode stays the server's, or what a migration made of it. Under EMPTY_STRING_IS_NULL an empty
- * parameter is still an empty text; only '' inside one of our own texts would be null there.
+ * Our statements travel as text (db_mariadb_text.c), one round trip each. A value that would be too long
+ * that way goes before it by the binary protocol into a user variable (@bascule_N), so that the server's
+ * max_allowed_packet is the limit of one value.
  *
  * The session is set up by one packet behind the handshake. Its time zone is left alone, since
  * migrations may depend on it: our own times are UTC texts, or come from UTC_TIMESTAMP().
@@ -26,7 +18,6 @@
 
 #include <mysqld_error.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,156 +30,16 @@
 #define PACKET_MIN 16384
 #define IDLE_SECONDS 28800 /* a paused run holds its session that long, whatever wait_timeout is */
 #define PARAMS_MAX 64
+#define WRITE_LOCK "-write" /* the advisory lock of db_begin */
+
+static void rollback(struct db *db);
 
 struct db_mariadb *mariadb_of(struct db *db)
 {
 	return (struct db_mariadb *)db; /* base is the first member */
 }
 
-/* --- Writing statements ------------------------------------------------------------------------ */
-
-void mariadb_quote_name(struct strbuf *out, struct sv name)
-{
-	strbuf_addc(out, '`');
-	for (size_t i = 0; i < name.n; i++) {
-		if (name.p[i] == '`')
-			strbuf_addc(out, '`');
-		strbuf_addc(out, name.p[i]);
-	}
-	strbuf_addc(out, '`');
-}
-
-/* Means the same in every sql_mode and character set. An empty '' may mean null. */
-static bool plain_text(struct sv s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < ' ' || s.p[i] > '~' || s.p[i] == '\'' || s.p[i] == '\\')
-			return false;
-	return s.n > 0;
-}
-
-static void add_hex(struct strbuf *out, struct sv s)
-{
-	static const char digits[] = "0123456789abcdef";
-	char *p;
-
-	strbuf_adds(out, "X'");
-	p = s.n > 0 ? strbuf_room(out, 2 * s.n) : NULL;
-	if (p != NULL) {
-		for (size_t i = 0; i < s.n; i++) {
-			p[2 * i] = digits[(unsigned char)s.p[i] >> 4];
-			p[2 * i + 1] = digits[(unsigned char)s.p[i] & 15];
-		}
-		strbuf_grew(out, 2 * s.n);
-	}
-	strbuf_addc(out, '\'');
-}
-
-static void add_value(struct strbuf *out, const struct db_value *v)
-{
-	switch (v->type) {
-	case DB_NULL:
-		strbuf_adds(out, "NULL");
-		break;
-	case DB_INT:
-		/* Bare where it can be, for LIMIT; "-" before another "-" would begin a comment. */
-		strbuf_addf(out, v->i < 0 ? "(%lld)" : "%lld", (long long)v->i);
-		break;
-	case DB_REAL:
-		/* With an exponent it is a DOUBLE, without one a DECIMAL. */
-		if (isfinite(v->r))
-			strbuf_addf(out, "(%.17e)", v->r);
-		else
-			strbuf_adds(out, "NULL");
-		break;
-	case DB_TEXT:
-		if (plain_text(v->s)) {
-			strbuf_addc(out, '\'');
-			strbuf_addsv(out, v->s);
-			strbuf_addc(out, '\'');
-			break;
-		}
-		strbuf_adds(out, "_utf8mb4 ");
-		add_hex(out, v->s);
-		break;
-	case DB_BLOB:
-		add_hex(out, v->s);
-		break;
-	}
-}
-
-static bool name_byte(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_' || c == '$';
-}
-
-/* Copies a quoted piece that begins at *at. Our own texts escape nothing. */
-static void copy_quoted(struct sv sql, size_t *at, struct strbuf *out)
-{
-	const char *end = memchr(sql.p + *at + 1, sql.p[*at], sql.n - *at - 1);
-	size_t n = end != NULL ? (size_t)(end - sql.p) + 1 - *at : sql.n - *at;
-
-	strbuf_add(out, sql.p + *at, n);
-	*at += n;
-}
-
-static void copy_word(const struct db_mariadb *m, struct sv sql, size_t *at, struct strbuf *out)
-{
-	const struct dsn *d = &m->target.dsn;
-	size_t from = *at;
-	struct sv word;
-
-	while (*at < sql.n && name_byte(sql.p[*at]))
-		++*at;
-	word = sv_n(sql.p + from, *at - from);
-	if (sv_starts(word, SV("bascule_")) &&
-	    (from == 0 || strchr(".@", sql.p[from - 1]) == NULL)) {
-		mariadb_quote_name(out, sv_of(d->database));
-		strbuf_addc(out, '.');
-	}
-	strbuf_addsv(out, word);
-}
-
-static void add_param(const struct db_value *param, size_t n_param, size_t k, const bool *bound,
-		      struct strbuf *out)
-{
-	const struct db_value none = DB_V_NULL;
-	const struct db_value *v = k >= 1 && k <= n_param ? &param[k - 1] : &none;
-
-	if (bound == NULL || k < 1 || k > n_param || !bound[k - 1])
-		add_value(out, v);
-	else if (v->type == DB_TEXT)
-		strbuf_addf(out, "CONVERT(@bascule_%zu USING utf8mb4)", k);
-	else
-		strbuf_addf(out, "@bascule_%zu", k);
-}
-
-void mariadb_translate(const struct db_mariadb *m, struct sv sql, const struct db_value *param,
-		       size_t n_param, const bool *bound, struct strbuf *out)
-{
-	size_t at = 0;
-
-	while (at < sql.n) {
-		char c = sql.p[at];
-
-		if (c == '\'' || c == '"' || c == '`') {
-			copy_quoted(sql, &at, out);
-		} else if (c == '?' && at + 1 < sql.n && sql.p[at + 1] >= '1' &&
-			   sql.p[at + 1] <= '9') {
-			size_t k = 0;
-
-			for (at++; at < sql.n && sql.p[at] >= '0' && sql.p[at] <= '9'; at++)
-				k = k * 10 + (size_t)(sql.p[at] - '0');
-			add_param(param, n_param, k, bound, out);
-		} else if (name_byte(c)) {
-			copy_word(m, sql, &at, out);
-		} else {
-			strbuf_addc(out, c);
-			at++;
-		}
-	}
-}
+/* --- Values by the binary protocol --------------------------------------------------------------- */
 
 int mariadb_too_big(const struct db_mariadb *m, size_t n, struct err *e)
 {
@@ -196,8 +47,6 @@ int mariadb_too_big(const struct db_mariadb *m, size_t n, struct err *e)
 	err_detail(e, "%zu bytes, at most %zu", n, m->max_packet);
 	return err_hint(e, "raise max_allowed_packet of the server");
 }
-
-/* --- Values by the binary protocol --------------------------------------------------------------- */
 
 static int stmt_error(struct db_mariadb *m, MYSQL_STMT *stmt, struct err *e)
 {
@@ -308,6 +157,15 @@ static int run_text(struct db_mariadb *m, struct strbuf *text, bool keep, MYSQL_
 			return -1;
 	}
 	return mariadb_drop_all(m, NULL, e);
+}
+
+static int keep_int(void *arg, const struct db_value *col, size_t n, struct err *e)
+{
+	(void)n;
+	(void)e;
+	if (col[0].type == DB_INT)
+		*(int64_t *)arg = col[0].i;
+	return 0;
 }
 
 void mariadb_judge_ours(struct err *e)
@@ -430,18 +288,91 @@ static int foreign(struct db *db, struct sv sql, int64_t *changed, struct err *e
 
 /* --- Transactions ------------------------------------------------------------------------------ */
 
+/* Two statements in one packet when the server takes that now; telling it would be a round trip more
+ * than sending two. *first (may be NULL) gets the first's first number. */
+static int pair(struct db_mariadb *m, const char *a, const char *b, int64_t *first, struct err *e)
+{
+	MYSQL_RES *res = NULL;
+	struct strbuf text;
+	int result;
+
+	if (mariadb_begin(m, our_limit(m), e) != 0)
+		return -1;
+	strbuf_init(&text, STRBUF_NO_LIMIT);
+	strbuf_addf(&text, "%s%s%s", a, m->multi ? "; " : "", m->multi ? b : "");
+	result = run_text(m, &text, first != NULL, &res, e);
+	if (result == 0 && !m->multi)
+		result = mariadb_query(m, sv_of(b), e);
+	if (result == 0 && !m->multi)
+		result = mariadb_drop_all(m, NULL, e);
+	mariadb_end(m);
+	if (result == 0 && res != NULL)
+		result = mariadb_give_rows(m, res, keep_int, first, e);
+	if (res != NULL)
+		m->api.mysql_free_result(res);
+	strbuf_clear(&text);
+	if (result != 0)
+		mariadb_refresh(m);
+	return result;
+}
+
+/* START TRANSACTION locks nothing. Writers of ours keep out of each other's way by an advisory lock,
+ * which an implicit commit leaves in place: making the ledger is one piece here too. */
 static int begin(struct db *db, struct err *e)
 {
 	struct db_mariadb *m = mariadb_of(db);
+	char key[MARIADB_LOCK_NAME_SIZE];
+	struct strbuf lock;
+	struct db_value v;
+	int64_t got = 0;
+	int result;
 
 	if (m->read_only)
 		return err_sys(e, EROFS, "cannot write %s: opened for reading", m->shown);
-	return exec(db, "START TRANSACTION", NULL, 0, NULL, NULL, e);
+	mariadb_lock_key(m, WRITE_LOCK, key);
+	v = db_v_text(key);
+	strbuf_init(&lock, STRBUF_NO_LIMIT);
+	mariadb_translate(m, SV("SELECT GET_LOCK(?1, "), &v, 1, NULL, &lock);
+	strbuf_addf(&lock, "%lld.%03lld)", (long long)m->lock_timeout_ms / 1000,
+		    (long long)m->lock_timeout_ms % 1000);
+	result = pair(m, strbuf_str(&lock), "START TRANSACTION", &got, e);
+	strbuf_clear(&lock);
+	m->write_locked = got == 1;
+	if (result == 0 && got == 1)
+		return 0;
+	rollback(db);
+	if (result != 0)
+		return -1;
+	/* GET_LOCK that is ended by KILL QUERY fails nothing: it gives null. */
+	if (cancel_fired(m->cancel))
+		return err_set(e, ERR_CANCELLED, "stopped waiting to write %s", m->shown);
+	err_set(e, ERR_BUSY, "cannot write %s: another session is writing", m->shown);
+	return err_detail(e, "no lock after %lld ms", (long long)m->lock_timeout_ms);
+}
+
+static void release_text(const struct db_mariadb *m, struct strbuf *out)
+{
+	char key[MARIADB_LOCK_NAME_SIZE];
+	struct db_value v;
+
+	mariadb_lock_key(m, WRITE_LOCK, key);
+	v = db_v_text(key);
+	mariadb_translate(m, SV("DO RELEASE_LOCK(?1)"), &v, 1, NULL, out);
 }
 
 static int commit(struct db *db, struct err *e)
 {
-	return exec(db, "COMMIT", NULL, 0, NULL, NULL, e);
+	struct db_mariadb *m = mariadb_of(db);
+	struct strbuf release;
+	int result;
+
+	strbuf_init(&release, STRBUF_NO_LIMIT);
+	release_text(m, &release);
+	result = pair(m, "COMMIT", strbuf_str(&release), NULL, e);
+	strbuf_clear(&release);
+	if (result == 0)
+		m->write_locked = false;
+	return result;
 }
 
 static bool in_transaction(const struct db *db)
@@ -451,14 +382,24 @@ static bool in_transaction(const struct db *db)
 	return !m->broken && (mariadb_status(m) & SERVER_STATUS_IN_TRANS) != 0;
 }
 
-/* A failure breaks the connection, and then the server rolls back by itself. */
+/* Works behind a cancel too. When it fails the connection goes, and the server rolls back and unlocks
+ * by itself. */
 static void rollback(struct db *db)
 {
 	struct db_mariadb *m = mariadb_of(db);
+	struct strbuf release;
 	struct err ignored;
 
 	if (in_transaction(db) && mariadb_quietly(m, SV("ROLLBACK"), &ignored) != 0)
-		m->broken = true;
+		mariadb_abandon(m);
+	if (m->write_locked && !m->broken) {
+		strbuf_init(&release, STRBUF_NO_LIMIT);
+		release_text(m, &release);
+		if (mariadb_quietly(m, strbuf_sv(&release), &ignored) != 0)
+			mariadb_abandon(m);
+		strbuf_clear(&release);
+	}
+	m->write_locked = false;
 }
 
 /* --- Opening ----------------------------------------------------------------------------------- */

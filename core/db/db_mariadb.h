@@ -70,8 +70,9 @@ struct db_mariadb {
 	int64_t lock_timeout_ms, statement_timeout_ms, answer_timeout_ms;
 	size_t max_packet; /* the server's max_allowed_packet, less a margin */
 	bool read_only;
-	bool broken; /* the connection cannot be used any more */
-	bool multi;  /* the server takes several statements in one packet now */
+	bool broken;       /* the connection cannot be used any more */
+	bool write_locked; /* db_begin has the write lock */
+	bool multi;        /* the server takes several statements in one packet now */
 
 	/* Of the call that runs. */
 	int64_t deadline_ms;
@@ -135,13 +136,16 @@ unsigned mariadb_status(const struct db_mariadb *m);
 /* KILL QUERY by a second connection. False when the server did not take it. Any thread. */
 bool mariadb_kill_query(const struct db_mariadb *m, struct err *e);
 
-/* --- db_mariadb.c: our own statements ----------------------------------------------------------- */
+/* --- db_mariadb_text.c --------------------------------------------------------------------------- */
 
 /* Appends sql with its parameters and table names as the server has them. bound: where values that are
  * to go by the binary protocol are user variables; NULL: all are written into the text. */
 void mariadb_translate(const struct db_mariadb *m, struct sv sql, const struct db_value *param,
 		       size_t n_param, const bool *bound, struct strbuf *out);
 void mariadb_quote_name(struct strbuf *out, struct sv name); /* `name` */
+
+/* --- db_mariadb.c ------------------------------------------------------------------------------ */
+
 /* ERR_LIMIT: n bytes are more than the server takes. */
 int mariadb_too_big(const struct db_mariadb *m, size_t n, struct err *e);
 
@@ -167,6 +171,10 @@ int mariadb_advisory_holder(struct db *db, const char *name, bool *held, struct 
 void mariadb_fence_sql(struct db *db, const char *lock_name, int64_t epoch, struct strbuf *out);
 bool mariadb_is_fence_error(const struct db *db, const struct err *e);
 int mariadb_now(struct db *db, int64_t *utc_ms, struct err *e);
+#define MARIADB_LOCK_NAME_SIZE 65 /* of GET_LOCK, and a NUL */
+/* What GET_LOCK knows the advisory lock of this name by. */
+void mariadb_lock_key(const struct db_mariadb *m, const char *name,
+		      char key[MARIADB_LOCK_NAME_SIZE]);
 
 /* --- db_mariadb_schema.c ------------------------------------------------------------------------ */
 

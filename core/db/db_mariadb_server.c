@@ -22,7 +22,6 @@
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 
-#define LOCK_NAME_MAX 64 /* of GET_LOCK, in characters */
 #define START_TOLERANCE_MS 2000
 #define FENCED "bascule: fenced"
 
@@ -192,29 +191,30 @@ int mariadb_session_end(struct db *db, const struct db_session *s, struct err *e
 
 /* --- The advisory lock ------------------------------------------------------------------------- */
 
-static void lock_key(const struct db_mariadb *m, const char *name, char key[LOCK_NAME_MAX + 1])
+void mariadb_lock_key(const struct db_mariadb *m, const char *name,
+		      char key[MARIADB_LOCK_NAME_SIZE])
 {
 	char hex[DIGEST_HEX_SIZE];
 	struct strbuf full;
 
 	strbuf_init(&full, STRBUF_NO_LIMIT);
 	strbuf_addf(&full, "bascule.%s.%s", m->target.dsn.database, name);
-	if (full.len <= LOCK_NAME_MAX) {
-		snprintf(key, LOCK_NAME_MAX + 1, "%s", strbuf_str(&full));
+	if (full.len < MARIADB_LOCK_NAME_SIZE) {
+		snprintf(key, MARIADB_LOCK_NAME_SIZE, "%s", strbuf_str(&full));
 	} else {
 		digest_hex(full.data, full.len, hex);
-		snprintf(key, LOCK_NAME_MAX + 1, "bascule.%.40s", hex);
+		snprintf(key, MARIADB_LOCK_NAME_SIZE, "bascule.%.40s", hex);
 	}
 	strbuf_clear(&full);
 }
 
 int mariadb_advisory_lock(struct db *db, const char *name, bool *got, struct err *e)
 {
-	char key[LOCK_NAME_MAX + 1];
+	char key[MARIADB_LOCK_NAME_SIZE];
 	struct db_value v;
 	int64_t taken;
 
-	lock_key(mariadb_of(db), name, key);
+	mariadb_lock_key(mariadb_of(db), name, key);
 	v = db_v_text(key);
 	if (db_int(db, "SELECT IF(IS_USED_LOCK(?1) <=> CONNECTION_ID(), 1, GET_LOCK(?1, 0))", &v, 1,
 		   0, &taken, e) != 0)
@@ -226,12 +226,12 @@ int mariadb_advisory_lock(struct db *db, const char *name, bool *got, struct err
 void mariadb_advisory_unlock(struct db *db, const char *name)
 {
 	struct db_mariadb *m = mariadb_of(db);
-	char key[LOCK_NAME_MAX + 1];
+	char key[MARIADB_LOCK_NAME_SIZE];
 	struct strbuf sql;
 	struct err ignored;
 	struct db_value v;
 
-	lock_key(m, name, key);
+	mariadb_lock_key(m, name, key);
 	v = db_v_text(key);
 	strbuf_init(&sql, STRBUF_NO_LIMIT);
 	mariadb_translate(m, SV("DO RELEASE_LOCK(?1)"), &v, 1, NULL, &sql);
@@ -242,11 +242,11 @@ void mariadb_advisory_unlock(struct db *db, const char *name)
 int mariadb_advisory_holder(struct db *db, const char *name, bool *held, struct db_session *out,
 			    struct err *e)
 {
-	char key[LOCK_NAME_MAX + 1];
+	char key[MARIADB_LOCK_NAME_SIZE];
 	struct session_row r = { .held = false };
 	struct db_value v;
 
-	lock_key(mariadb_of(db), name, key);
+	mariadb_lock_key(mariadb_of(db), name, key);
 	v = db_v_text(key);
 	if (db_exec(db, "SELECT IS_USED_LOCK(?1), " SERVER_START, &v, 1, keep_session, &r, e) != 0)
 		return -1;
@@ -264,10 +264,10 @@ int mariadb_advisory_holder(struct db *db, const char *name, bool *held, struct 
 void mariadb_fence_sql(struct db *db, const char *lock_name, int64_t epoch, struct strbuf *out)
 {
 	struct db_mariadb *m = mariadb_of(db);
-	char key[LOCK_NAME_MAX + 1];
+	char key[MARIADB_LOCK_NAME_SIZE];
 	struct db_value v[2];
 
-	lock_key(m, lock_name, key);
+	mariadb_lock_key(m, lock_name, key);
 	v[0] = DB_V_INT(epoch);
 	v[1] = db_v_text(key);
 	mariadb_translate(

@@ -162,6 +162,8 @@ static bool skip_comment(struct sql_lexer *l)
 
 		if (open || (peek(l, 0) == '*' && peek(l, 1) == '/')) {
 			depth = open ? depth + 1 : depth - 1;
+			if (depth > l->deepest)
+				l->deepest = depth;
 			l->at += 2;
 			if (depth == 0)
 				return true;

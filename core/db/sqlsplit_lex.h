@@ -50,6 +50,7 @@ struct sql_lexer {
 	struct sv delimiter;
 	bool in_code; /* behind the start of an executable comment, which was on code_line */
 	int code_line;
+	size_t deepest; /* most comments inside of comments so far */
 };
 
 /* Dialect of an engine, NULL when it is not known. */
@@ -111,6 +112,7 @@ int sqlsplit_mariadb(struct sql_lexer *l, struct sql_sink *s, struct err *e) MUS
 /* --- PostgreSQL's own parser ------------------------------------------------------------------- */
 
 #define SQL_PARSER_BYTES_MAX ((size_t)4 << 20) /* larger texts are left to the scanner */
+#define SQL_PARSER_COMMENTS_MAX 32             /* nested; its time grows with the square of them */
 
 struct sql_span {
 	size_t from, n; /* n 0: up to the end of the text */

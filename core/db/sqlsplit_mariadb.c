@@ -383,10 +383,12 @@ static bool is_late_delimiter(const struct sql_lexer *l, const struct sql_token 
 			      const struct body *b)
 {
 	const char *p = t->text.p;
-	struct sv rest = rest_of_line(l);
+	struct sv rest;
 
-	if (!sql_word_is(t, "DELIMITER") || b->paren > 0 || rest.n == 0 ||
-	    rest.n > DELIMITER_BYTES_MAX)
+	if (!sql_word_is(t, "DELIMITER") || b->paren > 0)
+		return false;
+	rest = rest_of_line(l);
+	if (rest.n == 0 || rest.n > DELIMITER_BYTES_MAX)
 		return false;
 	while (p > l->text.p && (p[-1] == ' ' || p[-1] == '\t'))
 		p--;

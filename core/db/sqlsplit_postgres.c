@@ -165,13 +165,30 @@ static int take(struct sql_lexer l, const struct sql_span *span, size_t n, struc
 	return 0;
 }
 
+/* Whether the parser should see the text at all: not what it would refuse anyway, and not what keeps
+ * it busy for minutes. */
+static bool suits_parser(struct sql_lexer l)
+{
+	struct sql_token t;
+
+	if (l.text.n > SQL_PARSER_BYTES_MAX)
+		return false;
+	do {
+		t = sql_token_next(&l);
+		if (t.kind == SQL_TOKEN_BAD || sql_mark_is(&t, "\\"))
+			return false;
+	} while (t.kind != SQL_TOKEN_END);
+	return l.deepest <= SQL_PARSER_COMMENTS_MAX;
+}
+
 int sqlsplit_postgres(struct sql_lexer *l, struct sql_sink *s, struct err *e)
 {
 	struct sql_span *span = NULL;
 	size_t n;
 	int rc;
 
-	if (sql_parser_split(sv_n(l->text.p + l->at, l->text.n - l->at), &span, &n))
+	if (suits_parser(*l) &&
+	    sql_parser_split(sv_n(l->text.p + l->at, l->text.n - l->at), &span, &n))
 		rc = take(*l, span, n, s, e);
 	else
 		rc = scan(l, s, e);

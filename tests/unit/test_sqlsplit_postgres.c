@@ -105,6 +105,25 @@ static void split__counts__nested_comments(void **state)
 	splits("/* a /* b; */ c; */ SELECT 1; SELECT /*/**/;*/ 2", "SELECT 1|SELECT /*/**/;*/ 2");
 }
 
+static void split__is_quick__with_deep_comments(void **state)
+{
+	struct strbuf b;
+
+	(void)state;
+	strbuf_init(&b, STRBUF_NO_LIMIT);
+	for (int i = 0; i < 200000; i++)
+		strbuf_adds(&b, "/*");
+	/* The parser would take minutes for either. */
+	assert_int_equal(sqlsplit(&arena, "postgresql", strbuf_sv(&b), &list, &e), -1);
+	for (int i = 0; i < 200000; i++)
+		strbuf_adds(&b, "*/");
+	strbuf_adds(&b, "SELECT 1");
+	assert_int_equal(sqlsplit(&arena, "postgresql", strbuf_sv(&b), &list, &e), 0);
+	assert_int_equal(list.n, 1);
+	assert_false(list.parsed);
+	strbuf_clear(&b);
+}
+
 static void split__keeps_rules_and_atomic_bodies__whole(void **state)
 {
 	(void)state;
@@ -259,6 +278,7 @@ int main(void)
 		CASE(split__keeps_semicolons__in_strings_and_names),
 		CASE(split__keeps_dollar_quotes__with_any_tag),
 		CASE(split__counts__nested_comments),
+		CASE(split__is_quick__with_deep_comments),
 		CASE(split__keeps_rules_and_atomic_bodies__whole),
 		CASE(split__refuses__what_does_not_end),
 		CASE(split__refuses__commands_of_psql),

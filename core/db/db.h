@@ -174,7 +174,7 @@ int db_check_pooler(struct db *db, struct err *e) MUST_CHECK;
  * answered in the order they were sent. postgresql: one pipeline, a sync behind each unit; mariadb:
  * units wait here until somebody asks for an answer and travel together in one packet.
  *
- * A unit may hold BEGIN and COMMIT as items. The contract says nothing about what a failed unit leaves
+ * A unit may hold START TRANSACTION (a bare BEGIN is a block in one of mariadb's modes) and COMMIT as items. The contract says nothing about what a failed unit leaves
  * behind but this: db_units_clear ends it as ROLLBACK does.
  */
 struct db_item {

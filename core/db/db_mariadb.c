@@ -462,6 +462,35 @@ static int setup(struct db_mariadb *m, struct err *e)
 	return result;
 }
 
+static int add_default(void *arg, const struct db_value *col, size_t n, struct err *e)
+{
+	(void)n;
+	(void)e;
+	strbuf_adds(arg, ", SESSION ");
+	mariadb_quote_name(arg, col[0].s);
+	strbuf_adds(arg, " = DEFAULT");
+	return 0;
+}
+
+/* mysql_reset_connection would do it in one call, and give back every lock of GET_LOCK with it. */
+static int mariadb_session_restore(struct db *db, struct err *e)
+{
+	struct strbuf text;
+	int result;
+
+	strbuf_init(&text, STRBUF_NO_LIMIT);
+	strbuf_adds(&text, "SET SESSION timestamp = DEFAULT");
+	result = db_exec(db,
+			 "SELECT variable_name FROM information_schema.system_variables WHERE "
+			 "variable_scope = 'SESSION' AND read_only = 'NO' AND global_value IS NOT "
+			 "NULL AND session_value <> global_value",
+			 NULL, 0, add_default, &text, e);
+	if (result == 0)
+		result = mariadb_quietly(mariadb_of(db), strbuf_sv(&text), e);
+	strbuf_clear(&text);
+	return result == 0 ? setup(mariadb_of(db), e) : -1;
+}
+
 static int64_t or_default(int64_t ms, int64_t dflt)
 {
 	return ms > 0 ? ms : dflt;
@@ -641,6 +670,7 @@ const struct db_ops db_mariadb_ops = {
 	.interrupt = interrupt,
 	.session = mariadb_session,
 	.session_alive = mariadb_session_alive,
+	.session_restore = mariadb_session_restore,
 	.session_end = mariadb_session_end,
 	.advisory_lock = mariadb_advisory_lock,
 	.advisory_unlock = mariadb_advisory_unlock,

@@ -296,7 +296,8 @@ static int check_size(const struct db_item *item, size_t n, struct err *e)
 
 static bool begins(const struct db_item *item)
 {
-	return item->text.n >= 5 && strncasecmp(item->text.p, "BEGIN", 5) == 0;
+	return sv_eq(item->text, SV("START TRANSACTION")) ||
+	       (item->text.n >= 5 && strncasecmp(item->text.p, "BEGIN", 5) == 0);
 }
 
 /* Behind a unit that the server would not stop at: until it is answered. */

@@ -5,6 +5,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/db/db.h"
+#include "core/migrate/foreign.h"
 #include "core/release/env_open.h"
 
 static void read_backup(const struct context *ctx, const struct env *env, struct env_snapshot *out)
@@ -27,10 +28,11 @@ static int read_database(const struct env *env, unsigned flags, struct db *db,
 			 struct env_snapshot *out)
 {
 	if (db_info(db, &out->info, &out->err) != 0 ||
-	    history_read(db, false, &out->history, &out->err) != 0)
+	    history_read_from(db, env->history, false, &out->history, &out->err) != 0)
 		return -1;
 	if ((flags & SNAPSHOT_STATE) &&
-	    lock_read(&env->dsn, db, env->lock_stale_ms, &out->holder, &out->err) != 0)
+	    (lock_read(&env->dsn, db, env->lock_stale_ms, &out->holder, &out->err) != 0 ||
+	     (out->history->tool && foreign_busy(db, out->history, &out->err) != 0)))
 		return -1;
 	if (flags & SNAPSHOT_SCHEMA)
 		return db_schema_digest(db, out->schema_digest, &out->err);
@@ -62,8 +64,13 @@ void snapshot_join(const struct project *p, struct snapshot *s)
 	static const struct source none;
 	struct matrix_column *col = mem_calloc(s->n_env + 1, sizeof(*col));
 
-	for (size_t i = 0; i < s->n_env; i++)
+	for (size_t i = 0; i < s->n_env; i++) {
+		struct err e; /* only a cancel could fail it, and there is none */
+
+		if (s->env[i].history && history_join(s->env[i].history, s->source, NULL, &e) != 0)
+			continue;
 		col[i] = (struct matrix_column){ s->env[i].history, s->env[i].has_db };
+	}
 	s->matrix = matrix_build(s->source ? s->source : &none, col, s->n_env, p->schema_version);
 	mem_free(col);
 }

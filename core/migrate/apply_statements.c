@@ -230,7 +230,7 @@ static int flush(struct walk *w, struct err *e)
 {
 	struct ride *r = w->pending.ride;
 	struct db_item item[4] = {
-		{ .text = SV("BEGIN") }, { 0 }, { 0 }, { .text = SV("COMMIT") }
+		{ .text = SV("START TRANSACTION") }, { 0 }, { 0 }, { .text = SV("COMMIT") }
 	};
 	struct arena a;
 	size_t failed;
@@ -284,7 +284,7 @@ static int packet_make(struct walk *w, struct ride *r, size_t i, bool intent_is_
 		return -1;
 	p->is_transaction = takes_part(w, f);
 	p->writes_intent = !p->is_transaction && f->class != SQL_CLASS_SESSION && !intent_is_there;
-	p->before[p->n_before++].text = SV("BEGIN");
+	p->before[p->n_before++].text = SV("START TRANSACTION");
 	lock_fence_item(r->job->lock, w->db, &p->arena, &p->before[p->n_before++]);
 	if (w->pending.ride != NULL &&
 	    pending_item(w, &p->arena, &p->before[p->n_before++], e) != 0)

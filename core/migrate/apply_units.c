@@ -5,7 +5,7 @@
  * The server may commit after its client died, so the event goes in first: its unique key stops a
  * second application whatever a resumed runner believes. A unit is
  *
- *	BEGIN; the fence; the event; the statements; the time it took; COMMIT
+ *	START TRANSACTION; the fence; the event; the statements; the time it took; COMMIT
  *
  * and nobody sees the event before the COMMIT. The server stops at the first statement that fails, and
  * then runs no unit behind it either: that is why whole migrations can be sent before the answer
@@ -17,8 +17,8 @@
  * What the runner hears last decides nothing. After a cancel the server may have committed all the
  * same, so the history is asked before the migration is called undone.
  *
- * A migration that changes its session (SET ROLE, search_path …) is the last of its window, and the
- * session is put back behind it.
+ * What a migration changes in its session (SET ROLE, search_path) is put back by the driver in front of
+ * the next unit, and does not reach our own statements in the same one.
  */
 #include "core/migrate/apply_inside.h"
 
@@ -31,7 +31,7 @@
 #define WINDOW_MAX 16                  /* migrations under way */
 #define WINDOW_BYTES ((size_t)4 << 20) /* of scripts under way; one may be longer */
 #define QUICK_MS 100                   /* an answer within doubles the window */
-#define ITEMS_BEFORE 3                 /* BEGIN, fence, event */
+#define ITEMS_BEFORE 3                 /* START TRANSACTION, fence, event */
 
 /* One migration under way. */
 struct flight {
@@ -40,7 +40,6 @@ struct flight {
 	struct script script;
 	struct apply_result result;
 	bool broken; /* it could not be made ready: nothing was sent, why says why */
-	bool changes_session;
 	struct err why;
 };
 
@@ -79,9 +78,6 @@ static struct flight *flight_new(struct apply_job *job)
 		return f;
 	}
 	f->result.n_script = f->script.body.n;
-	for (size_t i = 0; i < f->script.body.n; i++)
-		f->changes_session = f->changes_session ||
-				     (f->script.fact[i].flags & SQL_SESSION) != 0;
 	return f;
 }
 
@@ -93,17 +89,12 @@ static int flight_send(struct flight *f, struct err *e)
 	struct history_event ev = job->event;
 
 	ev.at_utc_ms = clock_utc_ms();
-	item[0].text = SV("BEGIN");
+	item[0].text = SV("START TRANSACTION");
 	lock_fence_item(job->lock, job->db, &f->arena, &item[1]);
 	if (ledger_event_item(&f->arena, job->db, &ev, job->up, job->down, &item[2], e) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		item[k++].text = f->script.body.item[i].text;
-	/* What stands behind the script runs as whoever we were at connect. */
-	if (f->changes_session) {
-		item[k++].text = SV("RESET SESSION AUTHORIZATION");
-		item[k++].text = SV("RESET ROLE");
-	}
 	ledger_took_item(&f->arena, job->db, &ev, &item[k++]);
 	item[k++].text = SV("COMMIT");
 	return db_unit_send(job->db, item, k, e);
@@ -164,7 +155,7 @@ static int window_fill(struct window *w, struct err *e)
 		window_push(w, f);
 		if (!f->broken && flight_send(f, &f->why) != 0)
 			f->broken = true;
-		w->closed = f->broken || f->changes_session;
+		w->closed = f->broken;
 	}
 	return 0;
 }
@@ -189,7 +180,6 @@ static int tell(struct window *w, const struct err *why, struct err *e)
 static int window_done(struct window *w, struct err *e)
 {
 	struct flight *f = w->flight[0];
-	bool restore = f->changes_session;
 	int64_t took_ms = (clock_mono_us() - w->since_us + 500) / 1000;
 
 	f->result.took_ms = took_ms;
@@ -198,10 +188,7 @@ static int window_done(struct window *w, struct err *e)
 		return -1;
 	w->size = took_ms > QUICK_MS ? 1 : w->size * 2 < WINDOW_MAX ? w->size * 2 : WINDOW_MAX;
 	window_pop(w);
-	if (!restore)
-		return 0;
-	w->closed = false;
-	return db_session_restore(w->db, e);
+	return 0;
 }
 
 /* The oldest one failed for good: records it, tells it. Always -1. */

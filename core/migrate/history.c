@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "core/ledger/ledger.h"
+#include "core/migrate/foreign.h"
 #include "core/migrate/migration.h"
 
 /* A migration while its events are added up. */
@@ -514,6 +515,12 @@ static void finish(struct builder *b)
 
 int history_read(struct db *db, bool with_events, struct history **out, struct err *e)
 {
+	return history_read_from(db, NULL, with_events, out, e);
+}
+
+int history_read_from(struct db *db, const char *want, bool with_events, struct history **out,
+		      struct err *e)
+{
 	struct history *h = mem_calloc(1, sizeof(*h));
 	struct builder b = { .h = h, .with_events = with_events };
 	int rc = -1;
@@ -524,6 +531,9 @@ int history_read(struct db *db, bool with_events, struct history **out, struct e
 		goto out;
 	h->read_only = h->format > LEDGER_FORMAT;
 	finish(&b);
+	if (h->n == 0 && (want == NULL || strcmp(want, "bascule") != 0) &&
+	    foreign_read(db, want, h, e) != 0)
+		goto out;
 	*out = h;
 	h = NULL;
 	rc = 0;
@@ -542,6 +552,7 @@ void history_free(struct history *h)
 	if (h == NULL)
 		return;
 	mem_free(h->event);
+	foreign_free(h->foreign);
 	arena_clear(&h->arena);
 	mem_free(h);
 }
@@ -552,6 +563,12 @@ const struct applied *history_find(const struct history *h, const char *ns, cons
 	struct applied key = { .ns = ns, .id = id };
 	const struct applied *found;
 
+	/* The order of another tool's files need not follow from their ids. */
+	for (size_t i = 0; h->tool != NULL && i < h->n; i++)
+		if (strcmp(h->list[i].id, id) == 0 && strcmp(h->list[i].ns, ns) == 0)
+			return &h->list[i];
+	if (h->tool != NULL)
+		return NULL;
 	arena_init(&a);
 	key.sort_key = migration_sort_key(&a, sv_of(id));
 	found = h->n > 0 ? bsearch(&key, h->list, h->n, sizeof(key), applied_cmp) : NULL;

@@ -66,10 +66,17 @@ struct history {
 	size_t n_head;
 	bool dirty;       /* the tool says that a migration stopped inside */
 	const char *note; /* what else is to be said of it, in words; NULL */
+	const char *read_note; /* of it, what was known before the files were */
+	const char *busy; /* "flyway is migrating (session 4711)", by foreign_busy; NULL: nobody known */
 };
 
 /* with_events also keeps the events (history and audit views). */
 int history_read(struct db *db, bool with_events, struct history **out, struct err *e) MUST_CHECK;
+/* The same where the history may be another tool's. want: "auto" or NULL (our ledger once it has
+ * events, else the table of another tool), "bascule" (never look for another), or a tool's name. The rows of
+ * another tool are to be joined with the files by history_resolve (core/migrate/foreign.h). */
+int history_read_from(struct db *db, const char *want, bool with_events, struct history **out,
+		      struct err *e) MUST_CHECK;
 void history_free(struct history *h);
 const struct applied *history_find(const struct history *h, const char *ns, const char *id);
 /* The migrations in force in the reverse of the order they were applied: list[0] is what `rollback

@@ -50,7 +50,7 @@ void executor_say(struct executor *x, const char *fmt, ...)
 
 int executor_history(struct executor *x, const struct history **out, struct err *e)
 {
-	if (!x->history && history_read(x->db, false, &x->history, e))
+	if (!x->history && history_read_from(x->db, x->plan->env.history, false, &x->history, e))
 		return -1;
 	*out = x->history;
 	return 0;

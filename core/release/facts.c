@@ -13,6 +13,7 @@
 #include "core/backup/backup.h"
 #include "core/base/cancel.h"
 #include "core/ledger/lock.h"
+#include "core/migrate/foreign.h"
 #include "core/release/env_open.h"
 #include "core/release/plan_make.h"
 #include "core/release/run.h"
@@ -21,8 +22,8 @@
 #include <string.h>
 
 /* Opens one environment read-only and reads its history, and its lock when holder is not NULL. */
-static int read_env(const struct env *env, struct cancel *c, struct history **out,
-		    struct lock_holder *holder, struct err *e)
+static int read_env(const struct env *env, const struct source *source, struct cancel *c,
+		    struct history **out, struct lock_holder *holder, struct err *e)
 {
 	struct history *h = NULL;
 	struct db *db = NULL;
@@ -30,7 +31,8 @@ static int read_env(const struct env *env, struct cancel *c, struct history **ou
 
 	if (env_open(env, DB_READ_ONLY, c, &db, e) < 0)
 		goto out;
-	if (history_read(db, false, &h, e) < 0)
+	if (history_read_from(db, env->history, false, &h, e) < 0 ||
+	    history_join(h, source, c, e) < 0)
 		goto out;
 	if (holder && lock_read(&env->dsn, db, env->lock_stale_ms, holder, e) < 0)
 		goto out;
@@ -74,7 +76,8 @@ static int read_histories(const struct project *p, const struct env *target, boo
 			continue;
 		if (env == target)
 			f->holder = mem_calloc(1, sizeof(*f->holder));
-		if (read_env(env, c, &f->history[i], env == target ? f->holder : NULL, why) == 0)
+		if (read_env(env, f->source, c, &f->history[i], env == target ? f->holder : NULL,
+			     why) == 0)
 			continue;
 		if (env == target || why->code == ERR_CANCELLED) {
 			*e = *why;

@@ -38,6 +38,9 @@ static const struct gate_rule rules[] = {
 	  gate_check_command },
 	{ GATE_LEDGER, ON_ALL, false, false, "a ledger of a newer bascule is never written",
 	  gate_ledger_open, gate_check_command },
+	{ GATE_FOREIGN, ON(OP_MIGRATE) | ON(OP_ROLLBACK) | ON(OP_ACCEPT), false, false,
+	  "the history of %s is bascule's own: another tool's is never written", gate_foreign_open,
+	  gate_foreign_satisfy },
 	{ NULL, ON_FILES, true, false, NULL, gate_passed_open, gate_passed_satisfy },
 	{ GATE_CHANGED, ON(OP_MIGRATE), true, true, "what is applied in %s is what its file says",
 	  gate_changed_open, gate_changed_satisfy },
@@ -84,8 +87,13 @@ static const char *rule_text(struct plan *p, const struct gate_rule *r)
 	return text;
 }
 
-static bool rule_guards(const struct gate_rule *r, const struct plan *p)
+static bool rule_guards(const struct gate_rule *r, const struct measure *x)
 {
+	const struct plan *p = x->plan;
+
+	/* Most environments never had another tool: no line about it. */
+	if (r->open == gate_foreign_open && !x->target->tool)
+		return false;
 	if (!(r->ops & ON(p->op)))
 		/* today's files take part in a rollback only with --down=file */
 		return r->needs_files && strcmp(r->name, GATE_SOURCE) == 0 &&
@@ -144,7 +152,7 @@ static void measure_all(const struct measure *x, struct gate *frozen, size_t n_f
 		const struct gate *old;
 		struct gate *g;
 
-		if (!rule_guards(r, p))
+		if (!rule_guards(r, x))
 			continue;
 		g = arena_push(&p->arena, &p->gate, &p->n_gate, sizeof(*g));
 		g->name = gate_name(p, r);

@@ -11,6 +11,8 @@
  */
 #include "core/release/gate_rules.h"
 
+#include "core/base/fs.h"
+
 #include <stdarg.h>
 #include <string.h>
 
@@ -48,6 +50,9 @@ static bool nothing_found(const struct findings *f)
 
 bool applied_changed(const struct applied *a, const struct migration *file)
 {
+	/* Another tool's history may keep no checksum: then nobody knows of a change. */
+	if (a && !a->checksum && !a->accepted)
+		return false;
 	/* A file that could not be read is an error of the source, not a change. */
 	return a && a->applied && file && file->checksum[0] &&
 	       !str_same(a->checksum, file->checksum);
@@ -133,7 +138,9 @@ static bool step_is_done(const struct step *s, const struct applied *a)
 
 static const struct applied *of_step(const struct history *h, const struct step *s)
 {
-	return history_find(h, s->ns, s->id);
+	/* Another tool's rows are not what a step of ours did, and under the lock there are no files to
+	 * join them with. */
+	return h->tool ? NULL : history_find(h, s->ns, s->id);
 }
 
 /* The first step a gate finds something about: what the command is made for. */
@@ -177,6 +184,45 @@ bool gate_ledger_open(const struct measure *x, struct strbuf *out)
 	else
 		strbuf_addf(out, "format %d", x->target->format);
 	return !x->target->read_only;
+}
+
+bool gate_foreign_open(const struct measure *x, struct strbuf *out)
+{
+	const struct history *h = x->target;
+
+	/* Alembic and Django run themselves where the configuration names their command. */
+	if (x->plan->migrate_command && *x->plan->migrate_command && x->plan->op == OP_MIGRATE &&
+	    (strcmp(h->tool, "alembic") == 0 || strcmp(h->tool, "django") == 0)) {
+		strbuf_addf(out, "kept by %s, whose own command migrates", h->tool);
+		return true;
+	}
+	strbuf_addf(out, "kept by %s in %s", h->tool, h->table);
+	if (h->busy)
+		strbuf_addf(out, "; %s", h->busy);
+	return false;
+}
+
+/* The newest migration that the other tool has applied and that has a file: adopting it and what it
+ * has before makes the history ours. */
+void gate_foreign_satisfy(const struct measure *x, struct strbuf *out)
+{
+	const struct history *h = x->target;
+	const char *id = NULL;
+
+	if (!x->make)
+		return;
+	for (size_t i = 0; i < x->make->source->n; i++) {
+		const struct migration *f = &x->make->source->list[i];
+		const struct applied *a = history_find(h, f->ns, f->id);
+
+		if (a && a->applied)
+			id = f->id;
+	}
+	if (!id)
+		return;
+	strbuf_addf(out, "bascule baseline %s --to ", x->make->env->name);
+	path_quote(out, id);
+	command_confirm(out, x->make->env);
 }
 
 /* "118" of "118-9f3c2a": what people type. */
@@ -497,7 +543,7 @@ static void count_others(const struct plan *p, const struct history *h, size_t *
 {
 	*n = 0;
 	*seq = 0;
-	for (size_t i = 0; i < h->n; i++) {
+	for (size_t i = 0; !h->tool && i < h->n; i++) {
 		const struct applied *a = &h->list[i];
 
 		if (!a->applied || step_of(p, a))

@@ -16,6 +16,7 @@ struct measure {
 /* Each appends the measured value to out and tells whether the gate is open. */
 bool gate_source_open(const struct measure *x, struct strbuf *out);
 bool gate_ledger_open(const struct measure *x, struct strbuf *out);
+bool gate_foreign_open(const struct measure *x, struct strbuf *out);
 bool gate_unfinished_open(const struct measure *x, struct strbuf *out);
 bool gate_passed_open(const struct measure *x, struct strbuf *out);
 bool gate_changed_open(const struct measure *x, struct strbuf *out);
@@ -27,6 +28,7 @@ bool gate_same_history_open(const struct measure *x, struct strbuf *out);
 
 /* Each appends a command that, run as printed, changes the refusal; nothing when there is none. */
 void gate_check_command(const struct measure *x, struct strbuf *out);
+void gate_foreign_satisfy(const struct measure *x, struct strbuf *out);
 void gate_unfinished_satisfy(const struct measure *x, struct strbuf *out);
 void gate_passed_satisfy(const struct measure *x, struct strbuf *out);
 void gate_changed_satisfy(const struct measure *x, struct strbuf *out);

@@ -173,7 +173,9 @@ struct pick *make_pending(const struct plan_make *m, const char *to, size_t *n)
 
 		if (to && strcmp(f->sort_key, to) > 0)
 			break;
-		if (a && a->applied)
+		/* Baseline adopts what another tool has applied, and only that. */
+		if (m->plan->op == OP_BASELINE && m->history->tool ? !a || !a->applied
+								   : a && a->applied)
 			continue;
 		k = arena_push(&m->plan->arena, &list, n, sizeof(*k));
 		*k = (struct pick){ f, a, f->ns, f->id, f->title, f->sort_key };

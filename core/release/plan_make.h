@@ -87,6 +87,7 @@ bool gate_passed(enum step_kind kind, enum event_kind event, const struct applie
 /* Names of the gates, for the overrides and the tests. */
 #define GATE_SOURCE "source"
 #define GATE_LEDGER "ledger"
+#define GATE_FOREIGN "foreign-history"
 #define GATE_CHANGED "changed"
 #define GATE_MISSING "missing"
 #define GATE_FAILED "failed"

@@ -127,7 +127,7 @@ static int copy_ahead(struct executor *x, enum run_state state, bool fenced, str
 	arena_init(&a);
 	item = arena_alloc(&a, (q->n + 4) * sizeof(*item));
 	if (!fenced) {
-		item[n++].text = SV("BEGIN");
+		item[n++].text = SV("START TRANSACTION");
 		lock_fence_item(x->lock, x->db, &a, &item[n++]);
 	}
 	ledger_run_item(&a, x->db, x->run->id, operation_name(x->plan->op), x->run->who,

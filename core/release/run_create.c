@@ -197,7 +197,7 @@ static int text_from_ledger(struct freezer *f, const struct step *s, bool down, 
 	if (!f->db)
 		return err_set(e, ERR_NOT_FOUND, "no database to read the stored script of %s from",
 			       s->id);
-	if (!f->history && history_read(f->db, false, &f->history, e))
+	if (!f->history && history_read_from(f->db, "bascule", false, &f->history, e))
 		return -1;
 	a = history_find(f->history, s->ns, s->id);
 	if (!a) {

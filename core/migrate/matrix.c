@@ -221,6 +221,8 @@ static void count_env(struct matrix *m, size_t env, const char *pattern)
 		n->failed += c->state == CELL_FAILED;
 		n->changed += c->state == CELL_CHANGED;
 		n->missing += c->state == CELL_MISSING;
+		if (in_force && c->applied->n_warning > 0 && n->warned++ == 0)
+			n->first_warned = c->applied;
 		if (in_force)
 			head = &m->row[i];
 	}

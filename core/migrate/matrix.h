@@ -40,6 +40,8 @@ struct matrix_count {
 	int64_t applied, pending, failed, changed, missing, late;
 	const char *head;           /* id of the newest applied by order, or NULL */
 	const char *schema_version; /* label of head, or NULL */
+	int64_t warned;             /* applied, but not all of it is in force */
+	const struct applied *first_warned;
 };
 
 struct matrix {

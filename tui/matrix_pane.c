@@ -156,6 +156,10 @@ static void facts_applied(const struct model *m, struct fact_line *f, const stru
 	if (a->failed)
 		fact(f, ROLE_FAIL, "FAILED", "%s%s", a->failed_down ? "down: " : "",
 		     a->error ? a->error : "");
+	if (a->warning && a->n_warning > 1)
+		fact(f, ROLE_WARN, "WARNING", "%s (and %zu more)", a->warning, a->n_warning - 1);
+	else if (a->warning)
+		fact(f, ROLE_WARN, "WARNING", "%s", a->warning);
 	if (a->accepted)
 		fact(f, ROLE_WARN, "accepted", "%s", a->error ? a->error : "as the file is now");
 	if (a->applied && a->host)

@@ -174,7 +174,11 @@ static void fact_checksums(const struct fact_of *f, struct fact_text *out)
 			strbuf_addf(&out->text, "  +%lld more", (long long)all - 1);
 		return;
 	}
-	say(out, ROLE_OK, "ok");
+	if (c && c->warned > 0)
+		say(out, ROLE_WARN, "WARNING %s  %s", c->first_warned->id,
+		    c->first_warned->warning);
+	else
+		say(out, ROLE_OK, "ok");
 }
 
 static void fact_backup(const struct fact_of *f, struct fact_text *out)

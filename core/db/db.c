@@ -198,6 +198,20 @@ int db_schema_digest(struct db *db, char hex[65], struct err *e)
 	return db->ops->schema_digest(db, hex, e);
 }
 
+int db_defects(struct db *db, db_defect_fn fn, void *arg, struct err *e)
+{
+	return db->ops->defects != NULL ? db->ops->defects(db, fn, arg, e) : 0;
+}
+
+int db_references_check(struct db *db, const char *table, const char *name, int64_t limit_ms,
+			int (*fn)(void *arg, const struct db_reference *r, struct err *e),
+			void *arg, struct err *e)
+{
+	if (db->ops->references_check == NULL)
+		return 0;
+	return db->ops->references_check(db, table, name, limit_ms, fn, arg, e);
+}
+
 void db_interrupt(struct db *db)
 {
 	db->ops->interrupt(db);

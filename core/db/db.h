@@ -231,6 +231,34 @@ int db_verify(struct db *db, struct err *e) MUST_CHECK;
 /* Tables of the user, sorted, with row counts: for manifests and comparisons. */
 int db_tables(struct db *db, int (*fn)(void *arg, const char *table, int64_t rows, struct err *e),
 	      void *arg, struct err *e) MUST_CHECK;
+/*
+ * What the engine keeps but does not hold to: an index that no query uses, a constraint that was never
+ * checked. Strings are borrowed until the callback returns.
+ */
+struct db_defect {
+	/* Names it for ever: "index public.orders_i", "constraint public.orders.orders_fk". */
+	const char *object;
+	const char *name;  /* "orders_i" */
+	const char *words; /* "index orders_i is invalid" */
+	const char *mend;  /* a statement or an action */
+};
+typedef int (*db_defect_fn)(void *arg, const struct db_defect *d, struct err *e);
+/* Every defect that the catalogue shows, in one question; indexes that are being built are left out. Nothing
+ * on engines whose catalogue has no such mark. */
+int db_defects(struct db *db, db_defect_fn fn, void *arg, struct err *e) MUST_CHECK;
+
+/* One foreign key, looked at row by row. */
+struct db_reference {
+	const char *name, *table, *parent;
+	int64_t orphans; /* rows without a parent, counted up to DB_ORPHANS_MAX; -1: not known */
+	const char *why; /* … for this reason */
+};
+#define DB_ORPHANS_MAX 1000
+/* Do the rows of a table keep to its foreign keys? Each key for at most limit_ms. name NULL: all of the
+ * table. For engines where a key can be made unchecked and nothing tells it later; no calls elsewhere. */
+int db_references_check(struct db *db, const char *table, const char *name, int64_t limit_ms,
+			int (*fn)(void *arg, const struct db_reference *r, struct err *e),
+			void *arg, struct err *e) MUST_CHECK;
 /* A digest of the user's schema (bascule's tables left out, order independent, blanks and comments
  * as the engine stored them). */
 int db_schema_digest(struct db *db, char hex[65], struct err *e) MUST_CHECK;
@@ -265,6 +293,11 @@ struct db_ops {
 	int (*tables)(struct db *, int (*)(void *, const char *, int64_t, struct err *), void *,
 		      struct err *);
 	int (*schema_digest)(struct db *, char[65], struct err *);
+	int (*defects)(struct db *, db_defect_fn, void *, struct err *); /* NULL: has none */
+	/* NULL: its foreign keys always hold, or its catalogue says which do not. */
+	int (*references_check)(struct db *, const char *, const char *, int64_t,
+				int (*)(void *, const struct db_reference *, struct err *), void *,
+				struct err *);
 	void (*interrupt)(struct db *);
 	/* NULL on engines without DB_SERVER. */
 	int (*session)(struct db *, struct db_session *, struct err *);

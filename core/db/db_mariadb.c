@@ -668,6 +668,7 @@ const struct db_ops db_mariadb_ops = {
 	.verify = no_backup,
 	.tables = mariadb_tables,
 	.schema_digest = mariadb_schema_digest,
+	.references_check = mariadb_references_check,
 	.interrupt = interrupt,
 	.session = mariadb_session,
 	.session_alive = mariadb_session_alive,

@@ -184,4 +184,10 @@ int mariadb_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struc
 		   struct err *e);
 int mariadb_schema_digest(struct db *db, char hex[65], struct err *e);
 
+/* --- db_mariadb_reference.c --------------------------------------------------------------------- */
+
+int mariadb_references_check(struct db *db, const char *table, const char *name, int64_t limit_ms,
+			     int (*fn)(void *, const struct db_reference *, struct err *),
+			     void *arg, struct err *e);
+
 #endif

@@ -614,6 +614,7 @@ const struct db_ops db_postgres_ops = {
 	.verify = verify,
 	.tables = pg_tables,
 	.schema_digest = pg_schema_digest,
+	.defects = pg_defects,
 	.interrupt = pg_interrupt,
 	.session = pg_session,
 	.session_alive = pg_session_alive,

@@ -176,5 +176,6 @@ int pg_has_table(struct db *db, const char *name, bool *out, struct err *e);
 int pg_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err *), void *arg,
 	      struct err *e);
 int pg_schema_digest(struct db *db, char hex[65], struct err *e);
+int pg_defects(struct db *db, db_defect_fn fn, void *arg, struct err *e);
 
 #endif

@@ -60,6 +60,16 @@ void executor_say(struct executor *x, const char *fmt, ...)
 	va_end(ap);
 }
 
+void executor_say_more(struct executor *x, const char *fmt, ...)
+{
+	size_t len = strlen(x->text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(x->text + len, sizeof(x->text) - len, fmt, ap);
+	va_end(ap);
+}
+
 int executor_history(struct executor *x, const struct history **out, struct err *e)
 {
 	struct history *h = NULL;

@@ -25,6 +25,7 @@
 #include "core/migrate/apply.h"
 #include "core/migrate/git_state.h"
 #include "core/migrate/source.h"
+#include "core/migrate/verify.h"
 #include "core/release/env_open.h"
 #include "core/release/run.h"
 
@@ -219,6 +220,41 @@ static void check_ledger(struct check *k, const struct env *env, struct db *db)
 		check_add(k, CHECK_OK, env->name, "", "ledger format %d", format);
 }
 
+/* What migrations left that is not in force, and what is not in force without one of ours knowing. */
+static void check_in_force(struct check *k, const struct env *env, struct db *db)
+{
+	struct findings all = { .list = NULL };
+	struct history *h = NULL;
+	struct err e;
+	size_t i, n;
+
+	if (history_read_from(db, env->history, false, &h, &e) != 0 ||
+	    verify_database(db, &all, &e) != 0) {
+		add_err(k, CHECK_WARN, env->name, &e);
+		goto out;
+	}
+	verify_history(db, h, VERIFY_CHECK_MS);
+	for (i = 0; i < h->n_warning; i++) {
+		const struct history_warning *w = &h->warning[i];
+
+		if (w->in_force)
+			check_add(k, CHECK_WARN, env->name, finding_mend(&all, w->object),
+				  "migration %s: %s", w->id, w->words);
+	}
+	for (i = 0; i < all.n; i++) {
+		for (n = 0; n < h->n_warning; n++)
+			if (h->warning[n].in_force &&
+			    strcmp(h->warning[n].object, all.list[i].object) == 0)
+				break;
+		if (n == h->n_warning)
+			check_add(k, CHECK_WARN, env->name, all.list[i].mend,
+				  "%s (no migration of bascule left it)", all.list[i].words);
+	}
+out:
+	findings_clear(&all);
+	history_free(h);
+}
+
 /* The database keeps its journal beside the file: both must be writable. */
 static void check_writable(struct check *k, const struct env *env)
 {
@@ -286,6 +322,7 @@ static void check_env(struct check *k, const struct env *env)
 			  info.read_only ? ", takes no writes" : "");
 	}
 	check_ledger(k, env, db);
+	check_in_force(k, env, db);
 	check_lock(k, env, db);
 	db_close(db);
 }

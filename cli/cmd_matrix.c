@@ -69,6 +69,7 @@ static void add_cell_json(struct strbuf *out, const struct cell *cell)
 	else
 		strbuf_adds(out, "null");
 	add_member(out, ",\"checksum\":", ran && a->applied ? a->checksum : NULL);
+	add_member(out, ",\"warning\":", a != NULL ? a->warning : NULL);
 	strbuf_addc(out, '}');
 }
 
@@ -135,7 +136,9 @@ static void cell_text(const struct cell *cell, struct strbuf *out)
 	char text[CLOCK_TEXT_SIZE];
 
 	text_cell_words(cell, false, out);
-	if (cell->state == CELL_APPLIED && cell->applied->baselined)
+	if (cell->state == CELL_APPLIED && cell->applied->warning != NULL)
+		strbuf_adds(out, " WARNING");
+	else if (cell->state == CELL_APPLIED && cell->applied->baselined)
 		strbuf_adds(out, " baseline");
 	else if (cell->state == CELL_APPLIED && cell->applied->at_utc_ms > 0)
 		strbuf_addf(out, " %s", clock_short(cell->applied->at_utc_ms, text));
@@ -258,7 +261,7 @@ static bool matrix_differs(const struct matrix_print *m)
 
 		if (m->snap->env[i].has_db && !m->snap->env[i].reachable)
 			return true;
-		if (n->pending + n->failed + n->changed + n->missing + n->late > 0)
+		if (n->pending + n->failed + n->changed + n->missing + n->late + n->warned > 0)
 			return true;
 	}
 	return m->snap->matrix->n_differs > 0;

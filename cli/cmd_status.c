@@ -39,7 +39,10 @@ static int status_read(struct status *s, struct err *e)
 	}
 	for (k = 0; i == 0 && k < p->n_env; k++)
 		s->shown[k] = true;
-	s->snap = look_read(p, &s->c->ctx, SNAPSHOT_STATE | SNAPSHOT_SCHEMA);
+	/* Only the document has the schema in it, and a server has to look at all of its objects for that. */
+	s->snap = look_read(p, &s->c->ctx,
+			    SNAPSHOT_STATE |
+				    (args_has(&s->c->args, OPT_JSON) ? SNAPSHOT_SCHEMA : 0));
 	for (i = 0; i < p->n_env; i++) {
 		struct run *r = run_of_lock(&s->c->ctx, &s->snap->env[i].holder);
 
@@ -91,6 +94,24 @@ static json_t *database_json(const struct env *env, const struct env_snapshot *s
 	return j;
 }
 
+static json_t *warnings_json(const struct history *h)
+{
+	json_t *list = json_array(), *j;
+
+	for (size_t i = 0; h != NULL && i < h->n_warning; i++) {
+		const struct history_warning *w = &h->warning[i];
+
+		if (!w->in_force)
+			continue;
+		j = json_object();
+		json_put_str(j, "id", w->id);
+		json_put_str(j, "object", w->object);
+		json_put_str(j, "warning", w->words);
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
 static json_t *migrations_json(const struct env_snapshot *s, const struct matrix_count *n)
 {
 	json_t *j, *heads;
@@ -110,6 +131,7 @@ static json_t *migrations_json(const struct env_snapshot *s, const struct matrix
 		json_array_append_new(heads, json_string(n->heads[i]));
 	json_object_set_new(j, "heads", heads);
 	json_put_str(j, "schema_version", n->schema_version);
+	json_object_set_new(j, "warnings", warnings_json(s->history));
 	return j;
 }
 
@@ -286,13 +308,40 @@ static void cell_checksums(const struct status *s, size_t i, struct strbuf *out)
 	}
 }
 
+static void cell_warnings(const struct status *s, size_t i, struct strbuf *out)
+{
+	const struct matrix_count *n = &s->snap->matrix->count[i];
+
+	if (!s->snap->env[i].reachable) {
+		strbuf_adds(out, "unknown");
+	} else if (n->warned == 0) {
+		strbuf_adds(out, "none");
+	} else {
+		strbuf_addf(out, "%lld: ", (long long)n->warned);
+		add_clean(out, n->first_warned->id);
+		strbuf_addc(out, ' ');
+		add_clean(out, n->first_warned->warning);
+	}
+}
+
+/* The row is there when there is something in it. */
+static bool any_warning(const struct status *s)
+{
+	for (size_t i = 0; i < s->snap->n_env; i++)
+		if (s->shown[i] && s->snap->matrix->count[i].warned > 0)
+			return true;
+	return false;
+}
+
 static void cell_backup(const struct status *s, size_t i, struct strbuf *out)
 {
 	const struct env_snapshot *snap = &s->snap->env[i];
 	char text[CLOCK_TEXT_SIZE];
 
 	if (!snap->has_backup) {
-		strbuf_adds(out, "none");
+		strbuf_adds(out, env_can_back_up(&s->c->project->env[i])
+					 ? "none"
+					 : "none: not of servers yet");
 		return;
 	}
 	strbuf_addf(out, "%s  %s", clock_ago(clock_utc_ms() - snap->backup_utc_ms, text),
@@ -332,6 +381,7 @@ static const struct {
 	{ "version", cell_version },
 	{ "migrations", cell_migrations },
 	{ "checksums", cell_checksums },
+	{ "warnings", cell_warnings },
 	{ "backup", cell_backup },
 	{ "lock", cell_lock },
 	{ "run", cell_run },
@@ -416,7 +466,8 @@ static int status_table(const struct status *s, struct err *e)
 	}
 	add_row(s, s->c->project->name, NULL, cols, &out);
 	for (k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
-		add_row(s, rows[k].name, rows[k].fn, cols, &out);
+		if (rows[k].fn != cell_warnings || any_warning(s))
+			add_row(s, rows[k].name, rows[k].fn, cols, &out);
 	add_troubles(s, &out);
 	rc = print_out(strbuf_sv(&out), e);
 	strbuf_clear(&cell);
@@ -439,7 +490,9 @@ static bool status_differs(const struct status *s)
 		if (!s->shown[i] || !s->snap->env[i].has_db)
 			continue;
 		if (!s->snap->env[i].reachable || s->snap->source == NULL ||
-		    n->pending + n->failed + n->changed + n->missing + n->late + n->partial > 0)
+		    n->pending + n->failed + n->changed + n->missing + n->late + n->partial +
+				    n->warned >
+			    0)
 			return true;
 		if (!first && strcmp(head, n->head != NULL ? n->head : "") != 0)
 			return true;

@@ -174,7 +174,11 @@ static void fact_checksums(const struct fact_of *f, struct fact_text *out)
 			strbuf_addf(&out->text, "  +%lld more", (long long)all - 1);
 		return;
 	}
-	say(out, ROLE_OK, "ok");
+	if (c && c->warned > 0)
+		say(out, ROLE_WARN, "WARNING %s  %s", c->first_warned->id,
+		    c->first_warned->warning);
+	else
+		say(out, ROLE_OK, "ok");
 }
 
 static void fact_backup(const struct fact_of *f, struct fact_text *out)
@@ -186,6 +190,8 @@ static void fact_backup(const struct fact_of *f, struct fact_text *out)
 		    clock_ago(f->m->now_utc_ms - f->snap->backup_utc_ms, ago),
 		    f->narrow ? "" : text_bytes(f->snap->backup_bytes, size), f->narrow ? "" : "  ",
 		    f->snap->backup_verified ? "verified" : "NOT verified");
+	else if (!env_can_back_up(f->env))
+		say(out, f->env->is_protected ? ROLE_WARN : ROLE_DIM, "none: not of servers yet");
 	else if (f->env->backup == BACKUP_NEVER)
 		say(out, ROLE_DIM, "none wanted");
 	else

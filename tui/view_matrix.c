@@ -287,6 +287,11 @@ static void draw_cell(const struct tui *t, const struct env *env, const struct c
 	enum role role = text_cell_role(cell->state);
 	struct strbuf words;
 
+	if (cell->state == CELL_APPLIED && a && a->warning) {
+		canvas_putf(c, row, col, y->envs.cols - 1, ROLE_WARN, "%s%s WARN%s", text_mark(env),
+			    text_cell(cell->state), y->wide ? "ING" : "");
+		return;
+	}
 	if (cell->state == CELL_APPLIED && y->wide && a && a->at_utc_ms > 0) {
 		canvas_putf(c, row, col, y->envs.cols - 1, role, "%s%s %s %s", text_mark(env),
 			    a->baselined ? "baselined" : text_cell(cell->state),

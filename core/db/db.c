@@ -74,6 +74,18 @@ int db_info(struct db *db, struct db_info *out, struct err *e)
 	return db->ops->info(db, out, e);
 }
 
+int db_size(struct db *db, int64_t *bytes, struct err *e)
+{
+	struct db_info info;
+
+	if (db->ops->size != NULL)
+		return db->ops->size(db, bytes, e);
+	if (db->ops->info(db, &info, e) != 0)
+		return -1;
+	*bytes = info.size_bytes;
+	return 0;
+}
+
 int db_exec(struct db *db, const char *sql, const struct db_value *param, size_t n_param,
 	    db_row_fn fn, void *arg, struct err *e)
 {
@@ -184,6 +196,20 @@ int db_tables(struct db *db, int (*fn)(void *arg, const char *table, int64_t row
 int db_schema_digest(struct db *db, char hex[65], struct err *e)
 {
 	return db->ops->schema_digest(db, hex, e);
+}
+
+int db_defects(struct db *db, db_defect_fn fn, void *arg, struct err *e)
+{
+	return db->ops->defects != NULL ? db->ops->defects(db, fn, arg, e) : 0;
+}
+
+int db_references_check(struct db *db, const char *table, const char *name, int64_t limit_ms,
+			int (*fn)(void *arg, const struct db_reference *r, struct err *e),
+			void *arg, struct err *e)
+{
+	if (db->ops->references_check == NULL)
+		return 0;
+	return db->ops->references_check(db, table, name, limit_ms, fn, arg, e);
 }
 
 void db_interrupt(struct db *db)

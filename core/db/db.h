@@ -77,12 +77,12 @@ struct db_info {
 	char version[32]; /* "3.40.1" */
 	/* sqlite: "journal_mode=delete synchronous=full"; other engines: what durability depends on */
 	char durability[64];
-	int64_t size_bytes;
-	int64_t inode;   /* of a file; 0 elsewhere */
-	bool read_only;  /* a standby, or a server that takes no writes */
-	char role[80];   /* who we are there; "" for a file */
-	char zone[64];   /* the session's time zone, as the server names it; "" for a file */
-	char server[80]; /* "db1:5432", "/run/postgresql"; "" for a file */
+	int64_t size_bytes; /* of a file; 0 elsewhere: see db_size */
+	int64_t inode;      /* of a file; 0 elsewhere */
+	bool read_only;     /* a standby, or a server that takes no writes */
+	char role[80];      /* who we are there; "" for a file */
+	char zone[64];      /* the session's time zone, as the server names it; "" for a file */
+	char server[80];    /* "db1:5432", "/run/postgresql"; "" for a file */
 };
 
 struct db; /* one open connection */
@@ -103,6 +103,8 @@ void db_expect_many(struct db *db, bool on);
 unsigned db_caps(const struct db *db);
 const char *db_engine(const struct db *db);
 int db_info(struct db *db, struct db_info *out, struct err *e) MUST_CHECK;
+/* How large the database is. A question of its own, since a server may look at every file or table for it. */
+int db_size(struct db *db, int64_t *bytes, struct err *e) MUST_CHECK;
 
 /* One statement of ours with parameters (?1 …); rows go to fn (may be NULL). Prepared statements
  * are cached by the address of sql, which must be a string literal. A violated unique or primary
@@ -229,6 +231,34 @@ int db_verify(struct db *db, struct err *e) MUST_CHECK;
 /* Tables of the user, sorted, with row counts: for manifests and comparisons. */
 int db_tables(struct db *db, int (*fn)(void *arg, const char *table, int64_t rows, struct err *e),
 	      void *arg, struct err *e) MUST_CHECK;
+/*
+ * What the engine keeps but does not hold to: an index that no query uses, a constraint that was never
+ * checked. Strings are borrowed until the callback returns.
+ */
+struct db_defect {
+	/* Names it for ever: "index public.orders_i", "constraint public.orders.orders_fk". */
+	const char *object;
+	const char *name;  /* "orders_i" */
+	const char *words; /* "index orders_i is invalid" */
+	const char *mend;  /* a statement or an action */
+};
+typedef int (*db_defect_fn)(void *arg, const struct db_defect *d, struct err *e);
+/* Every defect that the catalogue shows, in one question; indexes that are being built are left out. Nothing
+ * on engines whose catalogue has no such mark. */
+int db_defects(struct db *db, db_defect_fn fn, void *arg, struct err *e) MUST_CHECK;
+
+/* One foreign key, looked at row by row. */
+struct db_reference {
+	const char *name, *table, *parent;
+	int64_t orphans; /* rows without a parent, counted up to DB_ORPHANS_MAX; -1: not known */
+	const char *why; /* … for this reason */
+};
+#define DB_ORPHANS_MAX 1000
+/* Do the rows of a table keep to its foreign keys? Each key for at most limit_ms. name NULL: all of the
+ * table. For engines where a key can be made unchecked and nothing tells it later; no calls elsewhere. */
+int db_references_check(struct db *db, const char *table, const char *name, int64_t limit_ms,
+			int (*fn)(void *arg, const struct db_reference *r, struct err *e),
+			void *arg, struct err *e) MUST_CHECK;
 /* A digest of the user's schema (bascule's tables left out, order independent, blanks and comments
  * as the engine stored them). */
 int db_schema_digest(struct db *db, char hex[65], struct err *e) MUST_CHECK;
@@ -244,6 +274,7 @@ struct db_ops {
 	void (*expect_many)(struct db *, bool on); /* NULL: nothing to prepare */
 	int (*has_table)(struct db *, const char *, bool *, struct err *);
 	int (*info)(struct db *, struct db_info *, struct err *);
+	int (*size)(struct db *, int64_t *, struct err *); /* NULL: info says it */
 	int (*exec)(struct db *, const char *, const struct db_value *, size_t, db_row_fn, void *,
 		    struct err *);
 	int (*script)(struct db *, const char *, struct err *);
@@ -262,6 +293,11 @@ struct db_ops {
 	int (*tables)(struct db *, int (*)(void *, const char *, int64_t, struct err *), void *,
 		      struct err *);
 	int (*schema_digest)(struct db *, char[65], struct err *);
+	int (*defects)(struct db *, db_defect_fn, void *, struct err *); /* NULL: has none */
+	/* NULL: its foreign keys always hold, or its catalogue says which do not. */
+	int (*references_check)(struct db *, const char *, const char *, int64_t,
+				int (*)(void *, const struct db_reference *, struct err *), void *,
+				struct err *);
 	void (*interrupt)(struct db *);
 	/* NULL on engines without DB_SERVER. */
 	int (*session)(struct db *, struct db_session *, struct err *);

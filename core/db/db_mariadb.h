@@ -161,6 +161,7 @@ void mariadb_units_free(struct db_mariadb *m);
 /* --- db_mariadb_server.c ------------------------------------------------------------------------ */
 
 int mariadb_info(struct db *db, struct db_info *out, struct err *e);
+int mariadb_size(struct db *db, int64_t *bytes, struct err *e);
 int mariadb_session(struct db *db, struct db_session *out, struct err *e);
 int mariadb_session_alive(struct db *db, const struct db_session *s, bool *alive, struct err *e);
 int mariadb_session_end(struct db *db, const struct db_session *s, struct err *e);
@@ -182,5 +183,11 @@ int mariadb_has_table(struct db *db, const char *name, bool *out, struct err *e)
 int mariadb_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err *), void *arg,
 		   struct err *e);
 int mariadb_schema_digest(struct db *db, char hex[65], struct err *e);
+
+/* --- db_mariadb_reference.c --------------------------------------------------------------------- */
+
+int mariadb_references_check(struct db *db, const char *table, const char *name, int64_t limit_ms,
+			     int (*fn)(void *, const struct db_reference *, struct err *),
+			     void *arg, struct err *e);
 
 #endif

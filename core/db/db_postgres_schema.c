@@ -112,6 +112,83 @@ int pg_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err
 	return result;
 }
 
+/* --- Defects ----------------------------------------------------------------------------------- */
+
+/* clang-format off */
+/* Of a build in another role's session the server shows that it is there, not which index it is about. */
+static const char *const defects_sql =
+	"SELECT 'index ' || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),"
+	" CAST(c.relname AS text),"
+	" 'index ' || CAST(c.relname AS text) || CASE WHEN c.relkind = 'I'"
+	"  THEN ' is invalid: not every partition has its part'"
+	"  WHEN NOT i.indisready THEN ' is invalid: it is not even kept up to date'"
+	"  ELSE ' is invalid: no query uses it' END,"
+	" CASE WHEN c.relkind = 'I' THEN 'ALTER INDEX ' || pg_catalog.quote_ident(n.nspname) || '.' ||"
+	"  pg_catalog.quote_ident(c.relname) || ' ATTACH PARTITION … for each partition without'"
+	"  ELSE 'REINDEX INDEX CONCURRENTLY ' || pg_catalog.quote_ident(n.nspname) || '.' ||"
+	"  pg_catalog.quote_ident(c.relname) END"
+	" FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+	" WHERE NOT (i.indisvalid AND i.indisready) AND " USERS
+	" AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p"
+	"  WHERE p.datname = pg_catalog.current_database()"
+	"  AND (p.index_relid = i.indexrelid OR p.relid IS NULL))"
+	" UNION ALL SELECT 'constraint ' || pg_catalog.quote_ident(n.nspname) || '.' ||"
+	" pg_catalog.quote_ident(c.relname) || '.' || pg_catalog.quote_ident(co.conname),"
+	" CAST(co.conname AS text),"
+	" 'constraint ' || CAST(co.conname AS text) || ' of ' || CAST(c.relname AS text) ||"
+	"  ' is not validated: old rows were never checked',"
+	" 'ALTER TABLE ' || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)"
+	"  || ' VALIDATE CONSTRAINT ' || pg_catalog.quote_ident(co.conname)"
+	" FROM pg_catalog.pg_constraint co JOIN pg_catalog.pg_class c ON c.oid = co.conrelid"
+	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+	" WHERE NOT co.convalidated AND co.conparentid = 0 AND " USERS
+	" UNION ALL SELECT 'constraint ' || pg_catalog.quote_ident(n.nspname) || '.' ||"
+	" pg_catalog.quote_ident(t.typname) || '.' || pg_catalog.quote_ident(co.conname),"
+	" CAST(co.conname AS text),"
+	" 'constraint ' || CAST(co.conname AS text) || ' of domain ' || CAST(t.typname AS text) ||"
+	"  ' is not validated: old rows were never checked',"
+	" 'ALTER DOMAIN ' || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname)"
+	"  || ' VALIDATE CONSTRAINT ' || pg_catalog.quote_ident(co.conname)"
+	" FROM pg_catalog.pg_constraint co JOIN pg_catalog.pg_type t ON t.oid = co.contypid"
+	" JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace"
+	" WHERE NOT co.convalidated AND " USERS
+	" ORDER BY 1";
+/* clang-format on */
+
+struct defect_reader {
+	db_defect_fn fn;
+	void *arg;
+};
+
+static int defect_row(void *arg, const struct db_value *col, size_t n, struct err *e)
+{
+	struct defect_reader *r = arg;
+	struct arena a;
+	struct db_defect d;
+	int result;
+
+	(void)n;
+	arena_init(&a);
+	d = (struct db_defect){
+		.object = arena_sv(&a, col[0].s).p,
+		.name = arena_sv(&a, col[1].s).p,
+		.words = arena_sv(&a, col[2].s).p,
+		.mend = arena_sv(&a, col[3].s).p,
+	};
+	result = r->fn(r->arg, &d, e);
+	arena_clear(&a);
+	return result;
+}
+
+int pg_defects(struct db *db, db_defect_fn fn, void *arg, struct err *e)
+{
+	struct defect_reader r = { fn, arg };
+
+	/* The literal is one text: statements are cached by its address. */
+	return db_exec(db, defects_sql, NULL, 0, defect_row, &r, e);
+}
+
 /* --- The schema -------------------------------------------------------------------------------- */
 
 #define OBJECT "pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)"

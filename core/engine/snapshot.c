@@ -34,6 +34,8 @@ static int read_database(const struct env *env, unsigned flags, struct db *db,
 	    (lock_read(&env->dsn, db, env->lock_stale_ms, &out->holder, &out->err) != 0 ||
 	     (out->history->tool && foreign_busy(db, out->history, &out->err) != 0)))
 		return -1;
+	if ((flags & SNAPSHOT_SIZE) && db_size(db, &out->info.size_bytes, &out->err) != 0)
+		return -1;
 	if (flags & SNAPSHOT_SCHEMA)
 		return db_schema_digest(db, out->schema_digest, &out->err);
 	return 0;

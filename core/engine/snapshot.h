@@ -8,8 +8,8 @@
 enum snapshot_flag {
 	SNAPSHOT_STATE = 1 << 0,  /* lock and newest backup too */
 	SNAPSHOT_SCHEMA = 1 << 1, /* digest of the schema too */
-	SNAPSHOT_GIT =
-		1 << 2, /* what git says of the files too; for whoever reads all environments */
+	SNAPSHOT_SIZE = 1 << 2, /* size of the database too, where the server has to work for it */
+	SNAPSHOT_GIT = 1 << 3,  /* what git says of the files; for whoever reads all environments */
 };
 
 /* Reads one environment into out (zeroed before). What cannot be read is said in out->err; never fails.

@@ -9,7 +9,8 @@ static const char *const names[EVENT_KINDS] = {
 	[EVENT_BASELINED] = "baselined", [EVENT_ACCEPTED] = "accepted",
 	[EVENT_FAILED] = "failed",       [EVENT_RESTORED] = "restored",
 	[EVENT_INTENT] = "intent",       [EVENT_STATEMENT] = "statement",
-	[EVENT_MARKED] = "marked",
+	[EVENT_MARKED] = "marked",       [EVENT_WARNING] = "warning",
+	[EVENT_SEEDED] = "seeded",
 };
 
 const char *event_kind_name(enum event_kind kind)

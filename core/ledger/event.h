@@ -19,6 +19,10 @@ enum event_kind {
 	EVENT_INTENT, /* the statement is about to run; what a crash behind it left is to be found out */
 	EVENT_STATEMENT, /* the statement has run */
 	EVENT_MARKED,    /* an operator says of a statement that it has run (done) or has not */
+	/* It was applied, but left something that is not in force: objects names it, error says it, attempt
+	 * counts from 1. The database alone says whether that is still so. */
+	EVENT_WARNING,
+	EVENT_SEEDED, /* a seed has run; generation counts how often */
 	EVENT_KINDS
 };
 
@@ -50,9 +54,10 @@ struct history_event {
 	int64_t took_ms;
 	const char *error; /* failed: the engine's words; accepted, marked: the reason */
 	/* Of intent, statement, marked, and of failed inside a script: */
-	int64_t statements;  /* how many the script has */
-	const char *hash;    /* s1:… of the statement's text */
-	const char *objects; /* intent: digest of the objects it names, as they were before it */
+	int64_t statements; /* how many the script has */
+	const char *hash;   /* s1:… of the statement's text */
+	/* intent: digest of the objects it names, as they were before it; warning: the object */
+	const char *objects;
 	const char *session; /* intent: "id started" of the session that runs it */
 	bool done;           /* marked: it has run */
 };

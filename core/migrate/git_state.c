@@ -220,6 +220,7 @@ int git_state_read(const char *dir, struct cancel *c, struct git_state *out, str
 					    ".",
 					    NULL };
 	struct strbuf text;
+	struct stat st;
 	int status = 0;
 
 	*out = (struct git_state){ 0 };
@@ -227,7 +228,9 @@ int git_state_read(const char *dir, struct cancel *c, struct git_state *out, str
 	out->dir = arena_strdup(&out->arena, dir);
 	not_known(out, "");
 	strbuf_init(&text, OUTPUT_MAX);
-	if (run_git(dir, args, c, &text, &status, e) != 0)
+	if (!find_repository(dir, &st)) /* most plans of most people: no process for it */
+		not_known(out, "not in a git work tree");
+	else if (run_git(dir, args, c, &text, &status, e) != 0)
 		not_known(out, "git gave no answer in time");
 	else if (status != 0)
 		explain(out, dir, status);

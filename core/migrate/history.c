@@ -22,6 +22,7 @@
 #include "core/ledger/ledger.h"
 #include "core/migrate/foreign.h"
 #include "core/migrate/migration.h"
+#include "core/migrate/verify.h"
 
 /* A migration while its events are added up. */
 struct entry {
@@ -51,6 +52,7 @@ struct builder {
 	size_t cap_event;
 	struct undone *undone; /* oldest first */
 	size_t n_undone, cap_undone;
+	size_t cap_warning, cap_seed;
 	/* The last text of each kind: who, host and run repeat in event after event. */
 	const char *last_who, *last_host, *last_run, *last_ns;
 };
@@ -243,12 +245,76 @@ static void part_failed(struct builder *b, struct entry *x, const struct history
 	x->a.partial = x->a.statements_done > 0 || x->a.open_hash != NULL;
 }
 
+static void on_warning(struct builder *b, const struct entry *x, const struct history_event *ev)
+{
+	struct history *h = b->h;
+
+	mem_grow(&h->warning, &b->cap_warning, h->n_warning + 1, sizeof(*h->warning));
+	h->warning[h->n_warning++] = (struct history_warning){
+		.ns = x->a.ns,
+		.id = x->a.id,
+		.generation = ev->generation,
+		.object = arena_strdup(&h->arena, text(ev->objects)),
+		.words = arena_strdup(&h->arena, text(ev->error)),
+	};
+}
+
+/* What was known of an earlier application says nothing of this one. */
+static void forget_warnings(struct history *h, const struct applied *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n_warning; i++)
+		if (strcmp(h->warning[i].id, a->id) != 0 || strcmp(h->warning[i].ns, a->ns) != 0)
+			h->warning[n++] = h->warning[i];
+	h->n_warning = n;
+}
+
+/* Seeds are no migrations: they have no order and no state but when they ran last. */
+static void on_seed(struct builder *b, const struct history_event *ev, bool undone)
+{
+	struct history *h = b->h;
+	struct seeded *s = NULL;
+
+	for (size_t i = 0; i < h->n_seed && s == NULL; i++)
+		if (strcmp(h->seed[i].id, text(ev->id)) == 0)
+			s = &h->seed[i];
+	if (s == NULL) {
+		mem_grow(&h->seed, &b->cap_seed, h->n_seed + 1, sizeof(*h->seed));
+		s = &h->seed[h->n_seed++];
+		*s = (struct seeded){ .id = arena_strdup(&h->arena, text(ev->id)) };
+	}
+	if (ev->kind != EVENT_SEEDED && ev->kind != EVENT_FAILED)
+		return; /* statements of one that goes statement by statement */
+	if (undone) {
+		/* Its rows went with the restore; its number is taken. */
+		if (ev->generation > s->runs)
+			s->runs = ev->generation;
+		return;
+	}
+	s->failed = ev->kind == EVENT_FAILED;
+	s->error = keep(b, ev->error);
+	if (s->failed) {
+		s->failed_attempts++;
+		return;
+	}
+	s->failed_attempts = 0;
+	s->runs = ev->generation;
+	s->checksum = keep(b, ev->checksum);
+	s->who = keep_again(b, &b->last_who, ev->who);
+	s->host = keep_again(b, &b->last_host, ev->host);
+	s->run = keep_again(b, &b->last_run, ev->run);
+	s->at_utc_ms = ev->at_utc_ms;
+	s->took_ms = ev->took_ms;
+}
+
 static void on_applied(struct builder *b, struct entry *x, const struct history_event *ev)
 {
 	struct applied *a = &x->a;
 
 	clear_failure(a);
 	clear_parts(x);
+	forget_warnings(b->h, a);
 	/* Attempts are numbered within a generation, over up and down alike. */
 	if (x->failed_generation != ev->generation)
 		a->failed_attempts = 0;
@@ -272,6 +338,7 @@ static void on_rolled_back(struct builder *b, struct entry *x, const struct hist
 
 	clear_failure(a);
 	clear_parts(x);
+	forget_warnings(b->h, a);
 	a->applied = a->baselined = a->accepted = false;
 	a->checksum = a->down_checksum = NULL;
 	a->failed_attempts = a->accepted_attempts = 0;
@@ -345,6 +412,10 @@ static void add_up(struct builder *b, const struct history_event *ev)
 {
 	struct entry *x;
 
+	if (ev->ns != NULL && strcmp(ev->ns, HISTORY_SEEDS) == 0) {
+		on_seed(b, ev, undone_by(b, ev->seq) != NULL);
+		return;
+	}
 	if (undone_by(b, ev->seq) != NULL) {
 		if (ev->kind == EVENT_RESTORED)
 			return;
@@ -383,7 +454,11 @@ static void add_up(struct builder *b, const struct history_event *ev)
 	case EVENT_MARKED:
 		on_marked(b, x, ev);
 		break;
+	case EVENT_WARNING:
+		on_warning(b, x, ev);
+		break;
 	case EVENT_RESTORED:
+	case EVENT_SEEDED:
 	case EVENT_KINDS:
 		break;
 	}
@@ -470,6 +545,7 @@ static int read_again(struct builder *b, struct db *db, struct err *e)
 	for (size_t i = 0; i < b->n; i++)
 		mem_free(b->entry[i].hash);
 	b->n = 0;
+	b->h->n_warning = b->h->n_seed = 0;
 	b->with_events = false; /* kept already */
 	if (b->n_slot > 0)
 		memset(b->slot, 0, b->n_slot * sizeof(*b->slot));
@@ -534,6 +610,7 @@ int history_read_from(struct db *db, const char *want, bool with_events, struct 
 	if (h->n == 0 && (want == NULL || strcmp(want, "bascule") != 0) &&
 	    foreign_read(db, want, h, e) != 0)
 		goto out;
+	verify_history(db, h, VERIFY_LOOK_MS);
 	*out = h;
 	h = NULL;
 	rc = 0;
@@ -552,6 +629,8 @@ void history_free(struct history *h)
 	if (h == NULL)
 		return;
 	mem_free(h->event);
+	mem_free(h->warning);
+	mem_free(h->seed);
 	foreign_free(h->foreign);
 	arena_clear(&h->arena);
 	mem_free(h);

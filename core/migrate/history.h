@@ -42,10 +42,36 @@ struct applied {
 		*done_hash; /* s1:… of each statement that has run: statements_done of them */
 	int64_t partial_attempt;      /* numbers the events of the next try, from 0 */
 	const char *partial_checksum; /* of the text whose statements these are */
+	/* Applied, but not all of it is in force, as the database shows now: "index orders_i is invalid";
+	 * the first of n_warning. NULL: nothing is known against it. */
+	const char *warning;
+	size_t n_warning;
 	/* Of another tool's history: */
 	bool no_zone; /* at_utc_ms was stored without a time zone */
 	const char
 		*recorded; /* the tool's own checksum, "crc32:-1762725568"; NULL: it keeps none */
+};
+
+/* What the runner found behind an apply and wrote down. It counts while the database still shows it. */
+struct history_warning {
+	const char *ns, *id;
+	int64_t generation;
+	const char *object, *words;
+	bool in_force;
+};
+
+/* The namespace of seeds, which no source has. */
+#define HISTORY_SEEDS "seeds"
+
+/* A seed as the database knows it. */
+struct seeded {
+	const char *id;       /* its file below the folder of seeds */
+	const char *checksum; /* of the text that ran last; NULL: it never ran to its end */
+	const char *who, *host, *run, *error; /* error: of the last try, where that failed */
+	int64_t runs;                         /* how often it ran; the next is runs + 1 */
+	int64_t failed_attempts;              /* of the next */
+	int64_t at_utc_ms, took_ms;
+	bool failed;
 };
 
 struct history {
@@ -57,6 +83,11 @@ struct history {
 	size_t n_applied;
 	struct history_event *event; /* every event, oldest first; only when asked for */
 	size_t n_event;
+	struct history_warning
+		*warning; /* recorded of what is applied now; with in_force false too */
+	size_t n_warning;
+	struct seeded *seed; /* by id */
+	size_t n_seed;
 	/* Another tool's table: read, never written. tool NULL: our ledger, or nothing at all. list is
 	 * empty until history_resolve joined what the table says with the files. */
 	const char *tool;  /* "flyway", "alembic" … */
@@ -64,10 +95,11 @@ struct history {
 	struct foreign *foreign;
 	const char *const *head; /* several where the tool's history has branches; n_head */
 	size_t n_head;
-	bool dirty;       /* the tool says that a migration stopped inside */
-	const char *note; /* what else is to be said of it, in words; NULL */
+	bool dirty;            /* the tool says that a migration stopped inside */
+	const char *note;      /* what else is to be said of it, in words; NULL */
 	const char *read_note; /* of it, what was known before the files were */
-	const char *busy; /* "flyway is migrating (session 4711)", by foreign_busy; NULL: nobody known */
+	const char *
+		busy; /* "flyway is migrating (session 4711)", by foreign_busy; NULL: nobody known */
 };
 
 /* with_events also keeps the events (history and audit views). */

@@ -369,6 +369,8 @@ static void count_env(struct join *j, size_t env, const char *pattern)
 		n->partial += c->state == CELL_PARTIAL;
 		if (!in_force(c))
 			continue;
+		if (c->applied->n_warning > 0 && n->warned++ == 0)
+			n->first_warned = c->applied;
 		last = &m->row[i];
 		if (!is_repeatable(&m->row[i]))
 			head = &m->row[i];

@@ -291,7 +291,8 @@ struct description {
 /* Every column is hashed: which of them holds the text differs from kind to kind. */
 static int described(struct objects *o, struct known *k, const struct db_value *col, size_t n)
 {
-	static const char *const engines[] = { "ENGINE=InnoDB", "ENGINE=ROCKSDB" };
+	/* Behind the columns, whose comments may say anything: a line end inside them is written \\n. */
+	static const char *const engines[] = { "\n) ENGINE=InnoDB", "\n) ENGINE=ROCKSDB" };
 
 	k->transactional = false;
 	digest_begin(o->hash);
@@ -365,6 +366,16 @@ static int describe_postgres(struct objects *o, struct known *k, struct err *e)
 	return rc;
 }
 
+/* What was believed to exist may have gone with something else: a trigger with its table. */
+static int describe_again(struct objects *o, struct known *k, struct err *e)
+{
+	if (describe_mariadb(o, k, e) == 0)
+		return 0;
+	if (e->code == ERR_LOST || e->code == ERR_CANCELLED || exists(o, k, e) != 0)
+		return -1;
+	return k->state == KNOWN_EXISTS ? describe_mariadb(o, k, e) : 0;
+}
+
 int objects_learn(struct objects *o, const struct sql_facts *f, struct err *e)
 {
 	if (names_read(o, e) != 0)
@@ -382,7 +393,7 @@ int objects_learn(struct objects *o, const struct sql_facts *f, struct err *e)
 		}
 		if (k->state == KNOWN_NOT && exists(o, k, e) != 0)
 			return -1;
-		if (k->state == KNOWN_EXISTS && describe_mariadb(o, k, e) != 0)
+		if (k->state == KNOWN_EXISTS && describe_again(o, k, e) != 0)
 			return -1;
 	}
 	return 0;
@@ -422,7 +433,8 @@ bool objects_transactional(struct objects *o, const struct sql_facts *f)
 	for (size_t i = 0; i < f->n_object; i++) {
 		const struct known *k = known_of_object(o, &f->object[i]);
 
-		if (k->state != KNOWN_DESCRIBED || !k->transactional)
+		/* Writing to a table that is not there fails, and leaves nothing. */
+		if (k->state != KNOWN_ABSENT && (k->state != KNOWN_DESCRIBED || !k->transactional))
 			return false;
 	}
 	return f->n_object > 0 || f->repeatable;
@@ -455,10 +467,37 @@ static enum known_state touched(const struct sql_facts *f, size_t i, struct sv t
 	return before == KNOWN_NOT ? KNOWN_NOT : KNOWN_EXISTS;
 }
 
+static void forget_all(struct objects *o)
+{
+	for (size_t i = 0; i < o->n_slot; i++)
+		if (o->slot[i] != NULL)
+			o->slot[i]->state = KNOWN_NOT;
+	o->names_read = false;
+	o->asked = NULL;
+}
+
+/* A table takes its triggers along, and renames what other tables' foreign keys name. */
+static void doubt_others(struct objects *o)
+{
+	for (size_t i = 0; i < o->n_slot; i++) {
+		struct known *k = o->slot[i];
+
+		if (k != NULL && k->kind == SQL_OBJECT_TRIGGER)
+			k->state = KNOWN_NOT;
+		else if (k != NULL && k->state == KNOWN_DESCRIBED)
+			k->state = KNOWN_EXISTS;
+	}
+}
+
 void objects_touch(struct objects *o, const struct sql_facts *f, struct sv text)
 {
+	/* A procedure may make and drop what it likes; so may what was not read. */
+	if (f->class == SQL_CLASS_OTHER)
+		forget_all(o);
 	if (f->class != SQL_CLASS_DDL)
 		return;
+	if (begins_with(text, "alter") || begins_with(text, "rename") || begins_with(text, "drop"))
+		doubt_others(o);
 	for (size_t i = 0; i < f->n_object; i++) {
 		struct known *k;
 

@@ -5,7 +5,8 @@
  *
  * What is known is remembered from statement to statement, because the environment's lock is ours: a
  * table that was just made need not be asked for, and what the next statement will want to know
- * is asked for behind the one that runs, in the same packet.
+ * is asked for behind the one that runs, in the same packet. What a statement may have changed without
+ * naming it is not believed any more: everything behind a CALL, triggers behind a DROP TABLE.
  */
 #ifndef MIGRATE_OBJECTS_H
 #define MIGRATE_OBJECTS_H

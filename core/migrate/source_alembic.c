@@ -296,7 +296,7 @@ static void find_heads(struct alembic *x)
 	for (size_t i = 0; i < s->n_head; i++)
 		strbuf_addf(&names, "%s%s", i > 0 ? ", " : "", head[i]);
 	source_problem_add(s, false, "",
-			   "alembic merge heads, or set migrate_command to alembic upgrade heads",
+			   "alembic merge heads",
 			   "%zu heads, which `alembic upgrade head` refuses: %s", s->n_head,
 			   strbuf_str(&names));
 	strbuf_clear(&names);

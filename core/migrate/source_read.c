@@ -20,7 +20,7 @@
 #include "core/base/fs.h"
 #include "core/db/sqlsplit.h"
 
-#define THREAD_FILES 1000
+#define THREAD_FILES 250
 #define WORKERS 2
 #define CHUNK 64 /* migrations taken at once */
 

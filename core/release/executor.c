@@ -60,6 +60,16 @@ void executor_say(struct executor *x, const char *fmt, ...)
 	va_end(ap);
 }
 
+void executor_say_more(struct executor *x, const char *fmt, ...)
+{
+	size_t len = strlen(x->text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(x->text + len, sizeof(x->text) - len, fmt, ap);
+	va_end(ap);
+}
+
 int executor_history(struct executor *x, const struct history **out, struct err *e)
 {
 	struct history *h = NULL;
@@ -120,6 +130,30 @@ static bool asked_to_end(struct executor *x)
 	return req.verb == CONTROL_STOP || req.verb == CONTROL_ABORT;
 }
 
+void executor_cancel_from(struct executor *x, const struct step *s)
+{
+	if (s->kind == STEP_UP || s->kind == STEP_DOWN)
+		control_set_db(x->control, x->db);
+}
+
+bool executor_cancelled(struct executor *x, const struct step *s, char who[EXECUTOR_WHO_SIZE])
+{
+	struct control_request req;
+	json_t *j;
+
+	control_set_db(x->control, NULL);
+	if (!control_take_cancel(x->control, &req))
+		return false;
+	j = json_object();
+	json_put_str(j, "verb", control_verb_name(req.verb));
+	json_put_str(j, "who", req.who);
+	if (req.reason[0])
+		json_put_str(j, "reason", req.reason);
+	record_note(x, "request", s->n, j);
+	str_copy(who, EXECUTOR_WHO_SIZE, req.who[0] ? req.who : "somebody");
+	return true;
+}
+
 static enum verdict verdict_of(struct executor *x, const struct err *e)
 {
 	/* A broken connection: what became of the step is known to the database alone. */
@@ -167,10 +201,17 @@ static enum verdict step_over(struct executor *x, const struct step *s, enum ste
 static enum verdict step_broken(struct executor *x, const struct step *s, int64_t took_ms,
 				struct err *e)
 {
-	const struct err why = *e;
 	enum verdict verdict = verdict_of(x, e);
+	char who[EXECUTOR_WHO_SIZE], text[sizeof(x->text)];
+	struct err why;
 
 	executor_forget_history(x);
+	if (executor_cancelled(x, s, who) && verdict == VERDICT_FAILED) {
+		err_wrap(e, "the statement was cancelled by %s", who);
+		str_copy(text, sizeof(text), x->text);
+		executor_say(x, "cancelled by %s%s%s", who, text[0] ? "; " : "", text);
+	}
+	why = *e;
 	if (verdict == VERDICT_LOST)
 		return verdict;
 	if (verdict == VERDICT_FAILED)
@@ -178,22 +219,24 @@ static enum verdict step_broken(struct executor *x, const struct step *s, int64_
 				 verdict, e);
 	(void)asked_to_end(x);
 	return step_over(x, s, STEP_FAILED, took_ms,
-			 s->command && x->text[0] ? x->text
-						  : "aborted; its transaction was rolled back",
-			 NULL, verdict, e);
+			 x->text[0] ? x->text : "aborted; its transaction was rolled back", NULL,
+			 verdict, e);
 }
 
 static enum verdict step_act(struct executor *x, const struct step *s, struct err *e)
 {
 	int64_t start = clock_mono_ms();
+	char who[EXECUTOR_WHO_SIZE];
 
 	if (executor_intend(x, s, "act", e))
 		return verdict_of(x, e);
 	x->run->step[s->n - 1].state = STEP_RUNNING;
 	x->run->step[s->n - 1].started_utc_ms = clock_utc_ms();
 	x->text[0] = '\0';
+	executor_cancel_from(x, s);
 	if (step_ops_of(s)->act(x, s, e))
 		return step_broken(x, s, clock_mono_ms() - start, e);
+	(void)executor_cancelled(x, s, who);
 	return step_over(x, s, STEP_DONE, clock_mono_ms() - start, x->text, NULL, VERDICT_DONE, e);
 }
 
@@ -203,16 +246,23 @@ static enum verdict steps_act(struct executor *x, const struct step **s, struct 
 	const struct step_ops *ops = step_ops_of(*s);
 	size_t first = (size_t)((*s)->n - 1), next = first;
 	int64_t start = clock_mono_ms();
+	char who[EXECUTOR_WHO_SIZE];
 
 	if (ops->act_many == NULL || !(db_caps(x->db) & DB_PIPELINE))
 		return step_act(x, *s, e);
 	x->text[0] = '\0';
+	executor_cancel_from(x, *s);
 	if (ops->act_many(x, first, &next, e) == 0) {
+		(void)executor_cancelled(x, *s, who);
 		*s = &x->plan->step[next > first ? next - 1 : first];
 		return VERDICT_DONE;
 	}
-	if (next >= x->plan->n_step || (e->code == ERR_CANCELLED && next > first)) {
+	/* Stopped behind one that is done: there is no step to blame. */
+	if (next >= x->plan->n_step ||
+	    (e->code == ERR_CANCELLED && next > first && x->run->current <= (int)next)) {
+		(void)executor_cancelled(x, *s, who);
 		*s = &x->plan->step[next - 1];
+		(void)asked_to_end(x);
 		return verdict_of(x, e);
 	}
 	*s = &x->plan->step[next];

@@ -11,6 +11,7 @@
 #define RELEASE_EXECUTOR_H
 
 #include "core/migrate/history.h"
+#include "core/migrate/verify.h"
 #include "core/release/control.h"
 #include "core/release/runner.h"
 #include "core/release/step.h"
@@ -91,6 +92,8 @@ int executor_intend(struct executor *x, const struct step *s, const char *what,
 		    struct err *e) MUST_CHECK;
 /* What the step says about itself in its result line. */
 void executor_say(struct executor *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Appends to it. */
+void executor_say_more(struct executor *x, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The history as it is under our lock; borrowed until the next executor_forget_history. */
 int executor_history(struct executor *x, const struct history **out, struct err *e) MUST_CHECK;
 void executor_forget_history(struct executor *x);
@@ -99,11 +102,33 @@ int executor_result(struct executor *x, const struct step *s, enum step_state st
 		    int64_t took_ms, const char *text, const struct err *why,
 		    struct err *e) MUST_CHECK;
 
+#define EXECUTOR_WHO_SIZE sizeof(((struct control_request *)0)->who)
+/* From here on a request to cancel interrupts what the step executes … */
+void executor_cancel_from(struct executor *x, const struct step *s);
+/* … up to here. True when one came: it is in the journal, and who says whose. */
+bool executor_cancelled(struct executor *x, const struct step *s, char who[EXECUTOR_WHO_SIZE]);
+
 /* --- steps_framework.c --- */
 
 /* Joins a history of env with the files, where these are a tool's; nothing in other plans. */
 int tool_join(struct executor *x, const struct env *env, struct history *h,
 	      struct err *e) MUST_CHECK;
+
+/* --- steps_verify.c --- */
+
+/* What was not in force before a script ran that may leave more of it. */
+struct verify_watch {
+	bool wanted; /* by the script; else nothing is asked */
+	bool looked;
+	struct findings before;
+};
+/* No unit may be waiting, here and at the end. */
+void verify_begin(struct executor *x, struct sv script, struct verify_watch *w);
+/* Behind the apply, whose event is given: says and records what is not in force now. A zeroed watch with
+ * wanted set: nobody looked before. */
+void verify_end(struct executor *x, const struct history_event *applied, struct sv script,
+		struct verify_watch *w);
+void verify_clear(struct verify_watch *w);
 
 /* --- undo.c --- */
 

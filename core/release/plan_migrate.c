@@ -205,11 +205,30 @@ static int choose(struct plan_make *m, struct pick **list, size_t *n, struct err
 	return 0;
 }
 
+/* One that stopped inside its down is in force no more than it is gone: nothing goes on top of it. */
+static int refuse_half_down(const struct plan_make *m, struct err *e)
+{
+	for (size_t i = 0; i < m->history->n; i++) {
+		const struct applied *a = &m->history->list[i];
+
+		if (!a->applied || !a->partial || !a->partial_down)
+			continue;
+		err_set(e, ERR_GATE, "cannot migrate %s: %s stopped inside its rollback",
+			m->env->name, a->id);
+		err_detail(e, "%lld of %lld statements of its down have run",
+			   (long long)a->statements_done, (long long)a->statements_total);
+		return err_hint(e, "bascule rollback %s last 1", m->env->name);
+	}
+	return 0;
+}
+
 int plan_make_migrate(struct plan_make *m, struct err *e)
 {
 	struct pick *list;
 	size_t n;
 
+	if (refuse_half_down(m, e) < 0)
+		return -1;
 	if (choose(m, &list, &n, e) < 0)
 		return -1;
 	if (n == 0)

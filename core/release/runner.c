@@ -27,6 +27,7 @@
 #include "core/release/env_open.h"
 #include "core/release/executor.h"
 #include "core/release/run_folder.h"
+#include "core/release/tool_lock.h"
 
 #define BEATS_PER_LEASE 8
 #define MANY_CHANGES 3 /* a plan of more is worth preparing the connection for */
@@ -349,6 +350,9 @@ static void abort_before_lock(struct executor *x, struct outcome *o)
 
 	o->state = RUN_ABORTED;
 	revive_database(x);
+	/* So does a tool that the dead runner started. */
+	if (tool_lock_end(x->run->dir, &e))
+		log_err(&e);
 	if (x->db &&
 	    lock_clear_dead(&x->plan->env.dsn, x->db, x->run->id, x->ctx->who, x->ctx->host, &e))
 		log_err(&e);

@@ -65,15 +65,17 @@ static void event_of_step(struct executor *x, const struct step *s, enum event_k
 	};
 }
 
-static void say_failure(struct executor *x, const struct step *s, const struct apply_result *r)
+static void say_failure(struct executor *x, const struct step *s, const struct apply_result *r,
+			const struct err *why)
 {
 	const char *file = s->file ? s->file : s->id;
+	const char *word = why->code == ERR_CANCELLED ? "aborted" : "failed";
 
 	if (r->failed_line > 0 && r->statement_by_statement)
-		executor_say(x, "failed at statement %zu of %zu, line %d of %s: %s",
+		executor_say(x, "%s at statement %zu of %zu, line %d of %s: %s", word,
 			     r->failed_statement, r->n_script, r->failed_line, file, r->failed_sql);
 	else if (r->failed_line > 0)
-		executor_say(x, "failed at line %d of %s, its transaction was rolled back",
+		executor_say(x, "%s at line %d of %s, its transaction was rolled back", word,
 			     r->failed_line, file);
 }
 
@@ -122,7 +124,9 @@ static void say_success(struct executor *x, const struct apply_result *r)
 
 	if (r->attempts > 1)
 		snprintf(tries, sizeof(tries), ", at try %d", r->attempts);
-	if (r->n_statement < r->n_script)
+	if (r->n_statement == 0 && r->n_script > 0)
+		executor_say(x, "all of its statements had run%s", tries);
+	else if (r->n_statement < r->n_script)
 		executor_say(x, "statements %zu to %zu of %zu%s", r->n_script - r->n_statement + 1,
 			     r->n_script, r->n_script, tries);
 	else
@@ -135,19 +139,24 @@ static int run_script_of(struct executor *x, const struct step *s, enum event_ki
 			 int64_t generation, struct err *e)
 {
 	struct apply_result result = { 0 };
+	struct verify_watch watch = { .wanted = false };
 	struct migrate_job m;
 	int ret;
 
 	if (job_init(&m, x, s, kind, generation, e))
 		return -1;
+	if (kind == EVENT_APPLIED)
+		verify_begin(x, m.job.script, &watch);
 	x->queue.offered = false;
 	ret = apply_run(&m.job, &result, e);
 	if (ret) {
-		say_failure(x, s, &result);
+		say_failure(x, s, &result, e);
 	} else {
 		record_copied(x);
 		say_success(x, &result);
+		verify_end(x, &m.job.event, m.job.script, &watch);
 	}
+	verify_clear(&watch);
 	job_clear(&m);
 	return ret;
 }
@@ -162,6 +171,11 @@ struct ahead {
 	size_t first, given, told;         /* indexes of steps; given: the next to give */
 	struct migrate_job job[AHEAD_MAX]; /* of step i: i % AHEAD_MAX */
 	bool intended;                     /* the step told next has its intent line */
+	/* A script that may leave something that is not in force goes by itself: the database is asked before
+	 * and behind it. */
+	struct verify_watch watch;
+	bool held; /* it is applied, and its result line waits for what is found */
+	int64_t held_ms;
 };
 
 /* The intent of the step that is the oldest now. Those behind it may run already: what proves them is the
@@ -195,7 +209,7 @@ static int ahead_next(void *arg, struct apply_job **job, struct err *e)
 	const struct step *s;
 	struct migrate_job *m;
 
-	if (a->given >= x->plan->n_step || a->given - a->told >= AHEAD_MAX)
+	if (a->given >= x->plan->n_step || a->given - a->told >= AHEAD_MAX || a->watch.wanted)
 		return 0;
 	s = &x->plan->step[a->given];
 	if (s->kind != a->kind || x->run->step[a->given].state == STEP_SKIPPED)
@@ -213,11 +227,30 @@ static int ahead_next(void *arg, struct apply_job **job, struct err *e)
 	if (job_init(m, x, s, s->kind == STEP_UP ? EVENT_APPLIED : EVENT_ROLLED_BACK, s->generation,
 		     e))
 		return -1;
+	if (s->kind == STEP_UP && a->given > a->first &&
+	    verify_wanted(db_engine(x->db), m->job.script)) {
+		job_clear(m);
+		return 0;
+	}
+	if (s->kind == STEP_UP && a->given == a->first)
+		verify_begin(x, m->job.script, &a->watch);
 	a->given++;
 	if (ahead_intend(a, e))
 		return -1;
 	*job = &m->job;
 	return 1;
+}
+
+static int ahead_told(struct ahead *a, int64_t took_ms, struct err *e)
+{
+	struct executor *x = a->x;
+
+	if (executor_result(x, &x->plan->step[a->told], STEP_DONE, took_ms, x->text, NULL, e))
+		return -1;
+	job_clear(&a->job[a->told % AHEAD_MAX]);
+	a->told++;
+	a->intended = false;
+	return ahead_intend(a, e);
 }
 
 static int ahead_done(void *arg, struct apply_job *job, const struct apply_result *r,
@@ -230,16 +263,25 @@ static int ahead_done(void *arg, struct apply_job *job, const struct apply_resul
 	(void)job;
 	x->text[0] = '\0';
 	if (why) {
-		say_failure(x, s, r);
+		say_failure(x, s, r, why);
 		return 0;
 	}
 	say_success(x, r);
-	if (executor_result(x, s, STEP_DONE, r->took_ms, x->text, NULL, e))
-		return -1;
-	job_clear(&a->job[a->told % AHEAD_MAX]);
-	a->told++;
-	a->intended = false;
-	return ahead_intend(a, e);
+	if (a->watch.wanted) {
+		a->held = true;
+		a->held_ms = r->took_ms;
+		return 0;
+	}
+	return ahead_told(a, r->took_ms, e);
+}
+
+/* The one that went by itself is applied. */
+static int ahead_verify(struct ahead *a, struct err *e)
+{
+	const struct apply_job *job = &a->job[a->told % AHEAD_MAX].job;
+
+	verify_end(a->x, &job->event, job->script, &a->watch);
+	return ahead_told(a, a->held_ms, e);
 }
 
 static void ahead_again(void *arg, const struct apply_job *job, int attempt, int64_t wait_ms,
@@ -269,6 +311,7 @@ static int migrate_many(struct executor *x, size_t first, size_t *next, struct e
 		.db = x->db,
 		.lock = x->lock,
 		.cancel = &x->work,
+		.give_up_fd = control_cancel_fd(x->control),
 		.next = ahead_next,
 		.done = ahead_done,
 		.again = ahead_again,
@@ -277,6 +320,11 @@ static int migrate_many(struct executor *x, size_t first, size_t *next, struct e
 	int ret = apply_feed(&f, e);
 	struct err copy;
 
+	if (a.held && ahead_verify(&a, &copy)) {
+		*e = copy;
+		ret = -1;
+	}
+	verify_clear(&a.watch);
 	for (size_t i = a.told; i < a.given; i++)
 		job_clear(&a.job[i % AHEAD_MAX]);
 	*next = a.told;
@@ -288,6 +336,23 @@ static int migrate_many(struct executor *x, size_t first, size_t *next, struct e
 		log_err(&copy); /* the journal has the lines */
 	}
 	return ret;
+}
+
+/* A runner that died behind the commit did not come to verify. */
+static void verify_late(struct executor *x, const struct step *s, const struct applied *a)
+{
+	struct verify_watch watch = { .wanted = true };
+	struct history_event ev;
+	struct strbuf up;
+	struct err e;
+
+	if (a->n_warning > 0 || db_units_waiting(x->db) > 0 || !(db_caps(x->db) & DB_SERVER))
+		return;
+	strbuf_init(&up, SOURCE_FILE_MAX);
+	event_of_step(x, s, EVENT_APPLIED, a->generation, &ev);
+	if (!frozen(x, s->checksum, &up, &e) && verify_wanted(db_engine(x->db), strbuf_sv(&up)))
+		verify_end(x, &ev, strbuf_sv(&up), &watch);
+	strbuf_clear(&up);
 }
 
 /* --- Up ------------------------------------------------------------------------------------- */
@@ -308,10 +373,12 @@ static enum probe_result up_probe(struct executor *x, const struct step *s, stru
 		err_hint(e, "bascule matrix");
 		return PROBE_ERROR;
 	}
-	if (is_ours(x, a))
+	if (is_ours(x, a)) {
 		executor_say(x, "applied");
-	else
+		verify_late(x, s, a);
+	} else {
 		executor_say(x, "already applied by %s", a->who ? a->who : "somebody");
+	}
 	return PROBE_DONE;
 }
 

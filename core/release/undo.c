@@ -109,6 +109,8 @@ static int undo_step(struct executor *x, const struct step *s, struct err *e)
 {
 	const struct step_ops *ops = step_ops_of(s);
 	int64_t start = clock_mono_ms();
+	char who[EXECUTOR_WHO_SIZE];
+	bool cancelled;
 	int ret;
 
 	if (!ops->undo || !(ops->flags & STEP_UNDOABLE))
@@ -116,7 +118,11 @@ static int undo_step(struct executor *x, const struct step *s, struct err *e)
 	if (lock_lease(x->lock, e))
 		return -1;
 	x->text[0] = '\0';
+	executor_cancel_from(x, s);
 	ret = ops->undo(x, s, e);
+	cancelled = executor_cancelled(x, s, who);
+	if (cancelled && ret == -1)
+		err_wrap(e, "the statement was cancelled by %s", who);
 	if (ret == STEP_NOTHING_TO_UNDO)
 		return 0;
 	if (ret)

@@ -185,6 +185,38 @@ exits 0 'rollback to a revision' bascule rollback staging to-version a1
 is "$(counts staging)" '1 3' '... takes back what came after'
 is "$(my staging 'SHOW TABLES LIKE "orders"')" '' '... in the database too'
 
+# What the policy says: the downs of the tool take back what the run did.
+revision d4 c3 'make last' "raise Exception('no, not this')" 'pass'
+sed -i '/^requires = staging/a undo_migrations = always' bascule.ini
+run bascule migrate production --confirm production --override staging-passed --reason 'to see it undone'
+is "$status" 5 'undo_migrations = always takes back what a failed run did'
+like "$err" 'Exception: no, not this' '... and says why'
+like "$err" 'c3 taken back' '... and what'
+is "$(my production 'SELECT version_num FROM alembic_version')" b2 '... by the downgrade'
+is "$(my production 'SHOW TABLES LIKE "items"')" '' '... in the database too'
+table d4 c3 last
+
+# Edited between the plan and the step.
+cat >editor <<'SH'
+#!/bin/sh
+echo '# edited' >>alembic/versions/b2_make_orders.py
+exec "$@"
+SH
+chmod +x editor
+sed -i.kept "s|^migrate_command = |&$PWD/editor |" bascule.ini
+sed -i 's/^requires = development/;&/' bascule.ini
+run bascule migrate staging --to b2
+is "$status" 0 'a file that is edited by its own step is not looked at again'
+run bascule rollback staging last 1
+sed -i 's/b2_make_orders/c3_make_items/' editor
+run bascule migrate staging --to c3
+is "$status" 1 'a file that is edited before its step is refused'
+like "$err" 'c3_make_items.py is not what the plan was made from' '... and named'
+is "$(counts staging)" '2 2' '... before the tool is started'
+mv bascule.ini.kept bascule.ini
+table b2 a1 orders
+table c3 b2 items
+
 # A tool that ends well without having done it.
 cat >liar <<'SH'
 #!/bin/sh

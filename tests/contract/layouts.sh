@@ -111,7 +111,7 @@ put m/mysql/2_b.up.sql 'CREATE TABLE there2(n);'
 exits 0 'engines: migrate' bascule migrate dev
 is "$(tables)" 'here' 'engines: with the files of its own'
 is "$(ids)" '1 2 ' 'engines: the matrix holds the keys of all'
-like "$(bascule matrix --json)" '"id":"2"[^\n]*"state":"none"' 'engines: what has no file here is none'
+like "$(bascule matrix --json)" '"id":"2".*"state":"none"' 'engines: what has no file here is none'
 
 # --- Files as people have them --------------------------------------------------------------------
 

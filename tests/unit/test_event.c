@@ -9,8 +9,8 @@
 
 /* The names are stored in databases of users: this list may grow, never change. */
 static const char *const stored[] = {
-	"applied",  "rolled-back", "baselined", "accepted", "failed",
-	"restored", "intent",      "statement", "marked",
+	"applied", "rolled-back", "baselined", "accepted", "failed", "restored",
+	"intent",  "statement",   "marked",    "warning",  "seeded",
 };
 
 static void kind__has_its_stored_name__for_ever(void **state)

@@ -84,6 +84,10 @@ static void foreign__stays_closed__for_a_command_without_its_files(void **state)
 	plan(OP_MIGRATE);
 	assert_false(world_gate(&w, "foreign-history")->open);
 	assert_null(world_gate(&w, "migrate-command"));
+	w.plan->tool = "alembic";
+	assert_int_equal(
+		gates_measure(w.plan, w.facts.history[STAGING], w.facts.history[DEV], &w.e), 0);
+	assert_null(world_gate(&w, "foreign-history"));
 }
 
 static void foreign__baseline__adopts_what_the_tool_applied(void **state)

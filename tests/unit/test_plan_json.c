@@ -247,6 +247,9 @@ static bool may_be_missing(const char *name)
 		"statement_timeout_ms",
 		"connect_timeout_ms",
 		"options",
+		"tool",
+		"run",
+		"run_undo",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

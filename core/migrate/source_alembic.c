@@ -295,8 +295,7 @@ static void find_heads(struct alembic *x)
 	strbuf_init(&names, 1024);
 	for (size_t i = 0; i < s->n_head; i++)
 		strbuf_addf(&names, "%s%s", i > 0 ? ", " : "", head[i]);
-	source_problem_add(s, false, "",
-			   "alembic merge heads",
+	source_problem_add(s, false, "", "alembic merge heads",
 			   "%zu heads, which `alembic upgrade head` refuses: %s", s->n_head,
 			   strbuf_str(&names));
 	strbuf_clear(&names);

@@ -238,6 +238,29 @@ is "$status" 0 'another exit status with the revision there is no failure'
 like "$out" 'done, but alembic ended with status 3' '... but is told'
 mv bascule.ini.kept bascule.ini
 
+# --- Branches -------------------------------------------------------------------------------------
+
+# Two revisions on one, merged, and back: one revision a step, the other branch stays.
+(
+	mkdir -p "$TMPDIR/br/alembic/versions" && cd "$TMPDIR/br" || exit 1
+	cp ../al/alembic.ini . && cp ../al/alembic/env.py alembic/
+	sqlite3 dev.sqlite 'VACUUM'
+	echo "DATABASE_URL=sqlite:///$PWD/dev.sqlite" >development.env
+	printf '%s\n' '[project]' 'name = br' 'migrations = .' "migrate_command = $python -m alembic" \
+		'[environment development]' 'database = sqlite:dev.sqlite' 'protected = no' \
+		'env_files = development.env' >bascule.ini
+	table a1 '' one
+	table b1 a1 two
+	table b2 a1 three
+	revision m1 "b1', 'b2" merge pass pass
+	sed -i "s/^down_revision.*/down_revision = ('b1', 'b2')/" alembic/versions/m1_merge.py
+	bascule migrate development && bascule rollback development last 2
+) >"$TMPDIR/said" 2>&1 || diag "$(cat "$TMPDIR/said")"
+left=$(sqlite3 "$TMPDIR/br/dev.sqlite" 'SELECT group_concat(version_num) FROM alembic_version')
+like "$left" '^b[12]$' 'of two branches one goes down'
+is "$(sqlite3 "$TMPDIR/br/dev.sqlite" "SELECT count(*) FROM sqlite_master WHERE name = 'one' OR name =
+	CASE '$left' WHEN 'b1' THEN 'two' ELSE 'three' END")" 2 '... and the other stays'
+
 # --- Abort, and a runner that is killed -----------------------------------------------------------
 
 revision d4 c3 'make last' "open('running', 'w').close(); time.sleep(float(os.environ.get('NAP', '60')))

@@ -100,11 +100,11 @@ run bascule resume 1
 isnt "$status" 0 'a CALL that was killed in the middle: resume does not guess'
 like "$out$err" 'cannot tell whether statement 2 of' 'it asks'
 like "$out$err" 'CALL slow' 'showing the statement'
-like "$err" 'bascule mark dev 0001 --statement 2 done --reason' 'and how to answer'
+like "$err" 'bascule mark dev 0001 --statement 2 "done" --reason' 'and how to answer'
 is "$(sql 'SELECT count(*) FROM log')" 1 'it did not run again'
-exits 2 'an answer wants a reason' bascule mark dev 0001 --statement 2 done --yes
-exits 2 'about the statement in question' bascule mark dev 0001 --statement 1 done --reason x --yes
-exits 0 'answered: done' bascule mark dev 0001 --statement 2 done --reason 'looked' --yes --plain
+exits 2 'an answer wants a reason' bascule mark dev 0001 --statement 2 "done" --yes
+exits 2 'about the statement in question' bascule mark dev 0001 --statement 1 "done" --reason x --yes
+exits 0 'answered: done' bascule mark dev 0001 --statement 2 "done" --reason 'looked' --yes --plain
 exits 0 'the run goes on' bascule resume 1
 is "$(sql 'SELECT count(*) FROM log')" 1 'without it'
 is "$(in_force)" 1 'to the end'

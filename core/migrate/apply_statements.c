@@ -516,6 +516,25 @@ static int still_running(struct walk *w, const struct ride *r, const char *sessi
 	return err_hint(e, "wait until it has ended, then resume");
 }
 
+/* CONCURRENTLY goes through states of its own, and one that was ended in between leaves an index that is
+ * there and of no use. 1: it ran, 0: it did not, -1: somebody must clear up first. */
+static int index_ran(struct walk *w, const struct ride *r, size_t i, struct err *e)
+{
+	const struct sql_facts *f = &r->script.fact[i];
+	enum index_state state = objects_index(w->objects, f);
+	const char *schema = f->object[0].schema;
+
+	if (f->flags & SQL_DROP_INDEX_CONCURRENTLY)
+		return state == INDEX_ABSENT;
+	if (state != INDEX_INVALID)
+		return state == INDEX_VALID;
+	err_set(e, ERR_INPUT, "cannot go on with %s: statement %zu left an invalid index",
+		r->job->what, i + 1);
+	err_detail(e, "index %s was not built to its end", f->object[0].name);
+	return err_hint(e, "DROP INDEX CONCURRENTLY %s%s%s, then resume",
+			schema != NULL ? schema : "", schema != NULL ? "." : "", f->object[0].name);
+}
+
 /* The statement that was begun: did it run? */
 static int resolve_open(struct walk *w, struct ride *r, struct err *e)
 {
@@ -541,8 +560,14 @@ static int resolve_open(struct walk *w, struct ride *r, struct err *e)
 	if (objects_learn(w->objects, f, e) != 0)
 		return -1;
 	objects_digest(w->objects, f, now);
-	if (strcmp(now, b->open_objects) == 0)
+	if (f->flags & (SQL_CREATE_INDEX_CONCURRENTLY | SQL_DROP_INDEX_CONCURRENTLY)) {
+		int ran = index_ran(w, r, i, e);
+
+		if (ran <= 0)
+			return ran;
+	} else if (strcmp(now, b->open_objects) == 0) {
 		return 0;
+	}
 	set_pending(w, r, i, false);
 	r->at = i + 1;
 	return 0;

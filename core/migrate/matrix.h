@@ -47,7 +47,7 @@ struct matrix_count {
 	 * Elsewhere head alone. */
 	const char *const *heads;
 	size_t n_heads;
-	int64_t warned;             /* applied, but not all of it is in force */
+	int64_t warned; /* applied, but not all of it is in force */
 	const struct applied *first_warned;
 };
 

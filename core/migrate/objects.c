@@ -28,6 +28,7 @@ struct known {
 	enum known_state state;
 	char digest[DIGEST_HEX_SIZE];
 	bool transactional;
+	bool invalid; /* an index of postgresql that was not built to its end */
 };
 
 struct objects {
@@ -295,6 +296,7 @@ static int described(struct objects *o, struct known *k, const struct db_value *
 	static const char *const engines[] = { "\n) ENGINE=InnoDB", "\n) ENGINE=ROCKSDB" };
 
 	k->transactional = false;
+	k->invalid = !o->mariadb && n > 1 && sv_eq(col[1].s, SV("false"));
 	digest_begin(o->hash);
 	for (size_t i = 0; i < n; i++) {
 		if (col[i].type != DB_TEXT && col[i].type != DB_BLOB)
@@ -424,6 +426,15 @@ void objects_digest(struct objects *o, const struct sql_facts *f, char hex[DIGES
 	if (any)
 		digest_end(d, hex);
 	digest_free(d);
+}
+
+enum index_state objects_index(struct objects *o, const struct sql_facts *f)
+{
+	const struct known *k = known_of_object(o, &f->object[0]);
+
+	if (k->state != KNOWN_DESCRIBED)
+		return INDEX_ABSENT;
+	return k->invalid ? INDEX_INVALID : INDEX_VALID;
 }
 
 bool objects_transactional(struct objects *o, const struct sql_facts *f)

@@ -482,6 +482,11 @@ void gate_failed_satisfy(const struct measure *x, struct strbuf *out)
 
 		if (!step_failed(x, s))
 			continue;
+		/* Stopped inside, by a run that waits to go on: nearer than to allow another try. */
+		if (x->make && x->make->facts->unfinished_run && of_step(x->target, s)->partial) {
+			gate_unfinished_satisfy(x, out);
+			return;
+		}
 		k = pick_of_step(x, s);
 		remedy_accept(out, x->make, x->make ? x->make->env : &x->plan->env, &k);
 		return;

@@ -154,6 +154,45 @@ exits 0 'with the cause mended, resume goes on' bascule resume "$(run_number)"
 is "$(sql "SELECT indisvalid FROM pg_index WHERE indexrelid = 'u_x'::regclass")" t 'from there'
 is "$(in_force) $(tables_like behind)" '2 1' 'to the end'
 
+# Its runner and its session are killed while it waits for an old snapshot.
+world pg
+migration 0001 'CREATE TABLE u (x int);'
+migration 0002 '-- transaction: no
+CREATE INDEX CONCURRENTLY u_x ON u (x);
+CREATE TABLE behind (x int);' '-- transaction: no
+DROP INDEX CONCURRENTLY u_x;
+DROP TABLE behind;'
+exits 0 'a table' bascule migrate dev --to 0001 --yes --plain
+building() { [ "$(sql "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('u_x') AND NOT indisvalid")" = 1 ]; }
+unready() { [ "$(sql "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('u_x') AND NOT (indisvalid AND indisready)")" = 1 ]; }
+kill_sessions() {
+	sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$world_db' AND usename = 'app'"
+	settle
+}
+hold 'BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO u VALUES (1)'
+bascule migrate dev --yes --plain >first 2>&1 &
+ok 'an index is being built' wait_until 60 building
+kill -9 "$(runner)"
+wait $!
+kill_sessions
+let_go
+run bascule resume "$(run_number)"
+isnt "$status" 0 'an index that was not built to its end is not taken for built'
+like "$err" 'DROP INDEX CONCURRENTLY u_x' 'what to do is said'
+sql 'DROP INDEX u_x'
+exits 0 'then resume builds it' bascule resume "$(run_number)"
+is "$(sql "SELECT indisvalid FROM pg_index WHERE indexrelid = 'u_x'::regclass")" t 'whole'
+hold 'BEGIN; LOCK TABLE u IN ROW EXCLUSIVE MODE'
+bascule rollback dev last 1 --yes --plain >first 2>&1 &
+ok 'it is being dropped' wait_until 60 events_are 1 "event = 'intent' AND down = 1 AND statement = 1"
+ok 'in the first of several steps' wait_until 60 unready
+kill -9 "$(runner)"
+wait $!
+kill_sessions
+let_go
+exits 0 'resume drops it again' bascule resume "$(run_number)"
+is "$(sql "SELECT count(*) FROM pg_class WHERE relname = 'u_x'")" 0 'to the end'
+
 # --- Stops -----------------------------------------------------------------------------------------------------------
 
 sleeping() { [ -n "$(sql "SELECT 1 FROM pg_stat_activity WHERE datname = '$world_db' AND query LIKE '%pg_sleep%' AND state = 'active' AND usename = 'app'")" ]; }

@@ -31,6 +31,7 @@ look() {
 	fits history development
 	fits plan migrate production
 	fits plan rollback development last 1
+	fits preflight development
 	fits runs
 	fits backups
 	fits check

@@ -100,11 +100,11 @@ run bascule resume 1
 isnt "$status" 0 'a CALL that was killed in the middle: resume does not guess'
 like "$out$err" 'cannot tell whether statement 2 of' 'it asks'
 like "$out$err" 'CALL slow' 'showing the statement'
-like "$err" 'bascule mark dev 0001 --statement 2 done --reason' 'and how to answer'
+like "$err" 'bascule mark dev 0001 --statement 2 "done" --reason' 'and how to answer'
 is "$(sql 'SELECT count(*) FROM log')" 1 'it did not run again'
-exits 2 'an answer wants a reason' bascule mark dev 0001 --statement 2 done --yes
-exits 2 'about the statement in question' bascule mark dev 0001 --statement 1 done --reason x --yes
-exits 0 'answered: done' bascule mark dev 0001 --statement 2 done --reason 'looked' --yes --plain
+exits 2 'an answer wants a reason' bascule mark dev 0001 --statement 2 "done" --yes
+exits 2 'about the statement in question' bascule mark dev 0001 --statement 1 "done" --reason x --yes
+exits 0 'answered: done' bascule mark dev 0001 --statement 2 "done" --reason 'looked' --yes --plain
 exits 0 'the run goes on' bascule resume 1
 is "$(sql 'SELECT count(*) FROM log')" 1 'without it'
 is "$(in_force)" 1 'to the end'
@@ -203,6 +203,126 @@ like "$err" 'stopped inside its rollback' 'for a half rolled back migration is n
 sql 'CREATE TABLE gone (x INT)'
 exits 0 'a new rollback goes on from there' bascule rollback dev last 1 --yes --plain
 is "$(in_force)" 0 'and ends it'
+
+# --- Policies and requests -------------------------------------------------------------------------------
+
+# A pause in the middle, and a try again.
+world my 'on_failure = pause'
+migration 0001 'CREATE TABLE a (x INT);
+INSERT INTO a VALUES (1);
+ALTER TABLE missing ADD COLUMN y INT;
+INSERT INTO a VALUES (2);'
+bascule migrate dev --yes --plain >first 2>&1 &
+command=$!
+paused() { grep -q '"paused"' "$(run_dir)/journal.ndjson"; }
+ok 'a failing run pauses' wait_until 60 paused
+sql 'CREATE TABLE missing (x INT)'
+exits 0 'the step is tried again' bascule retry 1
+wait $command
+is "$?" 8 'whoever watched was told of the pause'
+is "$(in_force)" 1 'the run goes on to its end'
+is "$(sql 'SELECT group_concat(x ORDER BY x) FROM a')" 1,2 'repeating nothing'
+
+# Aborted in a statement.
+world my
+migration 0001 'CREATE TABLE a (x INT) ENGINE=InnoDB;
+INSERT INTO a VALUES (1);
+INSERT INTO a SELECT sleep(300);
+INSERT INTO a VALUES (3);'
+bascule migrate dev --yes --plain >first 2>&1 &
+command=$!
+napping() { [ -n "$(sql "SELECT 1 FROM information_schema.processlist WHERE info LIKE '%SELECT sleep(300)%' AND user = 'app'")" ]; }
+ok 'a statement of minutes' wait_until 60 napping
+run bascule abort 1 --plain
+wait $command
+is "$?" 4 'abort ends it'
+like "$(cat first)" 'aborted at statement 3 of 4' 'and says where'
+unlike "$(cat first)" 'transaction was rolled back' 'without claiming that all of it was rolled back'
+settle
+is "$(sql 'SELECT group_concat(x) FROM a')" 1 'what ran stays, what was ended left nothing'
+migration 0001 'CREATE TABLE a (x INT) ENGINE=InnoDB;
+INSERT INTO a VALUES (1);
+INSERT INTO a VALUES (2);
+INSERT INTO a VALUES (3);'
+exits 0 'the next migrate goes on from there' bascule migrate dev --yes --plain
+is "$(sql 'SELECT group_concat(x ORDER BY x) FROM a')" 1,2,3 'to the end'
+
+# Stopped: what is under way is finished and recorded, the next is not begun.
+world my
+migration 0001 'CREATE TABLE a (x INT) ENGINE=InnoDB;
+INSERT INTO a SELECT sleep(1.5);
+CREATE TABLE b (x INT);'
+migration 0002 'CREATE TABLE c (x INT);'
+bascule migrate dev --yes --plain >first 2>&1 &
+command=$!
+stopping() { [ -n "$(sql "SELECT 1 FROM information_schema.processlist WHERE info LIKE '%SELECT sleep(1.5)%' AND user = 'app'")" ]; }
+ok 'a statement of a moment' wait_until 60 stopping
+kill -TERM "$(runner)"
+wait $command
+is "$?" 4 'SIGTERM stops the run'
+is "$(in_force) $(events "id = '0002'")" '1 0' 'behind the migration that was under way'
+
+# Locks of others: of a table, and of a row.
+mysql_hold() { # SQL
+	mkfifo hold
+	eval "$(services env my MY)"
+	mariadb --no-defaults -u root -S "$MY_SOCKET" -N --unbuffered "$world_db" <hold >held 2>&1 &
+	hold_pid=$!
+	exec {hold_fd}>hold
+	echo "$1; SELECT 'held';" >&"$hold_fd"
+	wait_until 60 grep -q held held || bail "cannot hold: $(cat held)"
+}
+mysql_let_go() {
+	echo 'ROLLBACK; \q' >&"$hold_fd"
+	wait_until 60 gone "$hold_pid"
+}
+tried() { grep -q '"attempt"' "$(run_dir)/journal.ndjson"; }
+world my 'lock_timeout = 1s'
+sql 'CREATE TABLE busy (x INT PRIMARY KEY) ENGINE=InnoDB; INSERT INTO busy VALUES (1)'
+migration 0001 'CREATE TABLE a (x INT);
+ALTER TABLE busy ADD COLUMN y INT;
+CREATE TABLE b (x INT);'
+mysql_hold 'BEGIN; SELECT * FROM busy'
+bascule migrate dev --yes --plain >first 2>&1 &
+command=$!
+ok 'a table that is in use: a try was in vain' wait_until 60 tried
+mysql_let_go
+wait $command
+is "$?" 0 'then it is free, and the migration goes on'
+like "$(cat first)" 'at try [2-5]' 'saying at which try'
+is "$(events "event = 'intent' AND statement = 2")" 1 'one intent for all tries'
+migration 0002 'INSERT INTO a VALUES (1);
+UPDATE busy SET y = 1;
+INSERT INTO a VALUES (2);'
+rm hold
+mysql_hold 'BEGIN; UPDATE busy SET y = 2'
+bascule migrate dev --yes --plain >first 2>&1 &
+command=$!
+second_tried() { [ "$(run_number)" = 2 ] && tried; }
+ok 'a row that is in use: a try was in vain' wait_until 60 second_tried
+mysql_let_go
+wait $command
+is "$?" 0 'then it is free, and the migration goes on'
+is "$(sql 'SELECT group_concat(x ORDER BY x), (SELECT y FROM busy) FROM a' | tr '\t' ' ')" '1,2 1' 'each statement once'
+
+world my 'statement_timeout = 300ms'
+migration 0001 'CREATE TABLE a (x INT) ENGINE=InnoDB;
+INSERT INTO a SELECT seq_1_to_1000000.seq FROM seq_1_to_1000000, seq_1_to_1000000 AS b;'
+exits 1 'a statement longer than statement_timeout' bascule migrate dev --yes --plain
+like "$err" 'statement 2 of 2' 'is ended by the server'
+is "$(sql 'SELECT count(*) FROM a')" 0 'and leaves nothing'
+
+# What is too large for the server, and what is just not.
+world my
+mb=$((15 * 1024 * 1024))
+{ echo 'CREATE TABLE a (x LONGTEXT);'; printf "INSERT INTO a VALUES ('"; head -c $mb /dev/zero | tr '\0' x; echo "');"; } >sql/up/0001_t.sql
+exits 0 'an INSERT of 15 MB' bascule migrate dev --yes --plain
+is "$(sql 'SELECT length(x) FROM a')" "$mb" 'arrives'
+{ echo 'CREATE TABLE b (x LONGTEXT);'; printf "INSERT INTO b VALUES ('"; head -c $((20 * 1024 * 1024)) /dev/zero | tr '\0' x; echo "');"; } >sql/up/0002_t.sql
+run bascule migrate dev --yes --plain
+isnt "$status" 0 'one of 20 MB does not'
+like "$out$err" 'max_allowed_packet|larger|limit' 'and the limit is named'
+ok 'the environment can still be looked at' bascule status dev
 
 # --- Killed ------------------------------------------------------------------------------------------------
 

@@ -158,6 +158,8 @@ services sql pg 'grant pg_read_all_stats to app'
 sees pg 'ok +replica +.* behind' 'pg: with the privilege it is known'
 sees standby 'WARN +replication +this server is a replica' 'pg: a replica says that it is one'
 unlike "$(preflight pg)" 'not seen' 'pg: there is nothing to note'
+tell "$other" 'rollback; select pg_advisory_lock(72707369);'
+sees pg 'WARN +another tool +prisma is migrating \(session [0-9]+\)' 'pg: another tool that is at work is named'
 leave "$other"
 
 # A role that sees next to nothing is told so, row by row.

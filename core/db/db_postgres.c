@@ -213,6 +213,7 @@ int pg_send_reset(struct db_postgres *s, struct err *e)
 	    send_text(s, set_up_sql, e) != 0)
 		return -1;
 	s->dirty = false;
+	pg_prepared_forget(s);
 	return 0;
 }
 

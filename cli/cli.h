@@ -63,6 +63,7 @@ void cli_set_state(struct cli *c, const char *state_dir);
 int cmd_status(struct cli *c, struct err *e);
 int cmd_matrix(struct cli *c, struct err *e);
 int cmd_history(struct cli *c, struct err *e);
+int cmd_details(struct cli *c, struct err *e);
 int cmd_plan(struct cli *c, struct err *e);
 int cmd_migrate(struct cli *c, struct err *e);
 int cmd_rollback(struct cli *c, struct err *e);

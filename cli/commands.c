@@ -17,6 +17,8 @@ const struct command commands[] = {
 	  READ(OPT_BIT(OPT_CHECK) | OPT_BIT(OPT_DIFFERS)), 0, 0, "", cmd_matrix },
 	{ "history", "ENV", "what was applied, when, by whom, how long; rollbacks and failures too",
 	  COMMAND_CONFIG, READ(0), 1, 1, "env", cmd_history },
+	{ "details", "ENV", "one environment's database: server, role, history, tables",
+	  COMMAND_CONFIG, READ(0), 1, 1, "env", cmd_details },
 	{ "plan", "migrate|rollback|baseline|accept|mark|restore ENV …",
 	  "the plan of a change and its gates; changes nothing", COMMAND_CONFIG,
 	  READ(OPT_BIT(OPT_TO) | OPT_BIT(OPT_DOWN) | OPT_BIT(OPT_OVERRIDE) | OPT_BIT(OPT_REASON) |

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/engine/details.h"
 #include "core/ledger/lock.h"
 #include "core/migrate/matrix.h"
 #include "core/release/run.h"
@@ -23,6 +24,7 @@ enum event_type {
 	EV_SCRIPT,      /* texts of one migration: today's file, stored, diff */
 	EV_RUN_STARTED, /* a run was created and its runner spawned, or why not */
 	EV_REQUESTED,   /* answer to a request to a runner */
+	EV_DETAILS,     /* one environment's database in detail */
 	EV_EVENTS,      /* history events of one environment, for the audit view */
 	EV_TYPES
 };
@@ -97,6 +99,10 @@ struct event {
 			char env[64];
 			struct history *history;
 		} events; /* history with its events */
+		struct {
+			char env[64];
+			struct details *details;
+		} details;
 	} u;
 };
 

@@ -31,6 +31,7 @@ void model_clear(struct model *m)
 	plan_free(m->plan);
 	script_text_free(m->script);
 	history_free(m->events);
+	details_free(m->details);
 	*m = (struct model){ .armed_env = -1 };
 }
 
@@ -182,6 +183,17 @@ static void apply_events(struct model *m, struct event *ev)
 	ev->u.events.history = old;
 }
 
+static void apply_details(struct model *m, struct event *ev)
+{
+	struct details *old = m->details;
+
+	if (strcmp(ev->u.details.env, m->details_env) != 0)
+		return;
+	m->details_err = ev->err;
+	m->details = ev->u.details.details;
+	ev->u.details.details = old;
+}
+
 void model_apply(struct model *m, struct event *ev)
 {
 	switch (ev->type) {
@@ -207,6 +219,9 @@ void model_apply(struct model *m, struct event *ev)
 		break;
 	case EV_EVENTS:
 		apply_events(m, ev);
+		break;
+	case EV_DETAILS:
+		apply_details(m, ev);
 		break;
 	case EV_TYPES:
 		break;

@@ -28,6 +28,9 @@ struct model {
 	char events_env[64];
 	struct history *events; /* with its events, of events_env */
 	struct err events_err;  /* why there are none */
+	char details_env[64];
+	struct details *details; /* of details_env; NULL: not read yet, or details_err */
+	struct err details_err;
 	/* arming: -1 none, else index of the environment */
 	int armed_env;
 	int64_t armed_until_utc_ms;

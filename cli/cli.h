@@ -71,6 +71,8 @@ int cmd_baseline(struct cli *c, struct err *e);
 int cmd_accept(struct cli *c, struct err *e);
 int cmd_mark(struct cli *c, struct err *e);
 int cmd_restore(struct cli *c, struct err *e);
+int cmd_seed(struct cli *c, struct err *e);
+int cmd_seeds(struct cli *c, struct err *e);
 int cmd_create(struct cli *c, struct err *e);
 int cmd_new(struct cli *c, struct err *e);
 int cmd_check(struct cli *c, struct err *e);

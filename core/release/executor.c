@@ -27,7 +27,7 @@ const struct step_ops *const step_ops_of[STEP_KINDS] = {
 	[STEP_BACKUP] = &step_backup_ops,   [STEP_UP] = &step_up_ops,
 	[STEP_DOWN] = &step_down_ops,       [STEP_RECORD] = &step_record_ops,
 	[STEP_RESTORE] = &step_restore_ops, [STEP_STATE_FILE] = &step_state_file_ops,
-	[STEP_RELEASE] = &step_release_ops,
+	[STEP_RELEASE] = &step_release_ops, [STEP_SEED] = &step_seed_ops,
 };
 
 /* What became of one step. */
@@ -324,7 +324,7 @@ static void end_failed(struct executor *x, struct outcome *o, const struct err *
 static bool step_may_be_skipped(const struct step *s)
 {
 	return s->kind == STEP_UP || s->kind == STEP_DOWN || s->kind == STEP_RECORD ||
-	       s->kind == STEP_BACKUP || s->kind == STEP_STATE_FILE;
+	       s->kind == STEP_BACKUP || s->kind == STEP_STATE_FILE || s->kind == STEP_SEED;
 }
 
 static int pause_record(struct executor *x, const struct step *s, int64_t limit_ms,

@@ -438,7 +438,7 @@ static int check_steps(const struct plan *p, struct err *e)
 	for (size_t i = 0; i < p->n_step; i++) {
 		const struct step *s = &p->step[i];
 		bool migration = s->kind == STEP_UP || s->kind == STEP_DOWN ||
-				 s->kind == STEP_RECORD;
+				 s->kind == STEP_RECORD || s->kind == STEP_SEED;
 
 		if (s->n != (int)(i + 1))
 			return err_set(e, ERR_INPUT, "cannot read a plan: step %zu is numbered %d",
@@ -446,7 +446,7 @@ static int check_steps(const struct plan *p, struct err *e)
 		if (migration != (s->id != NULL) || (s->id && (!s->ns || !s->sort_key)))
 			return err_set(e, ERR_INPUT,
 				       "cannot read a plan: step %d names no migration", s->n);
-		if (s->kind == STEP_UP && !s->checksum)
+		if ((s->kind == STEP_UP || s->kind == STEP_SEED) && !s->checksum)
 			return err_set(e, ERR_INPUT, "cannot read a plan: step %d has no checksum",
 				       s->n);
 		if (s->kind == STEP_RESTORE && (!s->backup || !s->path))

@@ -128,23 +128,15 @@ static void check_script(struct check *k, const struct source *source, const str
 	arena_clear(&a);
 }
 
-static void check_migrations(struct check *k)
+static void check_source(struct check *k, const struct source *s)
 {
-	const struct project *p = k->c->project;
-	const char *engine = p->env[0].dsn.engine;
-	struct source_spec spec = { .dir = p->migrations, .layout = p->layout, .engine = engine };
-	struct source *s = NULL;
-	struct err e;
+	const char *engine = s->engine != NULL ? s->engine : k->c->project->env[0].dsn.engine;
 	size_t i, down = 0;
 
-	if (source_scan(&spec, NULL, &s, &e) != 0) {
-		add_err(k, CHECK_FAIL, "migrations", &e);
-		return;
-	}
 	for (i = 0; i < s->n; i++)
 		down += s->list[i].down == DOWN_SQL;
 	check_add(k, CHECK_OK, "migrations", "", "%s: %zu files' worth, %zu reversible, layout %s",
-		  p->migrations, s->n, down, s->layout);
+		  s->dir, s->n, down, s->layout);
 	for (i = 0; i < s->n_problem; i++)
 		check_add(k, s->problem[i].error ? CHECK_FAIL : CHECK_WARN, "migrations",
 			  s->problem[i].hint, "%s%s%s", s->problem[i].path,
@@ -152,11 +144,26 @@ static void check_migrations(struct check *k)
 	if (s->n_problem_total > s->n_problem)
 		check_add(k, CHECK_WARN, "migrations", "", "and %zu more",
 			  s->n_problem_total - s->n_problem);
-	for (i = 0; i < s->n; i++) {
+	for (i = 0; i < s->n && !s->framework; i++) {
 		check_script(k, s, &s->list[i], false, engine);
 		if (s->list[i].down == DOWN_SQL)
 			check_script(k, s, &s->list[i], true, engine);
 	}
+}
+
+static void check_migrations(struct check *k)
+{
+	const struct project *p = k->c->project;
+	struct source_spec spec = { .dir = p->migrations, .layout = p->layout };
+	struct source *s = NULL;
+	struct err e;
+
+	if (source_scan(&spec, NULL, &s, &e) != 0) {
+		add_err(k, CHECK_FAIL, "migrations", &e);
+		return;
+	}
+	for (const struct source *v = s; v != NULL; v = v->next_engine)
+		check_source(k, v);
 	source_free(s);
 }
 

@@ -58,6 +58,9 @@ static void add_cell_json(struct strbuf *out, const struct cell *cell)
 	char text[CLOCK_TEXT_SIZE];
 
 	add_member(out, "{\"state\":", cell_state_name(cell->state));
+	if (cell->state == CELL_PARTIAL)
+		strbuf_addf(out, ",\"statement\":%lld,\"of\":%lld", (long long)a->statements_done,
+			    (long long)a->statements_total);
 	add_member(out, ",\"at\":", at > 0 ? clock_iso(at, text) : NULL);
 	add_member(out, ",\"by\":", ran ? a->who : NULL);
 	strbuf_adds(out, ",\"ms\":");
@@ -76,12 +79,13 @@ static void add_row_json(struct matrix_print *m, const struct matrix_row *row, b
 	size_t i;
 
 	add_member(out, first ? "\n{\"id\":" : ",\n{\"id\":", row->id);
+	add_member(out, ",\"ns\":", row->ns);
 	strbuf_adds(out, ",\"title\":");
 	add_json_str(out, row->title != NULL ? row->title : "");
 	strbuf_adds(out, ",\"reversible\":");
-	strbuf_adds(out, row->file == NULL             ? "null"
-			 : row->file->down == DOWN_SQL ? "true"
-						       : "false");
+	strbuf_adds(out, row->file == NULL || row->file->framework ? "null"
+			 : row->file->down == DOWN_SQL             ? "true"
+								   : "false");
 	add_member(out, ",\"checksum\":", row->file != NULL ? row->file->checksum : NULL);
 	strbuf_adds(out, ",\"cells\":{");
 	for (i = 0; i < m->p->n_env; i++) {
@@ -131,12 +135,12 @@ static void cell_text(const struct cell *cell, struct strbuf *out)
 {
 	char text[CLOCK_TEXT_SIZE];
 
-	strbuf_adds(out, text_cell(cell->state));
+	text_cell_words(cell, false, out);
 	if (cell->state == CELL_APPLIED && cell->applied->warning != NULL)
 		strbuf_adds(out, " WARNING");
 	else if (cell->state == CELL_APPLIED && cell->applied->baselined)
 		strbuf_adds(out, " baseline");
-	else if (cell->state == CELL_APPLIED)
+	else if (cell->state == CELL_APPLIED && cell->applied->at_utc_ms > 0)
 		strbuf_addf(out, " %s", clock_short(cell->applied->at_utc_ms, text));
 }
 
@@ -192,7 +196,10 @@ static void add_row(struct matrix_print *m, const struct matrix_row *row, struct
 		cell_text(&row->cell[i], cell);
 		add_cell(&m->out, strbuf_str(cell), m->env_cols[i] + 1);
 	}
-	strbuf_adds(&m->out, row->file != NULL ? downs[row->file->down] : "-");
+	if (row->file != NULL && row->file->framework)
+		strbuf_adds(&m->out, "tool"); /* what its downgrade does is in the code */
+	else
+		strbuf_adds(&m->out, row->file != NULL ? downs[row->file->down] : "-");
 	end_line(&m->out);
 }
 

@@ -119,7 +119,7 @@ static int spawn(struct cli *c, const char *id, const char *mode, struct err *e)
 /* Asks a live runner. A run that is not paused has no use for retry and skip. */
 static int request(struct cli *c, const char *verb, struct err *e)
 {
-	bool needs_pause = strcmp(verb, "abort") != 0;
+	bool needs_pause = strcmp(verb, "abort") != 0 && strcmp(verb, "cancel") != 0;
 	const char *reason = c->args.value[OPT_REASON];
 	char id[RUN_ID_SIZE];
 	struct watch_from from = { 0 };
@@ -157,6 +157,11 @@ int cmd_skip(struct cli *c, struct err *e)
 		return err_hint(e, "bascule skip %s --reason 'why'", cli_word(c, 0));
 	}
 	return request(c, "skip", e);
+}
+
+int cmd_cancel(struct cli *c, struct err *e)
+{
+	return request(c, "cancel", e);
 }
 
 int cmd_abort(struct cli *c, struct err *e)

@@ -15,6 +15,7 @@
 #include "core/base/json.h"
 #include "core/base/utf8.h"
 #include "core/release/run.h"
+#include "tui/text.h"
 
 struct status {
 	struct cli *c;
@@ -38,7 +39,10 @@ static int status_read(struct status *s, struct err *e)
 	}
 	for (k = 0; i == 0 && k < p->n_env; k++)
 		s->shown[k] = true;
-	s->snap = look_read(p, &s->c->ctx, SNAPSHOT_STATE | SNAPSHOT_SCHEMA);
+	/* Only the document has the schema in it, and a server has to look at all of its objects for that. */
+	s->snap = look_read(p, &s->c->ctx,
+			    SNAPSHOT_STATE |
+				    (args_has(&s->c->args, OPT_JSON) ? SNAPSHOT_SCHEMA : 0));
 	for (i = 0; i < p->n_env; i++) {
 		struct run *r = run_of_lock(&s->c->ctx, &s->snap->env[i].holder);
 
@@ -121,9 +125,10 @@ static json_t *migrations_json(const struct env_snapshot *s, const struct matrix
 	json_put_int(j, "changed", n->changed);
 	json_put_int(j, "missing", n->missing);
 	json_put_int(j, "late", n->late);
+	json_put_int(j, "partial", n->partial);
 	heads = json_array();
-	if (n->head != NULL)
-		json_array_append_new(heads, json_string(n->head));
+	for (size_t i = 0; i < n->n_heads; i++)
+		json_array_append_new(heads, json_string(n->heads[i]));
 	json_object_set_new(j, "heads", heads);
 	json_put_str(j, "schema_version", n->schema_version);
 	json_object_set_new(j, "warnings", warnings_json(s->history));
@@ -236,10 +241,21 @@ static void cell_version(const struct status *s, size_t i, struct strbuf *out)
 {
 	const struct matrix_count *n = &s->snap->matrix->count[i];
 
-	if (!s->snap->env[i].reachable)
+	const struct history *h = s->snap->env[i].history;
+	struct strbuf words;
+
+	if (!s->snap->env[i].reachable) {
 		strbuf_adds(out, "unknown");
-	else
-		add_clean(out, n->schema_version != NULL ? n->schema_version : "none");
+		return;
+	}
+	add_clean(out, n->schema_version != NULL ? n->schema_version : "none");
+	if (h == NULL || h->tool == NULL)
+		return;
+	strbuf_init(&words, 1024);
+	text_history(h, &words);
+	strbuf_adds(out, "  by ");
+	add_clean(out, strbuf_str(&words));
+	strbuf_clear(&words);
 }
 
 static void cell_migrations(const struct status *s, size_t i, struct strbuf *out)
@@ -256,6 +272,8 @@ static void cell_migrations(const struct status *s, size_t i, struct strbuf *out
 		strbuf_addf(out, "  %lld late", (long long)n->late);
 	if (n->failed > 0)
 		strbuf_addf(out, "  %lld FAILED", (long long)n->failed);
+	if (n->partial > 0)
+		strbuf_addf(out, "  %lld PARTIAL", (long long)n->partial);
 }
 
 /* The first id in a state of environment i. */
@@ -321,7 +339,9 @@ static void cell_backup(const struct status *s, size_t i, struct strbuf *out)
 	char text[CLOCK_TEXT_SIZE];
 
 	if (!snap->has_backup) {
-		strbuf_adds(out, "none");
+		strbuf_adds(out, env_can_back_up(&s->c->project->env[i])
+					 ? "none"
+					 : "none: not of servers yet");
 		return;
 	}
 	strbuf_addf(out, "%s  %s", clock_ago(clock_utc_ms() - snap->backup_utc_ms, text),
@@ -470,7 +490,9 @@ static bool status_differs(const struct status *s)
 		if (!s->shown[i] || !s->snap->env[i].has_db)
 			continue;
 		if (!s->snap->env[i].reachable || s->snap->source == NULL ||
-		    n->pending + n->failed + n->changed + n->missing + n->late + n->warned > 0)
+		    n->pending + n->failed + n->changed + n->missing + n->late + n->partial +
+				    n->warned >
+			    0)
 			return true;
 		if (!first && strcmp(head, n->head != NULL ? n->head : "") != 0)
 			return true;

@@ -49,8 +49,6 @@ struct snapshot *look_read(const struct project *p, const struct context *ctx, u
 		j->started = pthread_create(&j->thread, NULL, read_env, j) == 0;
 		if (!j->started)
 			read_env(j); /* no thread to be had: one after the other */
-		if (p->env[i].has_db)
-			spec.engine = p->env[i].dsn.engine;
 	}
 	if (source_scan(&spec, NULL, &s->source, &s->source_err) != 0)
 		s->source = NULL;

@@ -34,7 +34,7 @@ static int stored_scripts(const struct change *ch, const struct applied *a, stru
 static int step_script(const struct change *ch, const struct step *s, struct strbuf *out,
 		       struct err *e)
 {
-	const struct source *source = ch->facts.source;
+	const struct source *source = source_for(ch->facts.source, ch->env->dsn.engine);
 	const struct migration *m = source != NULL ? source_find(source, s->ns, s->id) : NULL;
 	const struct history *h = target_history(ch);
 	const struct applied *a = h != NULL ? history_find(h, s->ns, s->id) : NULL;
@@ -75,6 +75,12 @@ int change_print_sql(const struct change *ch, struct err *e)
 
 		if (s->kind != STEP_UP && s->kind != STEP_DOWN && s->kind != STEP_SEED)
 			continue;
+		if (s->command != NULL) {
+			strbuf_addf(&out, "-- %s, by %s:\n-- ", s->what, ch->plan->tool);
+			add_clean(&out, s->command);
+			strbuf_adds(&out, "\n\n");
+			continue;
+		}
 		strbuf_reset(&text);
 		if (step_script(ch, s, &text, e) != 0)
 			goto out;
@@ -119,8 +125,8 @@ int change_diff(const struct change *ch, const char *ns, const char *id, struct 
 {
 	const struct history *h = target_history(ch);
 	const struct applied *a = h != NULL ? history_find(h, ns, id) : NULL;
-	const struct migration *m = ch->facts.source != NULL ? source_find(ch->facts.source, ns, id)
-							     : NULL;
+	const struct source *source = source_for(ch->facts.source, ch->env->dsn.engine);
+	const struct migration *m = source != NULL ? source_find(source, ns, id) : NULL;
 	struct strbuf was, now;
 	int rc = -1;
 
@@ -128,7 +134,7 @@ int change_diff(const struct change *ch, const char *ns, const char *id, struct 
 	strbuf_init(&now, SOURCE_FILE_MAX);
 	if (a != NULL && a->applied && stored_scripts(ch, a, &was, NULL, e) != 0)
 		goto out;
-	if (m != NULL && source_script(ch->facts.source, m, false, &now, e) != 0)
+	if (m != NULL && source_script(source, m, false, &now, e) != 0)
 		goto out;
 	strbuf_addf(out, "--- was: %s as applied to %s\n", id, ch->env->name);
 	strbuf_addf(out, "+++ now: %s\n", m != NULL ? m->up_path : "no file");
@@ -142,12 +148,13 @@ out:
 
 const struct applied *change_first_changed(const struct change *ch)
 {
+	const struct source *source = source_for(ch->facts.source, ch->env->dsn.engine);
 	const struct history *h = target_history(ch);
 	size_t i;
 
-	for (i = 0; h != NULL && ch->facts.source != NULL && i < h->n; i++) {
+	for (i = 0; h != NULL && source != NULL && i < h->n; i++) {
 		const struct applied *a = &h->list[i];
-		const struct migration *m = source_find(ch->facts.source, a->ns, a->id);
+		const struct migration *m = source_find(source, a->ns, a->id);
 
 		if (a->applied && m != NULL && a->checksum != NULL &&
 		    strcmp(a->checksum, m->checksum) != 0)

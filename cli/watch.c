@@ -159,6 +159,9 @@ static int line_end(struct watch *w, const struct run *r)
 	if (say(w, &out) != 0)
 		return -1;
 	print_run_error(r);
+	/* Stopped inside a migration: the error has said it all, and what goes on from it. */
+	if (r->state == RUN_INTERRUPTED && r->error_msg[0] && r->exit_code == 1)
+		return 0;
 	if (r->state == RUN_PAUSED)
 		print_note("it waits for `bascule retry %s`, `bascule skip %s --reason TEXT` or "
 			   "`bascule abort %s`",

@@ -50,6 +50,7 @@
 	X(START, "start", "!", WHERE_PLAN, NULL, "start the shown plan; asks as the environment demands") \
 	X(ARM, "arm", "A", WHERE_ANY, "ENV", "allow changes to one environment for five minutes, or disarm") \
 	X(STOP, "stop", NULL, WHERE_RUN, NULL, "stop the run after this step") \
+	X(CANCEL, "cancel", "K", WHERE_RUN, NULL, "cancel the statement that runs, after a y; its step then fails as any other") \
 	X(ABORT, "abort", NULL, WHERE_RUN, NULL, "stop the run now; its open transaction is rolled back") \
 	X(RETRY, "retry", NULL, WHERE_RUN, NULL, "try the failed step of a paused run again") \
 	X(SKIP, "skip", NULL, WHERE_RUN, "REASON", "skip the failed step of a paused run") \

@@ -281,6 +281,8 @@ static bool useful_now(const struct tui *t, enum action act)
 	case ACT_STOP:
 	case ACT_ABORT:
 		return r && !run_state_ended(r->state);
+	case ACT_CANCEL:
+		return r && r->state == RUN_RUNNING && r->runner_alive;
 	case ACT_RETRY:
 	case ACT_SKIP:
 	case ACT_RUN_BACK:

@@ -7,7 +7,8 @@
  * disk sees one complete frame and never an empty one.
  *
  * The loop waits in one place, for a key, a signal's notice, an event of the engine, or a time: the
- * refresh timer, and while a run is active or an environment is armed the next second of the clock.
+ * refresh timer, while a run is active or an environment is armed the next second of the clock, and
+ * every two seconds while the plan of a server is shown, whose database is then looked at.
  * An idle console wakes for the refresh timer alone. Frames that events cause come at most 60 times
  * a second; a key is answered at once, unless a frame was drawn just before.
  *
@@ -40,6 +41,7 @@ struct loop {
 	struct canvas canvas;
 	struct strbuf title; /* as last sent */
 	int64_t refresh_at_ms;
+	int64_t preflight_at_ms; /* WAIT_FOREVER: nothing to look at */
 	int64_t drawn_at_ms;
 	bool by_key; /* the frame that is due answers a key */
 	bool pasting;
@@ -171,7 +173,7 @@ static int64_t sooner(int64_t a, int64_t b)
 
 static int64_t next_wake(const struct loop *l)
 {
-	int64_t at = l->refresh_at_ms;
+	int64_t at = sooner(l->refresh_at_ms, l->preflight_at_ms);
 
 	if (l->tui->dirty)
 		at = sooner(at, l->drawn_at_ms + (l->by_key ? KEY_FRAME_MS : FRAME_MS));
@@ -245,6 +247,8 @@ static int loop_once(struct loop *l, struct err *e)
 	if (fd[0].revents || fd[1].revents)
 		take_keys(l);
 	draw_when_due(l);
+	/* Behind what came in, which may have shown another plan. */
+	l->preflight_at_ms = tui_preflight(l->tui, clock_mono_ms());
 	return 0;
 }
 
@@ -343,6 +347,7 @@ static int run_on_screen(struct tui *t, const struct tui_options *opt, struct er
 	screen_size(l.screen, &rows, &cols);
 	canvas_init(&l.canvas, rows, cols, opt->ascii || !screen_utf8(l.screen));
 	l.refresh_at_ms = clock_mono_ms() + ENGINE_REFRESH_MS;
+	l.preflight_at_ms = WAIT_FOREVER;
 	rc = loop_run(&l, e);
 	screen_close(l.screen);
 	canvas_clear(&l.canvas);

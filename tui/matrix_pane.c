@@ -162,21 +162,31 @@ static void facts_applied(const struct model *m, struct fact_line *f, const stru
 		fact(f, ROLE_WARN, "WARNING", "%s", a->warning);
 	if (a->accepted)
 		fact(f, ROLE_WARN, "accepted", "%s", a->error ? a->error : "as the file is now");
-	if (a->applied)
+	if (a->applied && a->host)
 		fact(f, ROLE_TEXT, a->baselined ? "recorded" : "applied", "%s by %s@%s%s%s",
-		     clock_short(a->at_utc_ms, when), a->who, a->host, a->baselined ? "" : " in ",
-		     a->baselined ? "" : clock_span(a->took_ms, took));
+		     clock_short(a->at_utc_ms, when), a->who ? a->who : "-", a->host,
+		     a->baselined ? "" : " in ", a->baselined ? "" : clock_span(a->took_ms, took));
+	else if (a->applied)
+		/* Another tool's words: what it does not keep is not there. */
+		fact(f, ROLE_TEXT, "applied", "%s%s%s%s",
+		     a->at_utc_ms > 0 ? clock_short(a->at_utc_ms, when) : "no time is kept",
+		     a->at_utc_ms > 0 && a->no_zone ? " (no time zone)" : "", a->who ? " by " : "",
+		     a->who ? a->who : "");
+	if (a->recorded)
+		fact(f, ROLE_DIM, "recorded", "%s", a->recorded);
 	if (a->run && a->run[0])
 		fact(f, ROLE_DIM, "run", "%.*s", (int)strcspn(a->run, "-"), a->run);
 	if (a->generation > 1)
 		fact(f, ROLE_DIM, "times", "applied %lld times", (long long)a->generation);
 }
 
-static const char *way_back(const struct matrix_row *row)
+static const char *way_back(const struct migration *file)
 {
-	if (!row->file)
+	if (!file)
 		return "the stored down script, if any";
-	switch (row->file->down) {
+	if (file->framework)
+		return "by its own tool, where the file has one";
+	switch (file->down) {
 	case DOWN_NONE:
 		return "no: there is no down script";
 	case DOWN_EMPTY:
@@ -192,33 +202,42 @@ static void draw_facts(const struct tui *t, const struct matrix_row *row, int en
 	const struct model *m = &t->model;
 	const struct env *e = &m->project->env[env];
 	const struct cell *cell = &row->cell[env];
+	const struct migration *file = cell->file;
 	struct fact_line f = { c, r, 1 };
 	char was[CLOCK_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
 	struct text_line head = text_line_at(c, r, 0);
+	struct strbuf words;
 
 	text_add(&head, ROLE_HEAD, " In ");
 	text_addf(&head, e->is_protected ? ROLE_PROD : ROLE_HEAD, "%s%s", text_mark(e), e->name);
-	text_addf(&head, text_cell_role(cell->state), "  %s", text_cell(cell->state));
+	strbuf_init(&words, 256);
+	text_cell_words(cell, false, &words);
+	text_addf(&head, text_cell_role(cell->state), "  %s", strbuf_str(&words));
+	strbuf_clear(&words);
 	if (cell->state == CELL_UNKNOWN && m->snap)
 		fact(&f, ROLE_FAIL, "because", "%s: %s", m->snap->env[env].err.msg,
 		     m->snap->env[env].err.detail);
-	if (cell->state == CELL_CHANGED && row->file)
+	if (cell->state == CELL_CHANGED && file)
 		fact(&f, ROLE_WARN, "checksum", "was %s, file is %s",
 		     text_checksum(cell->applied->checksum, was),
-		     text_checksum(row->file->checksum, now));
+		     text_checksum(file->checksum, now));
 	if (cell->applied)
 		facts_applied(m, &f, cell->applied);
-	if (cell->state == CELL_PENDING || cell->state == CELL_LATE || cell->state == CELL_FAILED)
+	if (cell->state == CELL_PENDING || cell->state == CELL_LATE || cell->state == CELL_FAILED ||
+	    cell->state == CELL_PARTIAL)
 		fact_estimate(m, &f, row, env);
-	fact(&f, row->file && row->file->down == DOWN_SQL ? ROLE_TEXT : ROLE_WARN, "way back", "%s",
-	     way_back(row));
-	if (row->file)
-		fact(&f, row->file->no_transaction ? ROLE_WARN : ROLE_TEXT, "runs in", "%s",
-		     row->file->no_transaction ? "no transaction" : "one transaction");
-	if (row->file)
+	if (!file && row->file) {
+		fact(&f, ROLE_DIM, "file", "none for %s", e->dsn.engine ? e->dsn.engine : "it");
+		return;
+	}
+	fact(&f, file && (file->down == DOWN_SQL || file->framework) ? ROLE_TEXT : ROLE_WARN,
+	     "way back", "%s", way_back(file));
+	if (file && !file->framework)
+		fact(&f, file->no_transaction ? ROLE_WARN : ROLE_TEXT, "runs in", "%s",
+		     env_runs_in(e, file->no_transaction));
+	if (file)
 		fact(&f, ROLE_DIM, "file", "%s",
-		     strrchr(row->file->up_path, '/') ? strrchr(row->file->up_path, '/') + 1
-						      : row->file->up_path);
+		     strrchr(file->up_path, '/') ? strrchr(file->up_path, '/') + 1 : file->up_path);
 	else
 		fact(&f, ROLE_WARN, "file", "missing; the text is as it was applied");
 }

@@ -30,6 +30,31 @@ const char *text_cell(enum cell_state s)
 	return cells[s].word;
 }
 
+void text_cell_words(const struct cell *cell, bool narrow, struct strbuf *out)
+{
+	const struct applied *a = cell->applied;
+
+	strbuf_adds(out, text_cell(cell->state));
+	if (cell->state == CELL_PARTIAL && a && a->statements_total > 0)
+		strbuf_addf(out, narrow ? " %lld/%lld" : " %lld of %lld",
+			    (long long)a->statements_done, (long long)a->statements_total);
+}
+
+void text_history(const struct history *h, struct strbuf *out)
+{
+	if (!h || !h->tool) {
+		strbuf_adds(out, "bascule");
+		return;
+	}
+	strbuf_addf(out, "%s, read only", h->tool);
+	if (h->n_head > 1)
+		strbuf_addf(out, ", %zu heads", h->n_head);
+	if (h->dirty)
+		strbuf_adds(out, ", DIRTY");
+	if (h->busy)
+		strbuf_addf(out, ", %s", h->busy);
+}
+
 enum role text_cell_role(enum cell_state s)
 {
 	return cells[s].role;

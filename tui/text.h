@@ -18,6 +18,10 @@
 /* "ok" "pending" "late" "CHANGED" "MISSING" "FAILED" "PARTIAL" "unknown" "-". */
 const char *text_cell(enum cell_state s);
 enum role text_cell_role(enum cell_state s);
+/* The same with what a word alone leaves open: "PARTIAL 2 of 4" (narrow: "PARTIAL 2/4"). */
+void text_cell_words(const struct cell *cell, bool narrow, struct strbuf *out);
+/* Who keeps an environment's history, in words: "bascule", "flyway, read only", "alembic, 2 heads, DIRTY". */
+void text_history(const struct history *h, struct strbuf *out);
 enum role text_run_role(enum run_state s);
 enum role text_step_role(enum step_state s);
 /* "[ok]" open, "[no]" closed, "[--]" closed but overridden. */

@@ -18,6 +18,9 @@
 #include "core/base/mem.h"
 #include "tui/chrome.h"
 
+#define PREFLIGHT_MS 2000
+#define PREFLIGHT_FILE_MS 30000 /* a file has a size and room, and both change slowly */
+
 void tui_init(struct tui *t, const struct project *p, const struct context *ctx)
 {
 	static const struct view_ops *const views[VIEWS] = {
@@ -205,6 +208,26 @@ void tui_details(struct tui *t, const char *env)
 		engine_details(t->engine, env);
 }
 
+int64_t tui_preflight(struct tui *t, int64_t now_mono_ms)
+{
+	const struct run *r = t->model.watched;
+	const struct plan *p = r ? r->plan : t->model.plan;
+	int64_t period_ms;
+
+	if (t->shown != VIEW_PLAN || !t->engine || !p || !p->env.has_db ||
+	    (r && run_state_ended(r->state)))
+		return INT64_MAX;
+	period_ms = dsn_is_file(&p->env.dsn) ? PREFLIGHT_FILE_MS : PREFLIGHT_MS;
+	if (strcmp(t->model.preflight_env, p->environment) == 0 &&
+	    now_mono_ms < t->preflight_at_ms + period_ms)
+		return t->preflight_at_ms + period_ms;
+	/* While an answer is still being waited for, perhaps about another, the next time will do. */
+	t->preflight_at_ms = now_mono_ms;
+	if (engine_preflight(t->engine, p->environment))
+		model_preflight_of(&t->model, p->environment);
+	return t->preflight_at_ms + PREFLIGHT_MS;
+}
+
 void tui_read_runs(struct tui *t)
 {
 	if (t->engine)
@@ -369,6 +392,33 @@ static void action_run(struct tui *t, enum action act, const char *arg)
 	model_news(&t->model, false, "asked run %s: %s", r->number, action_table[act].name);
 }
 
+static void cancel_statement(struct tui *t, const char *text)
+{
+	const struct run *r = t->model.watched;
+
+	(void)text;
+	if (!r || run_state_ended(r->state))
+		return;
+	if (t->engine)
+		engine_request(t->engine, r->id, action_table[ACT_CANCEL].name, NULL);
+	model_news(&t->model, false, "asked run %s: %s", r->number, action_table[ACT_CANCEL].name);
+}
+
+/* It ends a statement and begins nothing: a y will do, everywhere. */
+static void action_cancel(struct tui *t)
+{
+	const struct run *r = t->model.watched;
+	char question[200];
+
+	if (!r || r->state != RUN_RUNNING || !r->runner_alive) {
+		model_news(&t->model, true, "no statement runs here: there is nothing to cancel");
+		return;
+	}
+	snprintf(question, sizeof(question), "cancel the statement that runs on %s?",
+		 r->plan->environment);
+	prompt_yes(t, question, cancel_statement);
+}
+
 static void action_theme(struct tui *t, const char *arg)
 {
 	struct theme theme;
@@ -460,6 +510,9 @@ static void action_common(struct tui *t, enum action act, const char *arg)
 		break;
 	case ACT_ARM:
 		action_arm(t, arg);
+		break;
+	case ACT_CANCEL:
+		action_cancel(t);
 		break;
 	case ACT_STOP:
 	case ACT_ABORT:

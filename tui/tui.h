@@ -47,6 +47,7 @@ struct tui {
 	const struct tui_options *opt; /* NULL in golden tests */
 	/* palette, find, filter, typed confirmation; prompt.kind says which */
 	struct prompt prompt;
+	int64_t preflight_at_ms;                      /* when it was asked for last; 0: never */
 	bool quit, redraw, suspend, dirty, new_theme; /* what the loop is to do next */
 	char find[128], filter[128]; /* as last entered; each list keeps its own in force */
 	int rows, cols;
@@ -75,6 +76,9 @@ void tui_script(struct tui *t, const char *env, const char *ns, const char *id,
 		bool down);                       /* -> model.script */
 void tui_events(struct tui *t, const char *env);  /* -> model.events */
 void tui_details(struct tui *t, const char *env); /* -> model.details */
-void tui_read_runs(struct tui *t);                /* -> model.runs */
+/* Asks what stands in the way of a change of the shown plan's environment, when the plan view is shown and
+ * it is time. Returns when to come back (CLOCK_MONOTONIC ms), or INT64_MAX: not before something changes. */
+int64_t tui_preflight(struct tui *t, int64_t now_mono_ms); /* -> model.preflight */
+void tui_read_runs(struct tui *t);                         /* -> model.runs */
 
 #endif

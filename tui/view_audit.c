@@ -151,6 +151,12 @@ static void draw_row(struct audit_state *s, size_t at, struct canvas *c, struct 
 		text_addf(&l, ROLE_DIM, "  run %.*s", (int)strcspn(ev->run, "-"), ev->run);
 	if (ev->took_ms > 0)
 		text_addf(&l, ROLE_DIM, "  %s", clock_span(ev->took_ms, took));
+	if (ev->statements > 0)
+		text_addf(&l, ROLE_DIM, "  statement %lld of %lld%s", (long long)ev->statement,
+			  (long long)ev->statements,
+			  ev->kind != EVENT_MARKED ? ""
+			  : ev->done               ? ": has run"
+						   : ": has not run");
 	if (ev->error && ev->error[0])
 		text_addf(&l, event_role(ev), "  %s", ev->error);
 	table_decorate(&s->table, &rows, at, c, row, r.col, r.cols);

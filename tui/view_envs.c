@@ -85,6 +85,7 @@ static void fact_database(const struct fact_of *f, struct fact_text *out)
 static void fact_schema(const struct fact_of *f, struct fact_text *out)
 {
 	const struct matrix_count *c = count_of(f);
+	const struct history *h = f->snap->history;
 
 	if (!c || !c->head)
 		say(out, ROLE_DIM, "nothing applied");
@@ -92,6 +93,12 @@ static void fact_schema(const struct fact_of *f, struct fact_text *out)
 		say(out, ROLE_TEXT, "%s  at %s", c->schema_version, c->head);
 	else
 		say(out, ROLE_TEXT, "at %s", c->head);
+	if (!h || !h->tool)
+		return;
+	strbuf_adds(&out->text, "  by ");
+	text_history(h, &out->text);
+	if (h->dirty || h->n_head > 1 || h->busy)
+		out->role = ROLE_WARN;
 }
 
 static void fact_changed_last(const struct fact_of *f, struct fact_text *out)
@@ -122,7 +129,7 @@ static void fact_migrations(const struct fact_of *f, struct fact_text *out)
 		    f->narrow ? "" : " applied");
 		return;
 	}
-	pending = c->pending + c->late + c->failed;
+	pending = c->pending + c->late + c->failed + c->partial;
 	say(out, pending ? ROLE_PENDING : ROLE_OK, "%lld%s  %lld pending", (long long)c->applied,
 	    f->narrow ? "" : " applied", (long long)pending);
 }
@@ -144,15 +151,15 @@ static void fact_checksums(const struct fact_of *f, struct fact_text *out)
 	static const struct {
 		enum cell_state state;
 		enum role role;
-	} worst_first[] = { { CELL_FAILED, ROLE_FAIL },
+	} worst_first[] = { { CELL_PARTIAL, ROLE_FAIL },
+			    { CELL_FAILED, ROLE_FAIL },
 			    { CELL_CHANGED, ROLE_WARN },
 			    { CELL_MISSING, ROLE_WARN },
 			    { CELL_LATE, ROLE_WARN } };
 	const struct matrix_count *c = count_of(f);
-	const int64_t n[] = { c ? c->failed : 0, c ? c->changed : 0, c ? c->missing : 0,
-			      c ? c->late : 0 };
-
-	int64_t all = n[0] + n[1] + n[2] + n[3];
+	const int64_t n[] = { c ? c->partial : 0, c ? c->failed : 0, c ? c->changed : 0,
+			      c ? c->missing : 0, c ? c->late : 0 };
+	int64_t all = n[0] + n[1] + n[2] + n[3] + n[4];
 
 	if (!f->m->snap->source) {
 		say(out, ROLE_WARN, "not compared");
@@ -183,6 +190,8 @@ static void fact_backup(const struct fact_of *f, struct fact_text *out)
 		    clock_ago(f->m->now_utc_ms - f->snap->backup_utc_ms, ago),
 		    f->narrow ? "" : text_bytes(f->snap->backup_bytes, size), f->narrow ? "" : "  ",
 		    f->snap->backup_verified ? "verified" : "NOT verified");
+	else if (!env_can_back_up(f->env))
+		say(out, f->env->is_protected ? ROLE_WARN : ROLE_DIM, "none: not of servers yet");
 	else if (f->env->backup == BACKUP_NEVER)
 		say(out, ROLE_DIM, "none wanted");
 	else

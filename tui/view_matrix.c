@@ -273,21 +273,25 @@ static void draw_cell(const struct tui *t, const struct env *env, const struct c
 	char when[CLOCK_TEXT_SIZE], took[CLOCK_TEXT_SIZE];
 	const struct applied *a = cell->applied;
 	enum role role = text_cell_role(cell->state);
+	struct strbuf words;
 
 	if (cell->state == CELL_APPLIED && a && a->warning) {
 		canvas_putf(c, row, col, y->envs.cols - 1, ROLE_WARN, "%s%s WARN%s", text_mark(env),
 			    text_cell(cell->state), y->wide ? "ING" : "");
 		return;
 	}
-	if (cell->state == CELL_APPLIED && y->wide && a) {
+	if (cell->state == CELL_APPLIED && y->wide && a && a->at_utc_ms > 0) {
 		canvas_putf(c, row, col, y->envs.cols - 1, role, "%s%s %s %s", text_mark(env),
 			    a->baselined ? "baselined" : text_cell(cell->state),
 			    text_when(a->at_utc_ms, t->model.now_utc_ms, when),
 			    a->baselined ? "" : clock_span(a->took_ms, took));
 		return;
 	}
+	strbuf_init(&words, 256);
+	text_cell_words(cell, !y->wide, &words);
 	canvas_putf(c, row, col, y->envs.cols - 1, role, "%s%s", text_mark(env),
-		    text_cell(cell->state));
+		    strbuf_str(&words));
+	strbuf_clear(&words);
 }
 
 static const char *down_word(const struct matrix_row *r)
@@ -299,6 +303,8 @@ static const char *down_word(const struct matrix_row *r)
 	/* Without a file the stored down is what a rollback would use. */
 	if (!r->file)
 		return "-";
+	if (r->file->framework)
+		return "tool"; /* what its downgrade does is in the code */
 	return word[r->file->down];
 }
 
@@ -318,7 +324,9 @@ static void draw_row(const struct tui *t, const struct matrix_state *s, size_t a
 			  y->cell_col + i * y->envs.cols, y);
 	}
 	canvas_puts(c, row, y->down_col, DOWN_COLS,
-		    x->file && x->file->down != DOWN_SQL ? ROLE_WARN : ROLE_TEXT, down_word(x));
+		    x->file && x->file->down != DOWN_SQL && !x->file->framework ? ROLE_WARN
+										: ROLE_TEXT,
+		    down_word(x));
 	table_decorate(&s->table, &rows, at, c, row, r.col, r.cols);
 }
 

@@ -11,6 +11,7 @@
  */
 #include "tui/view.h"
 
+#include "tui/preflight_pane.h"
 #include "tui/table.h"
 #include "tui/text.h"
 #include "tui/tui.h"
@@ -161,10 +162,17 @@ static void draw_plan_head(const struct plan *p, struct canvas *c, struct rect a
 
 /* ---- steps --------------------------------------------------------------------------------- */
 
+static int at_most(int n, int most)
+{
+	return n > most ? most : n;
+}
+
 /* Columns for what a step does; a run has a column more to show. */
 static int what_cols(struct rect r, bool run)
 {
-	return r.cols >= TEXT_WIDE_COLS ? 53 : run ? 36 : 42;
+	return r.cols >= TEXT_WIDE_COLS ? 53
+	       : run                    ? at_most(r.cols - 40, 36)
+					: at_most(r.cols - 30, 42);
 }
 
 static void draw_expect(const struct step *s, struct canvas *c, int row, int col)
@@ -461,6 +469,45 @@ static void draw_nothing(const struct model *m, struct canvas *c, struct rect r)
 			"No plan. p plans a migrate of the selected environment, b a way back.");
 }
 
+/*
+ * The foot: gates and notes of a plan, or what happens if a run stops here. Gates never give way; of the list at
+ * least a third stays, and it scrolls. What the database says now stands beside the steps when there is room,
+ * else below the foot in lines that neither steps nor gates lose: a note, or the last of the words about
+ * failing, gives one up.
+ */
+static void draw_body(const struct tui *t, struct plan_state *s, struct canvas *c, struct rect r)
+{
+	const struct model *m = &t->model;
+	const struct plan *p = shown_plan(m);
+	const struct run *x = m->watched;
+	bool known = preflight_pane_known(m, p) && !(x && run_state_ended(x->state));
+	int side = known ? preflight_pane_cols(p, r.cols) : 0, lines = 0, spare;
+	int foot = 1 + (x ? (x->error_msg[0] ? 8 : 5) : gates_rows(p) + (int)p->n_note);
+	bool can_give = x ? !x->error_msg[0] : p->n_note > 0;
+
+	foot = at_most(foot, (r.rows - 1) * 2 / 3);
+	if (known && side == 0) {
+		spare = r.rows - 1 - foot - (int)p->n_step;
+		lines = at_most(preflight_pane_lines(m, p, r.cols), spare > 0 ? spare : 0);
+		if (lines == 0 && can_give && foot > 2) {
+			foot--;
+			lines = 1;
+		}
+	}
+	if (lines > 0)
+		preflight_pane_draw_lines(m, p, c, rect_cut(&r, -lines));
+	draw_foot(s, p, x, c, rect_cut(&r, -foot));
+	if (side > 0) {
+		struct rect pane = rect_cut_cols(&r, -side);
+
+		canvas_vrule(c, pane.row, pane.col, pane.rows);
+		rect_cut_cols(&pane, 1);
+		preflight_pane_draw(m, p, c, pane);
+	}
+	draw_steps_head(s, c, rect_cut(&r, 1));
+	draw_steps(t, s, c, r);
+}
+
 static void plan_draw(const struct tui *t, void *state, struct canvas *c, struct rect r,
 		      struct view_words *w)
 {
@@ -468,7 +515,6 @@ static void plan_draw(const struct tui *t, void *state, struct canvas *c, struct
 	const struct model *m = &t->model;
 	const struct plan *p;
 	const struct run *x;
-	int foot, most;
 
 	s->m = m;
 	p = shown_plan(m);
@@ -484,12 +530,7 @@ static void plan_draw(const struct tui *t, void *state, struct canvas *c, struct
 		draw_plan_head(p, c, rect_cut(&r, 1));
 	canvas_rule(c, r.row, r.col, r.cols);
 	rect_cut(&r, 1);
-	draw_steps_head(s, c, rect_cut(&r, 1));
-	/* Gates never give way; of the list at least a third stays, and it scrolls. */
-	foot = 1 + (x ? (x->error_msg[0] ? 8 : 5) : gates_rows(p) + (int)p->n_note);
-	most = r.rows * 2 / 3;
-	draw_foot(s, p, x, c, rect_cut(&r, -(foot > most ? most : foot)));
-	draw_steps(t, s, c, r);
+	draw_body(t, s, c, r);
 	words(p, x, w);
 }
 
@@ -527,9 +568,9 @@ static void plan_close(void *state)
 	table_clear(&((struct plan_state *)state)->table);
 }
 
-static const enum action hints[] = { ACT_DOWN,   ACT_START, ACT_ARM,  ACT_STOP,
-				     ACT_ABORT,  ACT_RETRY, ACT_SKIP, ACT_RUN_BACK,
-				     ACT_RESUME, ACT_HELP,  ACT_BACK, ACT_NONE };
+static const enum action hints[] = { ACT_DOWN,  ACT_START, ACT_ARM,  ACT_STOP,     ACT_CANCEL,
+				     ACT_ABORT, ACT_RETRY, ACT_SKIP, ACT_RUN_BACK, ACT_RESUME,
+				     ACT_HELP,  ACT_BACK,  ACT_NONE };
 
 const struct view_ops view_plan = {
 	.name = "Plan",

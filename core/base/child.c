@@ -13,8 +13,10 @@
  */
 #include "core/base/child.h"
 
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
+#include "core/base/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -234,6 +236,172 @@ int child_capture(char *const argv[], struct strbuf *out, int64_t deadline_ms, s
 		close(pidfd);
 out:
 	close(pipe_fds[0]);
+	return r;
+}
+
+/* --- Followed ------------------------------------------------------------------------------- */
+
+/* "NAME=VALUE" of ours that nobody overrides, then the given ones. */
+struct environment {
+	char **list;
+	struct strbuf own; /* the given ones, one behind the other: wiped as a whole */
+};
+
+static bool is_overridden(const struct child_stream *s, const char *var)
+{
+	for (size_t i = 0; i < s->n_var; i++) {
+		size_t n = strlen(s->name[i]);
+
+		if (!strncmp(var, s->name[i], n) && var[n] == '=')
+			return true;
+	}
+	return false;
+}
+
+static void environment_init(struct environment *env, const struct child_stream *s)
+{
+	size_t bytes = 1, n = 0, at = 0;
+
+	for (size_t i = 0; i < s->n_var; i++)
+		bytes += strlen(s->name[i]) + strlen(s->value[i]) + 2;
+	while (environ[n])
+		n++;
+	env->list = mem_calloc(n + s->n_var + 1, sizeof(*env->list));
+	n = 0;
+	for (char **var = environ; *var; var++)
+		if (!is_overridden(s, *var))
+			env->list[n++] = *var;
+	strbuf_init(&env->own, bytes);
+	strbuf_room(&env->own, bytes - 1); /* it does not move from here on */
+	for (size_t i = 0; i < s->n_var; i++) {
+		at = env->own.len;
+		strbuf_addf(&env->own, "%s=%s", s->name[i], s->value[i]);
+		strbuf_add(&env->own, "", 1);
+		env->list[n++] = env->own.data + at;
+	}
+}
+
+static void environment_clear(struct environment *env)
+{
+	secret_clear_buf(&env->own);
+	mem_free(env->list);
+}
+
+static int spawn_followed(const struct child_stream *c, int out_fd, pid_t *pid, struct err *e)
+{
+	struct environment env;
+	struct spawn s;
+	int error, keep = -1;
+
+	/* Above the place it shall have in the child, so that nothing lands on it before. */
+	if (c->keep_fd >= 0 && (keep = fcntl(c->keep_fd, F_DUPFD_CLOEXEC, CHILD_KEPT_FD + 1)) < 0)
+		return err_sys(e, errno, "cannot give a file to %s", c->argv[0]);
+	environment_init(&env, c);
+	spawn_init(&s, POSIX_SPAWN_SETPGROUP);
+	must_add(posix_spawn_file_actions_adddup2(&s.actions, out_fd, STDOUT_FILENO));
+	must_add(posix_spawn_file_actions_adddup2(&s.actions, out_fd, STDERR_FILENO));
+	add_null(&s, STDIN_FILENO, O_RDONLY);
+	if (keep >= 0)
+		must_add(posix_spawn_file_actions_adddup2(&s.actions, keep, CHILD_KEPT_FD));
+	must_add(posix_spawn_file_actions_addclosefrom_np(&s.actions, CHILD_KEPT_FD + (keep >= 0)));
+	must_add(posix_spawn_file_actions_addchdir_np(&s.actions, c->dir));
+	error = posix_spawnp(pid, c->argv[0], &s.actions, &s.attr, c->argv, env.list);
+	spawn_clear(&s);
+	environment_clear(&env);
+	if (keep >= 0)
+		close(keep);
+	if (!error)
+		return 0;
+	err_sys(e, error, "cannot start %s", c->argv[0]);
+	return err_hint(e, "cd %s && %s", c->dir, c->argv[0]);
+}
+
+/* As drain(), to the callback. */
+static int drain_to(const struct child_stream *c, int fd, struct err *e)
+{
+	char block[CAPTURE_STEP];
+
+	for (;;) {
+		ssize_t got = read(fd, block, sizeof(block));
+
+		if (got == 0)
+			return 0;
+		if (got > 0)
+			c->output(c->arg, sv_n(block, (size_t)got));
+		else if (errno == EAGAIN)
+			return 1;
+		else if (errno != EINTR)
+			return err_sys(e, errno, "cannot read the output of %s", c->argv[0]);
+	}
+}
+
+/* 0 when the child has ended, -1 with ERR_TIMEOUT or ERR_CANCELLED when it has not. */
+static int follow_to(const struct child_stream *c, int *fd, int pidfd, int64_t deadline_ms,
+		     struct cancel *cancel, struct err *e)
+{
+	for (;;) {
+		struct pollfd fds[2] = {
+			{ .fd = *fd, .events = POLLIN },
+			{ .fd = pidfd, .events = POLLIN },
+		};
+		int ready = wait_fds(fds, 2, deadline_ms, cancel, e);
+		int more = 1;
+
+		if (ready < 0)
+			return -1;
+		if (ready == 0)
+			return err_set(e, ERR_TIMEOUT, "%s did not end in time", c->argv[0]);
+		if (*fd >= 0)
+			more = drain_to(c, *fd, e);
+		if (more < 0)
+			return -1;
+		if (more == 0) {
+			close(*fd);
+			*fd = -1;
+		}
+		if (fds[1].revents)
+			return 0;
+	}
+}
+
+int child_stream(const struct child_stream *s, int64_t grace_ms, struct cancel *c, int *status,
+		 struct err *e)
+{
+	int pipe_fds[2], pidfd, ended, r;
+	struct err late;
+	pid_t pid;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "cannot create a pipe for %s", s->argv[0]);
+	r = spawn_followed(s, pipe_fds[1], &pid, e);
+	close(pipe_fds[1]);
+	if (r < 0) {
+		close(pipe_fds[0]);
+		return -1;
+	}
+	fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
+	if (s->started)
+		s->started(s->arg, pid);
+	pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0)
+		r = err_sys(e, errno, "cannot watch %s", s->argv[0]);
+	else
+		r = follow_to(s, &pipe_fds[0], pidfd, WAIT_FOREVER, c, e);
+	if (r < 0) {
+		kill(-pid, SIGTERM);
+		if (pidfd >= 0 &&
+		    follow_to(s, &pipe_fds[0], pidfd, clock_mono_ms() + grace_ms, NULL, &late) < 0)
+			err_clear(&late); /* it gets the other signal now */
+	}
+	/* Before it is waited for, while its group cannot be anybody else's. */
+	kill(-pid, SIGKILL);
+	ended = reap(pid);
+	if (r == 0)
+		*status = ended;
+	if (pidfd >= 0)
+		close(pidfd);
+	if (pipe_fds[0] >= 0)
+		close(pipe_fds[0]);
 	return r;
 }
 

@@ -21,6 +21,28 @@ int child_spawn_detached(const char *exe, char *const argv[], const char *log_pa
  * status gets the exit status (128 + signal when killed). stdin is /dev/null, stderr dropped. */
 int child_capture(char *const argv[], struct strbuf *out, int64_t deadline_ms, struct cancel *c,
 		  int *status, struct err *e) MUST_CHECK;
+/* A child whose output is followed while it runs. */
+struct child_stream {
+	char *const *argv;
+	const char *dir; /* its working folder */
+	/* Variables besides ours, or instead of ours of the same name; wiped from memory behind the call. */
+	const char *const *name, *const *value;
+	size_t n_var;
+	int keep_fd; /* the only one of our descriptors that it gets, as CHILD_KEPT_FD; -1: none */
+	/* Called once, as soon as there is a process. */
+	void (*started)(void *arg, pid_t pid);
+	/* Gets stdout and stderr, as they come. */
+	void (*output)(void *arg, struct sv bytes);
+	void *arg;
+};
+
+#define CHILD_KEPT_FD 3
+
+/* Runs it to its end in a process group of its own; stdin is /dev/null. When c is fired, the group gets
+ * SIGTERM, and SIGKILL where that did not end it within grace_ms: -1 with ERR_CANCELLED once it is gone. What the child leaves
+ * behind in its group is killed with its end. status as of child_capture. */
+int child_stream(const struct child_stream *s, int64_t grace_ms, struct cancel *c, int *status,
+		 struct err *e) MUST_CHECK;
 /* Runs argv[0] with the terminal (an editor, a pager) and waits for its end. */
 int child_foreground(char *const argv[], int *status, struct err *e) MUST_CHECK;
 

@@ -74,6 +74,18 @@ int db_info(struct db *db, struct db_info *out, struct err *e)
 	return db->ops->info(db, out, e);
 }
 
+int db_size(struct db *db, int64_t *bytes, struct err *e)
+{
+	struct db_info info;
+
+	if (db->ops->size != NULL)
+		return db->ops->size(db, bytes, e);
+	if (db->ops->info(db, &info, e) != 0)
+		return -1;
+	*bytes = info.size_bytes;
+	return 0;
+}
+
 int db_exec(struct db *db, const char *sql, const struct db_value *param, size_t n_param,
 	    db_row_fn fn, void *arg, struct err *e)
 {

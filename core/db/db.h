@@ -77,12 +77,12 @@ struct db_info {
 	char version[32]; /* "3.40.1" */
 	/* sqlite: "journal_mode=delete synchronous=full"; other engines: what durability depends on */
 	char durability[64];
-	int64_t size_bytes;
-	int64_t inode;   /* of a file; 0 elsewhere */
-	bool read_only;  /* a standby, or a server that takes no writes */
-	char role[80];   /* who we are there; "" for a file */
-	char zone[64];   /* the session's time zone, as the server names it; "" for a file */
-	char server[80]; /* "db1:5432", "/run/postgresql"; "" for a file */
+	int64_t size_bytes; /* of a file; 0 elsewhere: see db_size */
+	int64_t inode;      /* of a file; 0 elsewhere */
+	bool read_only;     /* a standby, or a server that takes no writes */
+	char role[80];      /* who we are there; "" for a file */
+	char zone[64];      /* the session's time zone, as the server names it; "" for a file */
+	char server[80];    /* "db1:5432", "/run/postgresql"; "" for a file */
 };
 
 struct db; /* one open connection */
@@ -103,6 +103,8 @@ void db_expect_many(struct db *db, bool on);
 unsigned db_caps(const struct db *db);
 const char *db_engine(const struct db *db);
 int db_info(struct db *db, struct db_info *out, struct err *e) MUST_CHECK;
+/* How large the database is. A question of its own, since a server may look at every file or table for it. */
+int db_size(struct db *db, int64_t *bytes, struct err *e) MUST_CHECK;
 
 /* One statement of ours with parameters (?1 …); rows go to fn (may be NULL). Prepared statements
  * are cached by the address of sql, which must be a string literal. A violated unique or primary
@@ -297,6 +299,7 @@ struct db_ops {
 	void (*expect_many)(struct db *, bool on); /* NULL: nothing to prepare */
 	int (*has_table)(struct db *, const char *, bool *, struct err *);
 	int (*info)(struct db *, struct db_info *, struct err *);
+	int (*size)(struct db *, int64_t *, struct err *); /* NULL: info says it */
 	int (*exec)(struct db *, const char *, const struct db_value *, size_t, db_row_fn, void *,
 		    struct err *);
 	int (*script)(struct db *, const char *, struct err *);

@@ -652,6 +652,7 @@ const struct db_ops db_mariadb_ops = {
 	.set_cancel = set_cancel,
 	.has_table = mariadb_has_table,
 	.info = mariadb_info,
+	.size = mariadb_size,
 	.exec = exec,
 	.script = script,
 	.foreign = foreign,

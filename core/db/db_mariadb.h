@@ -161,6 +161,7 @@ void mariadb_units_free(struct db_mariadb *m);
 /* --- db_mariadb_server.c ------------------------------------------------------------------------ */
 
 int mariadb_info(struct db *db, struct db_info *out, struct err *e);
+int mariadb_size(struct db *db, int64_t *bytes, struct err *e);
 int mariadb_session(struct db *db, struct db_session *out, struct err *e);
 int mariadb_session_alive(struct db *db, const struct db_session *s, bool *alive, struct err *e);
 int mariadb_session_end(struct db *db, const struct db_session *s, struct err *e);

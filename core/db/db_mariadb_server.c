@@ -51,14 +51,14 @@ static int keep_info(void *arg, const struct db_value *col, size_t n, struct err
 	(void)n;
 	(void)e;
 	copy(out->version, sizeof(out->version), &col[0]);
-	out->size_bytes = col[1].type == DB_INT ? col[1].i : 0;
-	copy(out->role, sizeof(out->role), &col[2]);
-	copy(out->zone, sizeof(out->zone), &col[3]);
-	out->read_only = col[4].type == DB_INT
-				 ? col[4].i != 0
-				 : col[4].type != DB_NULL && sv_eq_str(col[4].s, "ON");
-	copy(flush, sizeof(flush), &col[5]);
-	copy(sync, sizeof(sync), &col[6]);
+	out->version[strcspn(out->version, "-")] = '\0'; /* "10.11.19-MariaDB-0+deb12u1" */
+	copy(out->role, sizeof(out->role), &col[1]);
+	copy(out->zone, sizeof(out->zone), &col[2]);
+	out->read_only = col[3].type == DB_INT
+				 ? col[3].i != 0
+				 : col[3].type != DB_NULL && sv_eq_str(col[3].s, "ON");
+	copy(flush, sizeof(flush), &col[4]);
+	copy(sync, sizeof(sync), &col[5]);
 	snprintf(out->durability, sizeof(out->durability),
 		 "innodb_flush_log_at_trx_commit=%s sync_binlog=%s", flush, sync);
 	return 0;
@@ -67,17 +67,14 @@ static int keep_info(void *arg, const struct db_value *col, size_t n, struct err
 int mariadb_info(struct db *db, struct db_info *out, struct err *e)
 {
 	const struct dsn *d = &mariadb_of(db)->target.dsn;
-	const struct db_value name = db_v_text(d->database);
 	const char *host = d->socket != NULL ? d->socket : d->host != NULL ? d->host : "localhost";
 	struct db_info got = { .engine = "mariadb" };
 	struct strbuf server;
 
 	if (db_exec(db,
-		    "SELECT VERSION(), (SELECT CAST(COALESCE(SUM(data_length + index_length), 0) "
-		    "AS SIGNED) FROM information_schema.tables WHERE table_schema = ?1), "
-		    "CURRENT_USER(), IF(@@time_zone = 'SYSTEM', @@system_time_zone, @@time_zone), "
+		    "SELECT VERSION(), CURRENT_USER(), IF(@@time_zone = 'SYSTEM', @@system_time_zone, @@time_zone), "
 		    "@@read_only, @@innodb_flush_log_at_trx_commit, @@sync_binlog",
-		    &name, 1, keep_info, &got, e) != 0)
+		    NULL, 0, keep_info, &got, e) != 0)
 		return -1;
 	strbuf_init(&server, STRBUF_NO_LIMIT);
 	strbuf_addf(&server, "%s%s%s", host, d->port != NULL && d->socket == NULL ? ":" : "",
@@ -86,6 +83,16 @@ int mariadb_info(struct db *db, struct db_info *out, struct err *e)
 	strbuf_clear(&server);
 	*out = got;
 	return 0;
+}
+
+int mariadb_size(struct db *db, int64_t *bytes, struct err *e)
+{
+	const struct db_value name = db_v_text(mariadb_of(db)->target.dsn.database);
+
+	return db_int(db,
+		      "SELECT CAST(COALESCE(SUM(data_length + index_length), 0) AS SIGNED) "
+		      "FROM information_schema.tables WHERE table_schema = ?1",
+		      &name, 1, 0, bytes, e);
 }
 
 int mariadb_now(struct db *db, int64_t *utc_ms, struct err *e)

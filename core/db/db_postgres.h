@@ -155,13 +155,16 @@ void pg_units_free(struct db_postgres *s);
 #define PG_LOCK_CLASS 0x62617363 /* "basc": the first number of our advisory locks */
 int32_t pg_lock_key(const char *name);
 int pg_info(struct db *db, struct db_info *out, struct err *e);
+int pg_size(struct db *db, int64_t *bytes, struct err *e);
 int pg_session(struct db *db, struct db_session *out, struct err *e);
 int pg_session_alive(struct db *db, const struct db_session *x, bool *alive, struct err *e);
 int pg_session_end(struct db *db, const struct db_session *x, struct err *e);
+int pg_session_restore(struct db *db, struct err *e);
 int pg_advisory_lock(struct db *db, const char *name, bool *got, struct err *e);
 void pg_advisory_unlock(struct db *db, const char *name);
 int pg_advisory_holder(struct db *db, const char *name, bool *held, struct db_session *out,
 		       struct err *e);
+#define PG_FENCE_START "SELECT (CASE WHEN (SELECT epoch FROM bascule.lock WHERE one = 1 FOR SHARE)"
 void pg_fence_sql(struct db *db, const char *name, int64_t epoch, struct strbuf *out);
 bool pg_is_fence_error(const struct db *db, const struct err *e);
 int pg_now(struct db *db, int64_t *utc_ms, struct err *e);

@@ -38,18 +38,17 @@ static int info_row(void *arg, const struct db_value *col, size_t n, struct err 
 	(void)e;
 	keep(i->version, sizeof(i->version), &col[0]);
 	i->version[strcspn(i->version, " ")] = '\0'; /* "15.20 (Debian …)" */
-	i->size_bytes = col[1].i;
-	keep(fsync, sizeof(fsync), &col[2]);
-	keep(sync, sizeof(sync), &col[3]);
-	keep(pages, sizeof(pages), &col[4]);
+	keep(fsync, sizeof(fsync), &col[1]);
+	keep(sync, sizeof(sync), &col[2]);
+	keep(pages, sizeof(pages), &col[3]);
 	strbuf_init(&b, sizeof(i->durability) - 1);
 	strbuf_addf(&b, "fsync=%s synchronous_commit=%s%s", fsync, sync,
 		    strcmp(pages, "off") == 0 ? " full_page_writes=off" : "");
 	str_copy(i->durability, sizeof(i->durability), strbuf_str(&b));
 	strbuf_clear(&b);
-	keep(i->role, sizeof(i->role), &col[5]);
-	keep(i->zone, sizeof(i->zone), &col[6]);
-	i->read_only = col[7].i != 0;
+	keep(i->role, sizeof(i->role), &col[4]);
+	keep(i->zone, sizeof(i->zone), &col[5]);
+	i->read_only = col[6].i != 0;
 	return 0;
 }
 
@@ -62,7 +61,6 @@ int pg_info(struct db *db, struct db_info *out, struct err *e)
 
 	if (db_exec(db,
 		    "SELECT pg_catalog.current_setting('server_version'),"
-		    " pg_catalog.pg_database_size(pg_catalog.current_database()),"
 		    " pg_catalog.current_setting('fsync'),"
 		    " pg_catalog.current_setting('synchronous_commit'),"
 		    " pg_catalog.current_setting('full_page_writes'), current_user,"
@@ -81,6 +79,12 @@ int pg_info(struct db *db, struct db_info *out, struct err *e)
 		snprintf(got.server, sizeof(got.server), "%s:%s", host, port);
 	*out = got;
 	return 0;
+}
+
+int pg_size(struct db *db, int64_t *bytes, struct err *e)
+{
+	return db_int(db, "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())", NULL,
+		      0, 0, bytes, e);
 }
 
 int pg_now(struct db *db, int64_t *utc_ms, struct err *e)
@@ -139,6 +143,12 @@ int pg_session_end(struct db *db, const struct db_session *x, struct err *e)
 
 	return db_int(db, "SELECT pg_catalog.pg_terminate_backend(a.pid) " THAT_SESSION, v, 2, 0,
 		      &ended, e);
+}
+
+/* Behind units this happens by itself; statements that run one by one have no other end. */
+int pg_session_restore(struct db *db, struct err *e)
+{
+	return pg_session_now(pg_of(db), true, e);
 }
 
 /* --- Advisory locks ---------------------------------------------------------------------------- */
@@ -219,7 +229,7 @@ void pg_fence_sql(struct db *db, const char *name, int64_t epoch, struct strbuf 
 {
 	(void)db;
 	strbuf_addf(out,
-		    "SELECT (CASE WHEN (SELECT epoch FROM bascule.lock WHERE one = 1 FOR SHARE)"
+		    PG_FENCE_START
 		    " IS DISTINCT FROM %lld THEN '" FENCED ", ' || coalesce((SELECT 'epoch ' ||"
 		    " epoch || ' of ' || who FROM bascule.lock WHERE one = 1), 'no row')"
 		    " WHEN NOT pg_catalog.pg_try_advisory_lock(%d, %d)"

@@ -297,6 +297,7 @@ static void error_detail(struct db_postgres *s, const PGresult *res, const char 
 	const char *primary = s->pq.PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 	const char *detail = s->pq.PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
 	const char *hint = s->pq.PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
+	const char *state = s->pq.PQresultErrorField(res, PG_DIAG_SQLSTATE);
 	int line = line_of(text, s->pq.PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION));
 	struct strbuf b;
 
@@ -304,6 +305,8 @@ static void error_detail(struct db_postgres *s, const PGresult *res, const char 
 	add_words(&b, primary != NULL ? primary : s->pq.PQresultErrorMessage(res));
 	if (line > 1)
 		strbuf_addf(&b, " (line %d of the statement)", line);
+	if (state != NULL)
+		strbuf_addf(&b, " (SQLSTATE %s)", state);
 	if (detail != NULL) {
 		strbuf_adds(&b, "; ");
 		add_words(&b, detail);

@@ -81,8 +81,12 @@ static int parse_file(struct arena *a, const char *engine, struct sv rest, const
 	if (sqlite_path(rest, url, &path, e) != 0)
 		return -1;
 	name = arena_sv(a, path).p;
-	while (name[0] == '.' && name[1] == '/' && name[2] != '\0')
-		name += 2;
+	/* Slashes at the start are one, so that what is shown is read as the same path again; those behind
+	 * a dot begin no absolute path. */
+	while (name[0] == '/' && name[1] == '/')
+		name++;
+	while (name[0] == '.' && name[1] == '/' && name[2 + strspn(name + 2, "/")] != '\0')
+		name += 2 + strspn(name + 2, "/");
 	full = path_join(base_dir, name);
 	*out = (struct dsn){ .engine = engine, .path = arena_strdup(a, full) };
 	out->shown = arena_printf(a, "%s:%s", engine, full);

@@ -227,6 +227,25 @@ void engine_script_done(struct engine *g)
 		engine_add(g, request, job_script, next);
 }
 
+uint64_t engine_preflight(struct engine *g, const char *env)
+{
+	uint64_t request = 0;
+
+	pthread_mutex_lock(&g->lock);
+	if (!g->preflight)
+		request = ++g->last_request;
+	g->preflight = true;
+	pthread_mutex_unlock(&g->lock);
+	return request ? engine_add(g, request, job_preflight, mem_strdup(env)) : 0;
+}
+
+void engine_preflight_done(struct engine *g)
+{
+	pthread_mutex_lock(&g->lock);
+	g->preflight = false;
+	pthread_mutex_unlock(&g->lock);
+}
+
 uint64_t engine_events(struct engine *g, const char *env)
 {
 	return engine_add(g, 0, job_events, mem_strdup(env));

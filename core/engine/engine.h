@@ -34,6 +34,9 @@ uint64_t engine_plan(struct engine *g, const struct plan_request *r); /* r is co
 /* Only the last one asked for is sure to be answered. */
 uint64_t engine_script(struct engine *g, const char *env, const char *ns, const char *id,
 		       bool down);
+/* Asks what stands in the way of a change of env. 0 while the last one asked for is still under way: who asks
+ * again and again does not pile them up. */
+uint64_t engine_preflight(struct engine *g, const char *env);
 uint64_t engine_events(struct engine *g, const char *env);
 uint64_t engine_details(struct engine *g, const char *env);
 /* Freezes plan (moves it) and starts its runner. EV_RUN_STARTED. */

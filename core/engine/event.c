@@ -93,6 +93,11 @@ void event_free(struct event *ev)
 	case EV_SCRIPT:
 		script_text_free(ev->u.script);
 		break;
+	case EV_PREFLIGHT:
+		if (ev->u.preflight.preflight)
+			preflight_clear(ev->u.preflight.preflight);
+		mem_free(ev->u.preflight.preflight);
+		break;
 	case EV_EVENTS:
 		history_free(ev->u.events.history);
 		break;

@@ -14,6 +14,7 @@
 #include "core/engine/details.h"
 #include "core/ledger/lock.h"
 #include "core/migrate/matrix.h"
+#include "core/release/preflight.h"
 #include "core/release/run.h"
 
 enum event_type {
@@ -25,7 +26,8 @@ enum event_type {
 	EV_RUN_STARTED, /* a run was created and its runner spawned, or why not */
 	EV_REQUESTED,   /* answer to a request to a runner */
 	EV_DETAILS,     /* one environment's database in detail */
-	EV_EVENTS,      /* history events of one environment, for the audit view */
+	EV_PREFLIGHT, /* what stands in the way of a change of one environment, or why nobody knows */
+	EV_EVENTS,    /* history events of one environment, for the audit view */
 	EV_TYPES
 };
 
@@ -95,6 +97,10 @@ struct event {
 		} plan;
 		struct script_text *script;
 		char run_id[RUN_ID_SIZE];
+		struct {
+			char env[64];
+			struct preflight *preflight; /* NULL: it could not be asked */
+		} preflight;
 		struct {
 			char env[64];
 			struct history *history;

@@ -61,6 +61,7 @@ struct engine {
 		struct script_job *next; /* asked for meanwhile: only the last one counts */
 		uint64_t next_request;
 	} script;
+	bool preflight;               /* one is under way */
 	struct job *watch;            /* the job that follows a run; NULL none */
 	uint64_t watch_request;       /* the last one asked for; older ones end at once */
 	pid_t child[ENGINE_CHILDREN]; /* runners we started and have not reaped; 0 free */
@@ -108,12 +109,14 @@ struct request_job {
 };
 void job_plan(struct job *job);
 void job_script(struct job *job);
-void job_events(struct job *job);  /* arg: char *environment */
-void job_details(struct job *job); /* arg: char *environment */
+void job_events(struct job *job);    /* arg: char *environment */
+void job_details(struct job *job);   /* arg: char *environment */
+void job_preflight(struct job *job); /* arg: char *environment */
 void job_runs(struct job *job);
 void job_start_run(struct job *job); /* arg: struct plan * */
 void job_watch(struct job *job);     /* arg: char *run_id */
 void job_request(struct job *job);   /* arg: struct request_job * */
+void engine_preflight_done(struct engine *g);
 void engine_runs_done(struct engine *g);
 void engine_script_done(struct engine *g);
 bool engine_watch_begin(struct engine *g,

@@ -38,6 +38,8 @@ static int read_file_text(struct job *job, const struct script_job *arg, struct 
 			  struct err *e)
 {
 	struct shared_source *source = engine_source(job->engine, &job->cancel, e);
+	const struct env *env = env_find(job->engine->project, arg->env);
+	const struct source *variant;
 	const struct migration *m;
 	struct strbuf text;
 	int rc = -1;
@@ -45,10 +47,11 @@ static int read_file_text(struct job *job, const struct script_job *arg, struct 
 	if (!source)
 		return -1;
 	strbuf_init(&text, SOURCE_FILE_MAX);
-	m = source_find(source->source, arg->ns, arg->id);
+	variant = source_for(source->source, env ? env->dsn.engine : NULL);
+	m = variant ? source_find(variant, arg->ns, arg->id) : NULL;
 	if (!m || (arg->down && m->down == DOWN_NONE))
 		rc = 0;
-	else if (source_script(source->source, m, arg->down, &text, e) == 0) {
+	else if (source_script(variant, m, arg->down, &text, e) == 0) {
 		out->file_text = strbuf_detach(&text);
 		rc = 0;
 	}

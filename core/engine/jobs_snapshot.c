@@ -66,7 +66,8 @@ static void part_run(struct job *job)
 		read_source(job, snap);
 	else
 		snapshot_read_env(job->engine->ctx, &job->engine->project->env[part->env],
-				  SNAPSHOT_STATE, &job->cancel, &snap->env[part->env]);
+				  SNAPSHOT_STATE | SNAPSHOT_SIZE, &job->cancel,
+				  &snap->env[part->env]);
 	/* Stopped half way: what was read is not the truth. */
 	part->ran = !cancel_fired(&job->cancel);
 }

@@ -27,12 +27,11 @@ static void stamp_add_folder(struct stamp *s, int dirfd, const char *path, struc
 	stamp_add(s, dirfd, strbuf_str(last));
 }
 
-static void stamp_source(const struct source *source, struct stamp *s)
+static void stamp_variant(const struct source *source, struct stamp *s)
 {
 	int dirfd = open(source->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct strbuf up, down;
 
-	stamp_init(s);
 	strbuf_init(&up, 4096);
 	strbuf_init(&down, 4096);
 	stamp_add(s, dirfd, ".");
@@ -48,10 +47,19 @@ static void stamp_source(const struct source *source, struct stamp *s)
 		stamp_add(s, dirfd, m->down_path);
 		stamp_add_folder(s, dirfd, m->down_path, &down);
 	}
+	for (size_t i = 0; i < source->n_watched; i++)
+		stamp_add(s, dirfd, source->watched[i]);
 	strbuf_clear(&up);
 	strbuf_clear(&down);
 	if (dirfd >= 0)
 		close(dirfd);
+}
+
+static void stamp_source(const struct source *source, struct stamp *s)
+{
+	stamp_init(s);
+	for (; source; source = source->next_engine)
+		stamp_variant(source, s);
 }
 
 /* Under source_lock. */
@@ -65,6 +73,15 @@ static bool source_unchanged(const struct engine *g)
 	return stamp_equal(&g->source_stamp, &now);
 }
 
+static size_t problems_of(const struct source *source)
+{
+	size_t n = 0;
+
+	for (; source; source = source->next_engine)
+		n += source->n_problem_total;
+	return n;
+}
+
 /* Under source_lock. */
 static int source_read(struct engine *g, struct cancel *c, struct err *e)
 {
@@ -75,15 +92,12 @@ static int source_read(struct engine *g, struct cancel *c, struct err *e)
 	int64_t begun_ns = stamp_now_ns();
 	struct source *source;
 
-	for (size_t i = 0; i < g->project->n_env && !spec.engine; i++)
-		if (g->project->env[i].has_db)
-			spec.engine = g->project->env[i].dsn.engine;
 	if (source_scan(&spec, c, &source, e) != 0)
 		return -1;
 	shared_source_drop(g->source);
 	g->source = shared_source_new(source);
 	stamp_source(source, &g->source_stamp);
-	g->source_settled = source->n_problem_total == 0 &&
+	g->source_settled = problems_of(source) == 0 &&
 			    stamp_is_settled(&g->source_stamp, begun_ns);
 	return 0;
 }

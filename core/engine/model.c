@@ -23,6 +23,23 @@ void model_init(struct model *m, const struct project *p, const struct context *
 	*m = (struct model){ .project = p, .ctx = ctx, .armed_env = -1 };
 }
 
+static void preflight_drop(struct model *m)
+{
+	if (m->preflight)
+		preflight_clear(m->preflight);
+	mem_free(m->preflight);
+	m->preflight = NULL;
+}
+
+void model_preflight_of(struct model *m, const char *env)
+{
+	if (strcmp(m->preflight_env, env) == 0)
+		return;
+	preflight_drop(m);
+	err_clear(&m->preflight_err);
+	str_copy(m->preflight_env, sizeof(m->preflight_env), env);
+}
+
 void model_clear(struct model *m)
 {
 	snapshot_free(m->snap);
@@ -32,6 +49,7 @@ void model_clear(struct model *m)
 	script_text_free(m->script);
 	history_free(m->events);
 	details_free(m->details);
+	preflight_drop(m);
 	*m = (struct model){ .armed_env = -1 };
 }
 
@@ -194,6 +212,20 @@ static void apply_details(struct model *m, struct event *ev)
 	ev->u.details.details = old;
 }
 
+/* A failure leaves the last picture standing, whose age then shows. */
+static void apply_preflight(struct model *m, struct event *ev)
+{
+	struct preflight *old = m->preflight;
+
+	if (strcmp(ev->u.preflight.env, m->preflight_env) != 0)
+		return;
+	m->preflight_err = ev->err;
+	if (!ev->u.preflight.preflight)
+		return;
+	m->preflight = ev->u.preflight.preflight;
+	ev->u.preflight.preflight = old;
+}
+
 void model_apply(struct model *m, struct event *ev)
 {
 	switch (ev->type) {
@@ -216,6 +248,9 @@ void model_apply(struct model *m, struct event *ev)
 	case EV_REQUESTED:
 		if (ev->err.code != ERR_OK)
 			news_err(m, &ev->err);
+		break;
+	case EV_PREFLIGHT:
+		apply_preflight(m, ev);
 		break;
 	case EV_EVENTS:
 		apply_events(m, ev);

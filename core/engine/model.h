@@ -26,8 +26,11 @@ struct model {
 	struct script_text *script;
 	uint64_t script_request;
 	char events_env[64];
-	struct history *events; /* with its events, of events_env */
-	struct err events_err;  /* why there are none */
+	struct history *events;      /* with its events, of events_env */
+	struct err events_err;       /* why there are none */
+	char preflight_env[64];      /* asked about last; what is known of another is dropped */
+	struct preflight *preflight; /* the last answer, with its time; NULL none */
+	struct err preflight_err;    /* why the last one asked for is not there */
 	char details_env[64];
 	struct details *details; /* of details_env; NULL: not read yet, or details_err */
 	struct err details_err;
@@ -51,6 +54,8 @@ void model_apply(struct model *m, struct event *ev);
 bool model_tick(struct model *m, int64_t now_utc_ms);
 /* Whether the title shows seconds: a run is active or an environment armed. An idle console does not tick. */
 bool model_ticking(const struct model *m);
+/* The environment that is looked at from now on; forgets what was known of another. */
+void model_preflight_of(struct model *m, const char *env);
 /* Sets the newest thing that happened, as of the model's clock. */
 void model_news(struct model *m, bool bad, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Arms one environment for five minutes (ERR_GATE when read_only); disarm with -1. Expires by itself. */

@@ -34,6 +34,8 @@ static int read_database(const struct env *env, unsigned flags, struct db *db,
 	    (lock_read(&env->dsn, db, env->lock_stale_ms, &out->holder, &out->err) != 0 ||
 	     (out->history->tool && foreign_busy(db, out->history, &out->err) != 0)))
 		return -1;
+	if ((flags & SNAPSHOT_SIZE) && db_size(db, &out->info.size_bytes, &out->err) != 0)
+		return -1;
 	if (flags & SNAPSHOT_SCHEMA)
 		return db_schema_digest(db, out->schema_digest, &out->err);
 	return 0;
@@ -65,11 +67,13 @@ void snapshot_join(const struct project *p, struct snapshot *s)
 	struct matrix_column *col = mem_calloc(s->n_env + 1, sizeof(*col));
 
 	for (size_t i = 0; i < s->n_env; i++) {
+		const char *engine = p->env[i].dsn.engine;
 		struct err e; /* only a cancel could fail it, and there is none */
 
-		if (s->env[i].history && history_join(s->env[i].history, s->source, NULL, &e) != 0)
+		if (s->env[i].history &&
+		    history_join(s->env[i].history, source_for(s->source, engine), NULL, &e) != 0)
 			continue;
-		col[i] = (struct matrix_column){ s->env[i].history, s->env[i].has_db };
+		col[i] = (struct matrix_column){ s->env[i].history, s->env[i].has_db, engine };
 	}
 	s->matrix = matrix_build(s->source ? s->source : &none, col, s->n_env, p->schema_version);
 	mem_free(col);

@@ -8,6 +8,7 @@
 enum snapshot_flag {
 	SNAPSHOT_STATE = 1 << 0,  /* lock and newest backup too */
 	SNAPSHOT_SCHEMA = 1 << 1, /* digest of the schema too */
+	SNAPSHOT_SIZE = 1 << 2, /* size of the database too, where the server has to work for it */
 };
 
 /* Reads one environment into out (zeroed before). What cannot be read is said in out->err; never fails.

@@ -163,6 +163,7 @@ int apply_statement_failed(const struct apply_job *job, const struct script *s, 
 {
 	const struct sql_statement *st = &s->body.item[i];
 	struct strbuf text;
+	struct err was;
 
 	r->failed_statement = i + 1;
 	r->failed_line = st->line;
@@ -175,8 +176,18 @@ int apply_statement_failed(const struct apply_job *job, const struct script *s, 
 	strbuf_clear(&text);
 	if (e->code == ERR_CANCELLED || e->code == ERR_LOST)
 		return -1;
-	return err_wrap(e, "cannot run %s: statement %zu of %zu, line %d", job->what, i + 1,
-			s->body.n, st->line);
+	if (!(db_caps(job->db) & DB_SERVER))
+		return err_wrap(e, "cannot run %s: statement %zu of %zu, line %d", job->what, i + 1,
+				s->body.n, st->line);
+	/* Where it was is said already; what the server says, and by which code it is looked up, is
+	 * what matters. */
+	was = *e;
+	err_set(e, was.code, "cannot run %s: statement %zu of %zu, line %d", job->what, i + 1,
+		s->body.n, st->line);
+	str_copy(e->sys, sizeof(e->sys), was.sys);
+	str_copy(e->hint, sizeof(e->hint), was.hint);
+	return err_detail(e, "%s%s%s%s", was.detail[0] != '\0' ? was.detail : was.msg,
+			  was.sys[0] != '\0' ? " [" : "", was.sys, was.sys[0] != '\0' ? "]" : "");
 }
 
 static int run_statements(const struct apply_job *job, const struct script *s,
@@ -326,8 +337,10 @@ void feed_take(struct feed_reader *r)
 int apply_again(struct apply_feed *f, const struct apply_job *job, int attempt,
 		const struct err *why, struct err *e)
 {
+	struct pollfd give_up = { .fd = f->give_up_fd > 0 ? f->give_up_fd : -1, .events = POLLIN };
 	char chance[5];
 	int64_t wait_ms;
+	int ready;
 
 	if (why->code != ERR_BUSY || attempt >= APPLY_ATTEMPTS)
 		return 0;
@@ -337,9 +350,8 @@ int apply_again(struct apply_feed *f, const struct apply_job *job, int attempt,
 	wait_ms = wait_ms / 2 + (int64_t)strtoul(chance, NULL, 16) % wait_ms;
 	if (f->again != NULL)
 		f->again(f->arg, job, attempt, wait_ms, why);
-	if (wait_fds(NULL, 0, clock_mono_ms() + wait_ms, f->cancel, e) < 0)
-		return -1;
-	return 1;
+	ready = wait_fds(&give_up, 1, clock_mono_ms() + wait_ms, f->cancel, e);
+	return ready < 0 ? -1 : ready == 0;
 }
 
 /* A file: nothing is sent ahead. */

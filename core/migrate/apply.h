@@ -75,6 +75,7 @@ struct apply_feed {
 	struct db *db;
 	const struct lock *lock;
 	struct cancel *cancel; /* ends the waits between tries */
+	int give_up_fd;        /* once readable there is no further try; 0: none */
 	/* The next migration: 1, 0 when there is none now, -1. It and its texts live until done. */
 	int (*next)(void *arg, struct apply_job **job, struct err *e);
 	/* The last word on a migration, in the order of next. why NULL: it is in the history. -1 ends the

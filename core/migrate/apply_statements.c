@@ -26,6 +26,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/clock.h"
 #include "core/ledger/ledger.h"
@@ -33,6 +34,11 @@
 #include "core/migrate/objects.h"
 
 #define SESSION_TEXT 80
+
+/* Our records have numbers that count, too: what LAST_INSERT_ID() gives is kept behind each statement
+ * and put back in front of the next, in migrations that ask for it. */
+#define KEEP_INSERT_ID "SET @bascule_insert_id = LAST_INSERT_ID()"
+#define BACK_INSERT_ID "SET last_insert_id = CAST(COALESCE(@bascule_insert_id, 0) AS UNSIGNED)"
 
 /* One migration on its way. */
 struct ride {
@@ -42,6 +48,7 @@ struct ride {
 	struct apply_result result;
 	struct err why; /* broken: nothing of it was run */
 	bool broken;
+	bool asks_insert_id;
 	size_t at;       /* the next statement, from 0 */
 	int64_t attempt; /* numbers the events of this try */
 	int64_t start_us;
@@ -64,7 +71,7 @@ struct walk {
 /* What is sent for one statement: the item lists of its units. */
 struct packet {
 	struct arena arena;
-	struct db_item before[8], text, after[2], ask;
+	struct db_item before[8], text, after[3], ask;
 	size_t n_before, n_after;
 	bool has_ask, is_transaction, writes_intent;
 };
@@ -81,6 +88,20 @@ static int64_t took_ms(const struct ride *r)
 
 /* ---- making ready ---- */
 
+static bool asks_insert_id(struct sv text)
+{
+	static const char *const words[] = { "last_insert_id", "@@identity" };
+
+	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
+		size_t n = strlen(words[w]);
+
+		for (size_t i = 0; i + n <= text.n; i++)
+			if (strncasecmp(text.p + i, words[w], n) == 0)
+				return true;
+	}
+	return false;
+}
+
 static struct ride *ride_new(struct apply_job *job)
 {
 	struct ride *r = mem_calloc(1, sizeof(*r));
@@ -92,6 +113,8 @@ static struct ride *ride_new(struct apply_job *job)
 	r->broken = script_prepare(&r->arena, db_engine(job->db), job->what, job->script, true,
 				   &r->script, &r->why) != 0;
 	r->result.n_script = r->script.body.n;
+	r->asks_insert_id = strcmp(db_engine(job->db), "mariadb") == 0 &&
+			    asks_insert_id(job->script);
 	return r;
 }
 
@@ -289,6 +312,8 @@ static int packet_make(struct walk *w, struct ride *r, size_t i, bool intent_is_
 	if (w->pending.ride != NULL &&
 	    pending_item(w, &p->arena, &p->before[p->n_before++], e) != 0)
 		return -1;
+	if (r->asks_insert_id)
+		p->after[p->n_after++].text = SV(KEEP_INSERT_ID);
 	if (p->is_transaction) {
 		if (statement_item(w, &p->arena, r, EVENT_STATEMENT, i, NULL,
 				   &p->after[p->n_after++], e) != 0)
@@ -305,6 +330,8 @@ static int packet_make(struct walk *w, struct ride *r, size_t i, bool intent_is_
 			return -1;
 		p->before[p->n_before++].text = SV("COMMIT");
 	}
+	if (r->asks_insert_id)
+		p->before[p->n_before++].text = SV(BACK_INSERT_ID);
 	objects_touch(w->objects, f, p->text.text);
 	p->has_ask = behind != NULL && objects_ask_ahead(w->objects, &p->arena, behind, &p->ask);
 	return 0;
@@ -489,6 +516,25 @@ static int still_running(struct walk *w, const struct ride *r, const char *sessi
 	return err_hint(e, "wait until it has ended, then resume");
 }
 
+/* CONCURRENTLY goes through states of its own, and one that was ended in between leaves an index that is
+ * there and of no use. 1: it ran, 0: it did not, -1: somebody must clear up first. */
+static int index_ran(struct walk *w, const struct ride *r, size_t i, struct err *e)
+{
+	const struct sql_facts *f = &r->script.fact[i];
+	enum index_state state = objects_index(w->objects, f);
+	const char *schema = f->object[0].schema;
+
+	if (f->flags & SQL_DROP_INDEX_CONCURRENTLY)
+		return state == INDEX_ABSENT;
+	if (state != INDEX_INVALID)
+		return state == INDEX_VALID;
+	err_set(e, ERR_INPUT, "cannot go on with %s: statement %zu left an invalid index",
+		r->job->what, i + 1);
+	err_detail(e, "index %s was not built to its end", f->object[0].name);
+	return err_hint(e, "DROP INDEX CONCURRENTLY %s%s%s, then resume",
+			schema != NULL ? schema : "", schema != NULL ? "." : "", f->object[0].name);
+}
+
 /* The statement that was begun: did it run? */
 static int resolve_open(struct walk *w, struct ride *r, struct err *e)
 {
@@ -514,33 +560,60 @@ static int resolve_open(struct walk *w, struct ride *r, struct err *e)
 	if (objects_learn(w->objects, f, e) != 0)
 		return -1;
 	objects_digest(w->objects, f, now);
-	if (strcmp(now, b->open_objects) == 0)
+	if (f->flags & (SQL_CREATE_INDEX_CONCURRENTLY | SQL_DROP_INDEX_CONCURRENTLY)) {
+		int ran = index_ran(w, r, i, e);
+
+		if (ran <= 0)
+			return ran;
+	} else if (strcmp(now, b->open_objects) == 0) {
 		return 0;
+	}
 	set_pending(w, r, i, false);
 	r->at = i + 1;
+	return 0;
+}
+
+static int refuse_lost(const struct ride *r, size_t i, const char *what, struct err *e)
+{
+	err_set(e, ERR_INPUT, "cannot go on with %s", r->job->what);
+	err_detail(e, "statement %zu, line %d, %s", i + 1, r->script.body.item[i].line, what);
+	return err_hint(e,
+			"do the rest by hand, then: bascule mark %s %s --statement %zu done "
+			"--reason 'why'",
+			r->job->environment != NULL ? r->job->environment : "ENV", r->job->event.id,
+			r->script.body.n);
+}
+
+/* The statement where it goes on may ask what one before it inserted, in a session that is gone. */
+static int insert_id_lost(const struct ride *r, struct err *e)
+{
+	for (size_t i = r->at; r->at > 0 && r->asks_insert_id && i < r->script.body.n; i++) {
+		struct sv text = r->script.body.item[i].text;
+
+		if (asks_insert_id(text))
+			return refuse_lost(r, i,
+					   "asks what an earlier one inserted, and the "
+					   "session that knew it is gone",
+					   e);
+		if (text.n > 6 && strncasecmp(text.p, "insert", 6) == 0)
+			break;
+	}
 	return 0;
 }
 
 /* Session state of the statements that have run is gone with their session. */
 static int redo_session(struct walk *w, struct ride *r, struct err *e)
 {
+	if (insert_id_lost(r, e) != 0)
+		return -1;
 	for (size_t i = 0; i < r->at; i++) {
 		const struct sql_facts *f = &r->script.fact[i];
 
 		if (f->class != SQL_CLASS_SESSION)
 			continue;
-		if (!f->repeatable) {
-			err_set(e, ERR_INPUT, "cannot go on with %s", r->job->what);
-			err_detail(
-				e,
-				"statement %zu, line %d, keeps something in the session that is lost with it",
-				i + 1, r->script.body.item[i].line);
-			return err_hint(
-				e,
-				"do the rest by hand, then: bascule mark %s %s --statement %zu done",
-				r->job->environment != NULL ? r->job->environment : "ENV",
-				r->job->event.id, r->script.body.n);
-		}
+		if (!f->repeatable)
+			return refuse_lost(
+				r, i, "keeps something in the session that is lost with it", e);
 		if (db_foreign(w->db, r->script.body.item[i].text, NULL, e) != 0)
 			return err_wrap(e, "cannot repeat statement %zu of %s", i + 1,
 					r->job->what);
@@ -649,6 +722,12 @@ int apply_statements(struct feed_reader *reader, struct err *e)
 	}
 	rc = flush(&w, e);
 out:
+	if (rc != 0 && e->code != ERR_LOST && e->code != ERR_FENCED) {
+		/* What comes behind a failure, as taking others back, begins as the next migration does. */
+		struct err ignored;
+
+		(void)!db_session_restore(w.db, &ignored);
+	}
 	if (rc != 0 && w.pending.ride != NULL) {
 		/* Whoever wants no more has no answer coming; the record is written all the same. */
 		struct err ignored;

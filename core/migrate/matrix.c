@@ -2,14 +2,15 @@
 /*
  * The join of files and histories.
  *
- * All lists come in the same order (sort key, namespace, id), so one pass with a cursor in each
- * makes the rows: with n migrations and m environments n * m steps, no searching. The pass runs
- * twice, to count rows and then to fill an array of exactly that size.
+ * Rows are found by (namespace, id) in a table of hashes: neither the order of a graph nor that of
+ * another engine's variant is in the ids, so lists cannot be merged by walking along them. With n
+ * migrations and m environments that is n * m look-ups and one sort of the rows.
  *
  * A migration that no environment has in force and that has no file is history only: no row.
  */
 #include "core/migrate/matrix.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const state_names[CELL_STATES] = {
@@ -23,124 +24,138 @@ const char *cell_state_name(enum cell_state s)
 	return (size_t)s < CELL_STATES ? state_names[s] : "unknown";
 }
 
+/* Rows while they are found. */
 struct join {
+	struct matrix *m;
 	const struct source *source;
 	const struct matrix_column *col;
-	size_t n_env;
-	size_t at_file;
-	size_t *at;                     /* cursor in each history */
-	const struct migration *file;   /* of this row, or NULL */
-	const struct applied **applied; /* of this row, per environment, or NULL */
+	const struct source **variant; /* per environment; NULL when there is none for its engine */
+	size_t cap;
 };
 
-struct key {
-	const char *sort_key, *ns, *id;
-};
-
-static int key_cmp(const struct key *a, const struct key *b)
+static int row_cmp(const void *a, const void *b)
 {
-	int d = strcmp(a->sort_key, b->sort_key);
+	const struct matrix_row *x = a, *y = b;
+	int d = strcmp(x->sort_key, y->sort_key);
 
 	if (d == 0)
-		d = strcmp(a->ns, b->ns);
-	return d != 0 ? d : strcmp(a->id, b->id);
+		d = strcmp(x->ns, y->ns);
+	return d != 0 ? d : strcmp(x->id, y->id);
 }
 
-static struct key key_of_applied(const struct applied *a)
+/* Where the row of a key is, or an empty place for it. */
+static uint32_t *row_place(const struct matrix *m, const char *ns, const char *id)
 {
-	return (struct key){ a->sort_key, a->ns, a->id };
-}
+	size_t at = source_key_hash(ns, id) & (m->n_place - 1);
 
-static const struct applied *cursor(const struct join *j, size_t env)
-{
-	const struct history *h = j->col[env].history;
+	for (; m->place[at] != 0; at = (at + 1) & (m->n_place - 1)) {
+		const struct matrix_row *row = &m->row[m->place[at] - 1];
 
-	return h != NULL && j->at[env] < h->n ? &h->list[j->at[env]] : NULL;
-}
-
-/* The least key of all cursors. False when everything is used up. */
-static bool least_key(const struct join *j, struct key *out)
-{
-	bool any = false;
-
-	if (j->source != NULL && j->at_file < j->source->n) {
-		const struct migration *m = &j->source->list[j->at_file];
-
-		*out = (struct key){ m->sort_key, m->ns, m->id };
-		any = true;
+		if (strcmp(row->id, id) == 0 && strcmp(row->ns, ns) == 0)
+			break;
 	}
-	for (size_t i = 0; i < j->n_env; i++) {
-		const struct applied *a = cursor(j, i);
-		struct key k;
-
-		if (a == NULL)
-			continue;
-		k = key_of_applied(a);
-		if (!any || key_cmp(&k, out) < 0)
-			*out = k;
-		any = true;
-	}
-	return any;
+	return &m->place[at];
 }
 
-/* Moves to the next row: fills file, applied and key. False at the end. */
-static bool join_next(struct join *j, struct key *key)
+/* The row of a key, made when it is not there yet. */
+static struct matrix_row *row_for(struct matrix *m, const char *ns, const char *id,
+				  const char *sort_key)
 {
-	bool keep = false;
+	uint32_t *place = row_place(m, ns, id);
 
-	while (!keep) {
-		if (!least_key(j, key))
-			return false;
-		j->file = NULL;
-		if (j->source != NULL && j->at_file < j->source->n) {
-			const struct migration *m = &j->source->list[j->at_file];
-			struct key k = { m->sort_key, m->ns, m->id };
+	if (*place == 0) {
+		m->row[m->n_row] = (struct matrix_row){
+			.ns = ns, .id = id, .sort_key = sort_key, .title = ""
+		};
+		*place = (uint32_t)++m->n_row;
+	}
+	return &m->row[*place - 1];
+}
 
-			if (key_cmp(&k, key) == 0) {
-				j->file = m;
-				j->at_file++;
+/* How many rows there can be at most. */
+static size_t most_rows(const struct join *j)
+{
+	size_t n = 0;
+
+	for (const struct source *s = j->source; s != NULL; s = s->next_engine)
+		n += s->n;
+	for (size_t i = 0; i < j->m->n_env; i++)
+		for (size_t k = 0; j->col[i].history != NULL && k < j->col[i].history->n; k++)
+			n += j->col[i].history->list[k].applied;
+	return n;
+}
+
+static void find_rows(struct join *j)
+{
+	struct matrix *m = j->m;
+	size_t most = most_rows(j);
+
+	m->n_place = 4;
+	while (m->n_place < 2 * most)
+		m->n_place *= 2;
+	m->place = arena_alloc(&m->arena, m->n_place * sizeof(*m->place));
+	m->row = arena_alloc(&m->arena, (most + 1) * sizeof(*m->row));
+	for (const struct source *s = j->source; s != NULL; s = s->next_engine)
+		for (size_t i = 0; i < s->n; i++) {
+			const struct migration *f = &s->list[i];
+			struct matrix_row *row = row_for(m, f->ns, f->id, f->sort_key);
+
+			if (row->file == NULL) {
+				row->file = f;
+				row->title = f->title;
 			}
 		}
-		keep = j->file != NULL;
-		for (size_t i = 0; i < j->n_env; i++) {
-			const struct applied *a = cursor(j, i);
-			struct key k;
+	for (size_t i = 0; i < m->n_env; i++) {
+		const struct history *h = j->col[i].history;
 
-			j->applied[i] = NULL;
-			if (a == NULL)
-				continue;
-			k = key_of_applied(a);
-			if (key_cmp(&k, key) != 0)
-				continue;
-			j->applied[i] = a;
-			j->at[i]++;
-			keep = keep || a->applied;
-		}
+		for (size_t k = 0; h != NULL && k < h->n; k++)
+			if (h->list[k].applied)
+				(void)row_for(m, h->list[k].ns, h->list[k].id, h->list[k].sort_key);
 	}
-	return true;
 }
 
-static void join_rewind(struct join *j)
+/* Sorts the rows, which moves them: their places are made anew. */
+static void sort_rows(struct matrix *m)
 {
-	j->at_file = 0;
-	memset(j->at, 0, j->n_env * sizeof(*j->at));
+	bool sorted = true;
+
+	for (size_t i = 1; i < m->n_row && sorted; i++)
+		sorted = row_cmp(&m->row[i - 1], &m->row[i]) <= 0;
+	if (sorted)
+		return;
+	qsort(m->row, m->n_row, sizeof(*m->row), row_cmp);
+	memset(m->place, 0, m->n_place * sizeof(*m->place));
+	for (size_t i = 0; i < m->n_row; i++)
+		*row_place(m, m->row[i].ns, m->row[i].id) = (uint32_t)i + 1;
 }
 
-static enum cell_state state_of(const struct matrix_column *col, const struct migration *file,
-				const struct applied *a)
+/* a is in force and has no file. `accept` of a missing file says that it is meant to be gone. What
+ * belongs to an app whose files are elsewhere (Django's own) is not missing. */
+static enum cell_state state_without_file(const struct source *variant, const struct applied *a)
+{
+	if (a->accepted && a->checksum == NULL)
+		return CELL_APPLIED;
+	if (variant != NULL && variant->app != NULL && !source_knows(variant, a->ns))
+		return CELL_APPLIED;
+	return CELL_MISSING;
+}
+
+static enum cell_state state_of(const struct matrix_column *col, const struct source *variant,
+				const struct migration *file, const struct applied *a)
 {
 	if (!col->has_db)
 		return CELL_NONE;
 	if (col->history == NULL)
 		return CELL_UNKNOWN;
+	if (a != NULL && a->partial)
+		return CELL_PARTIAL;
 	if (a != NULL && a->failed)
 		return file != NULL || a->applied ? CELL_FAILED : CELL_NONE;
 	if (a == NULL || !a->applied)
 		return file != NULL ? CELL_PENDING : CELL_NONE;
-	/* `accept` of a missing file says that it is meant to be gone; should it come back, that is
-	 * a change. */
 	if (file == NULL)
-		return a->accepted && a->checksum == NULL ? CELL_APPLIED : CELL_MISSING;
+		return state_without_file(variant, a);
+	/* What was accepted as gone and came back is a change. */
 	if (a->accepted && a->checksum == NULL)
 		return CELL_CHANGED;
 	/* A file that could not be read is a problem of the source, not a change. */
@@ -150,42 +165,144 @@ static enum cell_state state_of(const struct matrix_column *col, const struct mi
 	return CELL_APPLIED;
 }
 
-static void fill_row(struct matrix_row *row, const struct join *j, const struct key *key)
+static void fill_env(struct join *j, size_t env)
 {
-	row->ns = key->ns;
-	row->id = key->id;
-	row->sort_key = key->sort_key;
-	row->file = j->file;
-	row->title = j->file != NULL ? j->file->title : "";
-	for (size_t i = 0; i < j->n_env; i++) {
-		row->cell[i].applied = j->applied[i];
-		row->cell[i].state = state_of(&j->col[i], j->file, j->applied[i]);
-		if (row->title[0] == '\0' && j->applied[i] != NULL)
-			row->title = j->applied[i]->title;
+	struct matrix *m = j->m;
+	const struct history *h = j->col[env].history;
+	const struct source *variant = j->variant[env];
+
+	for (size_t i = 0; variant != NULL && i < variant->n; i++) {
+		const struct migration *f = &variant->list[i];
+
+		m->row[*row_place(m, f->ns, f->id) - 1].cell[env].file = f;
+	}
+	for (size_t k = 0; h != NULL && k < h->n; k++) {
+		uint32_t place = *row_place(m, h->list[k].ns, h->list[k].id);
+		struct matrix_row *row = place != 0 ? &m->row[place - 1] : NULL;
+
+		if (row == NULL)
+			continue;
+		row->cell[env].applied = &h->list[k];
+		if (row->title[0] == '\0')
+			row->title = h->list[k].title;
+	}
+	for (size_t i = 0; i < m->n_row; i++) {
+		struct cell *c = &m->row[i].cell[env];
+
+		c->state = state_of(&j->col[env], variant, c->file, c->applied);
 	}
 }
 
-/* From the newest row to the oldest: once something in force was seen, what is pending is late. */
-static void mark_late(struct matrix *m, size_t env)
+/* ---- graphs ---- */
+
+/* The row of "NS/ID"; NULL when there is none. */
+static struct matrix_row *row_of_ref(const struct matrix *m, const char *ref)
 {
-	const char *newest = NULL; /* sort key of the newest one in force */
+	const char *slash = strchr(ref, '/');
+	char *ns;
+	uint32_t place;
 
+	if (slash == NULL)
+		return NULL;
+	ns = mem_strndup(ref, (size_t)(slash - ref));
+	place = *row_place(m, ns, slash + 1);
+	mem_free(ns);
+	return place != 0 ? &m->row[place - 1] : NULL;
+}
+
+static bool in_force(const struct cell *c)
+{
+	return c->applied != NULL && c->applied->applied;
+}
+
+/* A migration that stands for others: where it is in force they are not pending, and where all of
+ * them, or some, are in force it is not, because the tool goes on with them. */
+static void settle_replaced(struct matrix *m, const struct matrix_row *row, size_t env)
+{
+	const struct migration *f = row->cell[env].file;
+	struct cell *own = &row->cell[env];
+	bool some = false;
+
+	for (size_t k = 0; f != NULL && k < f->n_replaces; k++) {
+		const struct matrix_row *old = row_of_ref(m, f->replaces[k]);
+
+		some = some || (old != NULL && in_force(&old->cell[env]));
+	}
+	if (f == NULL || f->n_replaces == 0)
+		return;
+	if (!in_force(own) && some) {
+		if (own->state == CELL_PENDING)
+			own->state = CELL_NONE;
+		return;
+	}
+	for (size_t k = 0; k < f->n_replaces; k++) {
+		struct matrix_row *old = row_of_ref(m, f->replaces[k]);
+
+		if (old != NULL && old->cell[env].state == CELL_PENDING)
+			old->cell[env].state = CELL_NONE;
+	}
+}
+
+/* Flyway's repeatables stand behind all by a key no number has. */
+static bool is_repeatable(const struct matrix_row *row)
+{
+	return row->sort_key[0] == '~';
+}
+
+/* Newest sort key in force of one namespace. */
+struct newest {
+	const char *ns, *key;
+};
+
+static struct newest *newest_of(struct newest *list, size_t *n, const char *ns)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp(list[i].ns, ns) == 0)
+			return &list[i];
+	list[*n] = (struct newest){ ns, NULL };
+	return &list[(*n)++];
+}
+
+/* From the newest row to the oldest: once something in force of its namespace was seen, what is
+ * pending is late. In a graph of one namespace (Alembic) branches grow side by side: nothing there
+ * is late, as its tool never applies a child without its parents. */
+static void mark_late(struct join *j, size_t env)
+{
+	struct matrix *m = j->m;
+	const struct source *variant = j->variant[env];
+	struct newest *list;
+	size_t n = 0;
+
+	if (variant != NULL && variant->framework && variant->n_head > 0)
+		return;
+	list = mem_calloc((variant != NULL ? variant->n_app : 0) + m->n_row + 1, sizeof(*list));
 	for (size_t i = m->n_row; i-- > 0;) {
-		struct cell *c = &m->row[i].cell[env];
+		const struct matrix_row *row = &m->row[i];
+		struct cell *c = &row->cell[env];
+		struct newest *newest;
 
-		if (c->applied != NULL && c->applied->applied) {
-			if (newest == NULL)
-				newest = m->row[i].sort_key;
-		} else if (c->state == CELL_PENDING && newest != NULL &&
-			   strcmp(m->row[i].sort_key, newest) < 0) {
+		if (is_repeatable(row) || (c->state != CELL_PENDING && !in_force(c)))
+			continue;
+		newest = newest_of(list, &n, row->ns);
+		if (in_force(c)) {
+			if (newest->key == NULL)
+				newest->key = row->sort_key;
+		} else if (newest->key != NULL && strcmp(row->sort_key, newest->key) < 0) {
 			c->state = CELL_LATE;
 		}
 	}
+	mem_free(list);
 }
 
 static const char *checksum_of(const struct cell *c)
 {
 	return c->applied != NULL && c->applied->checksum != NULL ? c->applied->checksum : "";
+}
+
+/* Are both of the same file, or of none? */
+static bool same_text(const struct cell *a, const struct cell *b)
+{
+	return a->file == b->file;
 }
 
 static bool row_differs(const struct matrix_row *row, const struct matrix_column *col, size_t n_env)
@@ -197,79 +314,125 @@ static bool row_differs(const struct matrix_row *row, const struct matrix_column
 
 		if (!col[i].has_db || c->state == CELL_UNKNOWN)
 			continue;
+		/* Another engine's variant has another text, and may have none. */
+		if (row->file != NULL && c->file == NULL && c->state == CELL_NONE)
+			continue;
 		if (first == NULL)
 			first = c;
 		else if (c->state != first->state ||
-			 strcmp(checksum_of(c), checksum_of(first)) != 0)
+			 (same_text(c, first) && strcmp(checksum_of(c), checksum_of(first)) != 0))
 			return true;
 	}
 	return false;
 }
 
-static void count_env(struct matrix *m, size_t env, const char *pattern)
+/* What is in force in a graph and has no child in force: its heads, several where it has branches. */
+static void find_heads(struct matrix *m, size_t env, struct matrix_count *n)
 {
+	const char **list = arena_alloc(&m->arena, ((size_t)n->applied + 1) * sizeof(*list));
+	unsigned char *below = mem_calloc(m->n_row + 1, 1);
+
+	for (size_t i = 0; i < m->n_row; i++) {
+		const struct migration *f = m->row[i].cell[env].file;
+
+		if (!in_force(&m->row[i].cell[env]))
+			continue;
+		for (size_t k = 0; f != NULL && k < f->n_depends; k++) {
+			const struct matrix_row *parent = row_of_ref(m, f->depends[k]);
+
+			if (parent != NULL && strcmp(parent->ns, m->row[i].ns) == 0)
+				below[parent - m->row] = 1;
+		}
+	}
+	for (size_t i = 0; i < m->n_row; i++)
+		if (in_force(&m->row[i].cell[env]) && !below[i] && m->row[i].cell[env].file != NULL)
+			list[n->n_heads++] = m->row[i].id;
+	n->heads = list;
+	mem_free(below);
+}
+
+static void count_env(struct join *j, size_t env, const char *pattern)
+{
+	struct matrix *m = j->m;
 	struct matrix_count *n = &m->count[env];
-	const struct matrix_row *head = NULL;
+	const struct matrix_row *head = NULL, *last = NULL;
 
 	for (size_t i = 0; i < m->n_row; i++) {
 		const struct cell *c = &m->row[i].cell[env];
-		bool in_force = c->applied != NULL && c->applied->applied;
 
-		n->applied += in_force;
+		n->applied += in_force(c);
 		n->pending += c->state == CELL_PENDING;
 		n->late += c->state == CELL_LATE;
 		n->failed += c->state == CELL_FAILED;
 		n->changed += c->state == CELL_CHANGED;
 		n->missing += c->state == CELL_MISSING;
-		if (in_force && c->applied->n_warning > 0 && n->warned++ == 0)
+		n->partial += c->state == CELL_PARTIAL;
+		if (!in_force(c))
+			continue;
+		if (c->applied->n_warning > 0 && n->warned++ == 0)
 			n->first_warned = c->applied;
-		if (in_force)
+		last = &m->row[i];
+		if (!is_repeatable(&m->row[i]))
 			head = &m->row[i];
 	}
-	if (head != NULL) {
-		n->head = head->id;
-		n->schema_version = matrix_label(&m->arena, head->file, head->id, pattern);
+	if (head == NULL)
+		head = last;
+	if (head == NULL)
+		return;
+	n->head = head->id;
+	n->schema_version = matrix_label(&m->arena, head->cell[env].file, head->id, pattern);
+	if (j->variant[env] != NULL && j->variant[env]->framework)
+		find_heads(m, env, n);
+	if (n->n_heads == 0) {
+		n->heads = &n->head;
+		n->n_heads = 1;
 	}
 }
 
-static void fill_rows(struct matrix *m, struct join *j)
+static bool has_replaced(const struct source *s)
 {
-	struct cell *cells;
-	struct key key;
+	for (size_t i = 0; s != NULL && i < s->n; i++)
+		if (s->list[i].n_replaces > 0)
+			return true;
+	return false;
+}
 
-	while (join_next(j, &key))
-		m->n_row++;
-	m->row = arena_alloc(&m->arena, (m->n_row + 1) * sizeof(*m->row));
-	cells = arena_alloc(&m->arena, (m->n_row * m->n_env + 1) * sizeof(*cells));
-	join_rewind(j);
-	for (size_t i = 0; i < m->n_row && join_next(j, &key); i++) {
-		m->row[i].cell = cells + i * m->n_env;
-		fill_row(&m->row[i], j, &key);
-	}
+static void build_env(struct join *j, size_t env)
+{
+	fill_env(j, env);
+	if (j->col[env].history != NULL && has_replaced(j->variant[env]))
+		for (size_t i = 0; i < j->m->n_row; i++)
+			settle_replaced(j->m, &j->m->row[i], env);
+	mark_late(j, env);
 }
 
 struct matrix *matrix_build(const struct source *source, const struct matrix_column *col,
 			    size_t n_env, const char *schema_version)
 {
 	struct matrix *m = mem_calloc(1, sizeof(*m));
-	struct join j = { .source = source, .col = col, .n_env = n_env };
+	struct join j = { .m = m, .source = source, .col = col };
+	struct cell *cells;
 
 	arena_init(&m->arena);
 	m->n_env = n_env;
 	m->count = arena_alloc(&m->arena, (n_env + 1) * sizeof(*m->count));
-	j.at = mem_calloc(n_env + 1, sizeof(*j.at));
-	j.applied = mem_calloc(n_env + 1, sizeof(*j.applied));
-	fill_rows(m, &j);
+	j.variant = mem_calloc(n_env + 1, sizeof(*j.variant));
 	for (size_t env = 0; env < n_env; env++)
-		mark_late(m, env);
+		j.variant[env] = source_for(source, col[env].engine);
+	find_rows(&j);
+	sort_rows(m);
+	cells = arena_alloc(&m->arena, (m->n_row * n_env + 1) * sizeof(*cells));
+	for (size_t i = 0; i < m->n_row; i++)
+		m->row[i].cell = cells + i * n_env;
+	for (size_t env = 0; env < n_env; env++)
+		build_env(&j, env);
 	for (size_t i = 0; i < m->n_row; i++) {
 		m->row[i].differs = row_differs(&m->row[i], col, n_env);
 		m->n_differs += m->row[i].differs;
 	}
 	for (size_t env = 0; env < n_env; env++)
-		count_env(m, env, schema_version);
-	mem_free(j.at);
-	mem_free(j.applied);
+		count_env(&j, env, schema_version);
+	mem_free(j.variant);
 	return m;
 }
 
@@ -283,27 +446,9 @@ void matrix_free(struct matrix *m)
 
 const struct matrix_row *matrix_find(const struct matrix *m, const char *ns, const char *id)
 {
-	struct arena a;
-	struct key key = { NULL, ns, id };
-	const struct matrix_row *found = NULL;
-	size_t low = 0, high = m->n_row;
+	uint32_t place = *row_place(m, ns, id);
 
-	arena_init(&a);
-	key.sort_key = migration_sort_key(&a, sv_of(id));
-	while (low < high && found == NULL) {
-		size_t mid = low + (high - low) / 2;
-		struct key k = { m->row[mid].sort_key, m->row[mid].ns, m->row[mid].id };
-		int d = key_cmp(&k, &key);
-
-		if (d == 0)
-			found = &m->row[mid];
-		else if (d < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	arena_clear(&a);
-	return found;
+	return place != 0 ? &m->row[place - 1] : NULL;
 }
 
 /* The last numeric part of an id without leading zeros: "008" is 8, "2.013" is 13. */

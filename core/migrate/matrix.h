@@ -7,11 +7,11 @@
 #include "core/migrate/source.h"
 
 enum cell_state {
-	CELL_NONE,    /* environment has no database */
+	CELL_NONE, /* nothing to say: no database, no file for its engine, or replaced by another */
 	CELL_UNKNOWN, /* its history could not be read */
 	CELL_APPLIED,
 	CELL_PENDING,
-	CELL_LATE,    /* pending although a later one is applied */
+	CELL_LATE,    /* pending although a later one (of its namespace, of its kind) is applied */
 	CELL_CHANGED, /* applied, but the file is different now */
 	CELL_MISSING, /* applied, but there is no file any more */
 	CELL_FAILED,  /* the last attempt failed */
@@ -25,30 +25,39 @@ const char *cell_state_name(enum cell_state s);
 struct cell {
 	enum cell_state state;
 	const struct applied *applied; /* in the history; NULL when there is no event for it */
+	/* The variant for the environment's engine; NULL when there is no such file. */
+	const struct migration *file;
 };
 
 struct matrix_row {
 	const char *ns, *id, *title, *sort_key;
-	const struct migration *file; /* in the source; NULL when the file is missing */
+	const struct migration *file; /* the first variant's; NULL when no variant has one */
 	struct cell *cell;            /* one per environment */
 	bool differs; /* not the same state and checksum everywhere it can be known */
 };
 
 /* applied is what is in force in the database, changed and missing ones included. The others count
- * the cells of their state, so what a migrate would run is pending + late + failed. */
+ * the cells of their state, so what a migrate would run is pending + late + failed; a partial one
+ * is gone on with by resume. */
 struct matrix_count {
-	int64_t applied, pending, failed, changed, missing, late;
+	int64_t applied, pending, failed, changed, missing, late, partial;
 	const char *head;           /* id of the newest applied by order, or NULL */
 	const char *schema_version; /* label of head, or NULL */
-	int64_t warned;             /* applied, but not all of it is in force */
+	/* Where the order is a graph: what is applied and has no applied child (of its namespace).
+	 * Elsewhere head alone. */
+	const char *const *heads;
+	size_t n_heads;
+	int64_t warned; /* applied, but not all of it is in force */
 	const struct applied *first_warned;
 };
 
 struct matrix {
 	struct arena arena;
 	size_t n_env;
-	struct matrix_row *row; /* in numeric order, oldest first */
+	struct matrix_row *row; /* in the order they run, oldest first */
 	size_t n_row;
+	uint32_t *place; /* of (namespace, id) in row plus one, open addressing */
+	size_t n_place;
 	size_t n_differs;
 	struct matrix_count *count; /* per environment */
 };
@@ -57,6 +66,7 @@ struct matrix {
 struct matrix_column {
 	const struct history *history;
 	bool has_db;
+	const char *engine; /* picks the variant of the source; NULL: the first */
 };
 
 /* schema_version: the pattern `1.{n}.0` / `1.{n:03}.0` or NULL. The result points into source and

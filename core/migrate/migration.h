@@ -35,6 +35,8 @@ struct migration {
 	char down_checksum[CHECKSUM_SIZE]; /* "" when DOWN_NONE */
 	enum down_kind down;
 	bool no_transaction; /* header `-- transaction: no` */
+	/* The file is code of another tool (Alembic, Django, Rails): it is listed, and run by that tool. */
+	bool framework;
 	int64_t up_bytes;
 	/* Where the order is a graph: "NS/ID" of those right before it, and of those it stands for. */
 	const char *const *depends;

@@ -28,6 +28,7 @@ struct known {
 	enum known_state state;
 	char digest[DIGEST_HEX_SIZE];
 	bool transactional;
+	bool invalid; /* an index of postgresql that was not built to its end */
 };
 
 struct objects {
@@ -291,9 +292,11 @@ struct description {
 /* Every column is hashed: which of them holds the text differs from kind to kind. */
 static int described(struct objects *o, struct known *k, const struct db_value *col, size_t n)
 {
-	static const char *const engines[] = { "ENGINE=InnoDB", "ENGINE=ROCKSDB" };
+	/* Behind the columns, whose comments may say anything: a line end inside them is written \\n. */
+	static const char *const engines[] = { "\n) ENGINE=InnoDB", "\n) ENGINE=ROCKSDB" };
 
 	k->transactional = false;
+	k->invalid = !o->mariadb && n > 1 && sv_eq(col[1].s, SV("false"));
 	digest_begin(o->hash);
 	for (size_t i = 0; i < n; i++) {
 		if (col[i].type != DB_TEXT && col[i].type != DB_BLOB)
@@ -365,6 +368,16 @@ static int describe_postgres(struct objects *o, struct known *k, struct err *e)
 	return rc;
 }
 
+/* What was believed to exist may have gone with something else: a trigger with its table. */
+static int describe_again(struct objects *o, struct known *k, struct err *e)
+{
+	if (describe_mariadb(o, k, e) == 0)
+		return 0;
+	if (e->code == ERR_LOST || e->code == ERR_CANCELLED || exists(o, k, e) != 0)
+		return -1;
+	return k->state == KNOWN_EXISTS ? describe_mariadb(o, k, e) : 0;
+}
+
 int objects_learn(struct objects *o, const struct sql_facts *f, struct err *e)
 {
 	if (names_read(o, e) != 0)
@@ -382,7 +395,7 @@ int objects_learn(struct objects *o, const struct sql_facts *f, struct err *e)
 		}
 		if (k->state == KNOWN_NOT && exists(o, k, e) != 0)
 			return -1;
-		if (k->state == KNOWN_EXISTS && describe_mariadb(o, k, e) != 0)
+		if (k->state == KNOWN_EXISTS && describe_again(o, k, e) != 0)
 			return -1;
 	}
 	return 0;
@@ -415,6 +428,15 @@ void objects_digest(struct objects *o, const struct sql_facts *f, char hex[DIGES
 	digest_free(d);
 }
 
+enum index_state objects_index(struct objects *o, const struct sql_facts *f)
+{
+	const struct known *k = known_of_object(o, &f->object[0]);
+
+	if (k->state != KNOWN_DESCRIBED)
+		return INDEX_ABSENT;
+	return k->invalid ? INDEX_INVALID : INDEX_VALID;
+}
+
 bool objects_transactional(struct objects *o, const struct sql_facts *f)
 {
 	if (!o->mariadb)
@@ -422,7 +444,8 @@ bool objects_transactional(struct objects *o, const struct sql_facts *f)
 	for (size_t i = 0; i < f->n_object; i++) {
 		const struct known *k = known_of_object(o, &f->object[i]);
 
-		if (k->state != KNOWN_DESCRIBED || !k->transactional)
+		/* Writing to a table that is not there fails, and leaves nothing. */
+		if (k->state != KNOWN_ABSENT && (k->state != KNOWN_DESCRIBED || !k->transactional))
 			return false;
 	}
 	return f->n_object > 0 || f->repeatable;
@@ -455,10 +478,37 @@ static enum known_state touched(const struct sql_facts *f, size_t i, struct sv t
 	return before == KNOWN_NOT ? KNOWN_NOT : KNOWN_EXISTS;
 }
 
+static void forget_all(struct objects *o)
+{
+	for (size_t i = 0; i < o->n_slot; i++)
+		if (o->slot[i] != NULL)
+			o->slot[i]->state = KNOWN_NOT;
+	o->names_read = false;
+	o->asked = NULL;
+}
+
+/* A table takes its triggers along, and renames what other tables' foreign keys name. */
+static void doubt_others(struct objects *o)
+{
+	for (size_t i = 0; i < o->n_slot; i++) {
+		struct known *k = o->slot[i];
+
+		if (k != NULL && k->kind == SQL_OBJECT_TRIGGER)
+			k->state = KNOWN_NOT;
+		else if (k != NULL && k->state == KNOWN_DESCRIBED)
+			k->state = KNOWN_EXISTS;
+	}
+}
+
 void objects_touch(struct objects *o, const struct sql_facts *f, struct sv text)
 {
+	/* A procedure may make and drop what it likes; so may what was not read. */
+	if (f->class == SQL_CLASS_OTHER)
+		forget_all(o);
 	if (f->class != SQL_CLASS_DDL)
 		return;
+	if (begins_with(text, "alter") || begins_with(text, "rename") || begins_with(text, "drop"))
+		doubt_others(o);
 	for (size_t i = 0; i < f->n_object; i++) {
 		struct known *k;
 

@@ -5,7 +5,8 @@
  *
  * What is known is remembered from statement to statement, because the environment's lock is ours: a
  * table that was just made need not be asked for, and what the next statement will want to know
- * is asked for behind the one that runs, in the same packet.
+ * is asked for behind the one that runs, in the same packet. What a statement may have changed without
+ * naming it is not believed any more: everything behind a CALL, triggers behind a DROP TABLE.
  */
 #ifndef MIGRATE_OBJECTS_H
 #define MIGRATE_OBJECTS_H
@@ -25,6 +26,9 @@ int objects_learn(struct objects *o, const struct sql_facts *f, struct err *e) M
 /* One digest over all of them as they are now; learned before. "" when the statement names none or leaves no
  * trace in them: nobody could tell from it whether it ran. */
 void objects_digest(struct objects *o, const struct sql_facts *f, char hex[DIGEST_HEX_SIZE]);
+/* An index built or dropped CONCURRENTLY, as it is now; learned before. */
+enum index_state { INDEX_ABSENT, INDEX_VALID, INDEX_INVALID };
+enum index_state objects_index(struct objects *o, const struct sql_facts *f);
 /* Are all tables that a DML statement writes known to take part in transactions? Learned before. */
 bool objects_transactional(struct objects *o, const struct sql_facts *f);
 /* The statement is about to run: what it changes is not known from here on. */

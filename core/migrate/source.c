@@ -26,12 +26,13 @@
 #include "core/base/utf8.h"
 
 static const struct source_layout *const layouts[] = {
-	&source_updown,
-	&source_suffix,
-	&source_folders,
-	&source_onefile,
+	&source_updown,  &source_suffix, &source_folders,
+	&source_onefile, &source_goose, /* behind one-file, which claims the same names: the text decides */
+	&source_flyway,  &source_listed, &source_sqitch,
+	&source_alembic, &source_django,
 };
 #define N_LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
+#define PROBES_MAX 8 /* files read to tell one-file from goose */
 
 bool source_is_sql(const struct source_name *f)
 {
@@ -133,11 +134,42 @@ static size_t count_claimed(const struct source_listing *l, const struct source_
 	return n;
 }
 
+/* The two share their names. A text with an annotation of goose decides, or files of Go alone. */
+static const struct source_layout *onefile_or_goose(struct source_walk *w)
+{
+	const struct source_layout *found = NULL;
+	struct strbuf text;
+	size_t n_sql = 0;
+
+	strbuf_init(&text, SOURCE_FILE_MAX + 1);
+	for (size_t i = 0; i < w->root.n && found == NULL && n_sql < PROBES_MAX; i++) {
+		const char *name = w->root.item[i].name;
+		struct err e;
+
+		if (!source_onefile.claims(&w->root.item[i]))
+			continue;
+		n_sql++;
+		if (source_read_text(w->dirfd, name, name, &text, &e) == 0 &&
+		    source_is_goose(strbuf_sv(&text)))
+			found = &source_goose;
+	}
+	strbuf_clear(&text);
+	if (found == NULL)
+		found = n_sql > 0 ? &source_onefile : &source_goose;
+	return found;
+}
+
 /* Takes the layout with the most files; the folder up/ alone makes an empty up-down source. */
 static void choose_layout(struct source_walk *w)
 {
 	size_t best = 0;
 
+	for (size_t i = 0; i < N_LAYOUTS; i++) {
+		if (layouts[i]->marked == NULL || !layouts[i]->marked(w))
+			continue;
+		w->layout = layouts[i];
+		return;
+	}
 	for (size_t i = 0; i < N_LAYOUTS; i++) {
 		const struct source_listing *l = layouts[i]->up_dir != NULL ? &w->up : &w->root;
 		size_t n = count_claimed(l, layouts[i]);
@@ -147,6 +179,8 @@ static void choose_layout(struct source_walk *w)
 			w->layout = layouts[i];
 		}
 	}
+	if (w->layout == &source_onefile || w->layout == &source_goose)
+		w->layout = onefile_or_goose(w);
 	if (best == 0 && source_listing_has(&w->root, "up"))
 		w->layout = &source_updown;
 }
@@ -171,7 +205,8 @@ static int named_layout(struct source_walk *w, const char *name, struct err *e)
 		names[i] = layouts[i]->name;
 	near = str_nearest(name, names, N_LAYOUTS);
 	err_set(e, ERR_CONFIG, "unknown layout '%s'", name);
-	err_detail(e, "known: up-down-folders, suffix, folders, one-file");
+	err_detail(e, "known: up-down-folders, suffix, folders, one-file, goose, flyway, listed, "
+		      "sqitch, alembic, django");
 	return near != NULL ? err_hint(e, "did you mean '%s'?", near) : -1;
 }
 
@@ -217,6 +252,8 @@ static void report_all_strays(struct source_walk *w)
 	bool in_root = w->layout->up_dir == NULL;
 	size_t n;
 
+	if (w->layout->marked != NULL)
+		return; /* a plan or a graph says what belongs to it */
 	report_strays(w, &w->root, NULL, in_root);
 	if (!in_root) {
 		report_strays(w, &w->up, "up", true);
@@ -252,9 +289,13 @@ static void make_list(struct source_walk *w)
 	for (size_t i = 0; i < w->n_pair; i++) {
 		struct migration *m = &s->list[i];
 
-		/* The layout paired only names with a version. */
-		(void)migration_name(&s->arena, w->pair[i].stem, &m->id, &m->title, &m->sort_key);
-		m->ns = s->ns;
+		if (w->pair[i].as != NULL)
+			*m = *w->pair[i].as;
+		else /* the layout paired only names with a version */
+			(void)migration_name(&s->arena, w->pair[i].stem, &m->id, &m->title,
+					     &m->sort_key);
+		if (m->ns == NULL)
+			m->ns = s->ns;
 		m->up_path = w->pair[i].up;
 	}
 }
@@ -312,16 +353,36 @@ static int no_layout(struct source_walk *w, struct err *e)
 	err_set(e, ERR_NOT_FOUND, "no migrations in %s", w->s->dir);
 	err_detail(e,
 		   "%zu names, none like up/009_add_users.sql, 009_add_users.up.sql, "
-		   "009_add_users/up.sql or 009_add_users.sql",
+		   "009_add_users/up.sql, 009_add_users.sql or V9__add_users.sql",
 		   w->root.n);
 	return err_hint(e, "bascule new NAME");
 }
 
-static bool is_folder_at(int dirfd, const char *name)
+bool source_is_folder(int dirfd, const char *name)
 {
 	struct stat st;
 
 	return fstatat(dirfd, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool source_has(const struct source_walk *w, const char *path)
+{
+	struct stat st;
+
+	return fstatat(w->dirfd, path, &st, 0) == 0;
+}
+
+void source_watch(struct source_walk *w, const char *path)
+{
+	struct source *s = w->s;
+
+	mem_grow(&w->watched, &w->cap_watched, s->n_watched + 1, sizeof(*w->watched));
+	w->watched[s->n_watched++] = arena_strdup(&s->arena, path);
+}
+
+const char *source_place_key(struct arena *a, size_t i)
+{
+	return arena_printf(a, "g%08zu", i);
 }
 
 /* Lists what the folder holds, its up/ included, and finds the layout. */
@@ -329,7 +390,7 @@ static int survey(struct source_walk *w, const struct source_spec *spec, struct 
 {
 	if (source_list(w, NULL, &w->root, e) != 0)
 		return -1;
-	if (source_listing_has(&w->root, "up") && is_folder_at(w->dirfd, "up") &&
+	if (source_listing_has(&w->root, "up") && source_is_folder(w->dirfd, "up") &&
 	    source_list(w, "up", &w->up, e) != 0)
 		return -1;
 	if (spec->layout != NULL)
@@ -344,6 +405,7 @@ static void walk_clear(struct source_walk *w)
 	source_listing_clear(&w->up);
 	source_listing_clear(&w->down);
 	mem_free(w->pair);
+	mem_free(w->watched);
 	arena_clear(&w->arena);
 	if (w->dirfd >= 0)
 		close(w->dirfd);
@@ -360,28 +422,9 @@ static void source_init(struct source *s, const struct source_spec *spec, const 
 	s->ns = arena_strdup(&s->arena, spec->ns != NULL ? spec->ns : "main");
 }
 
-static int scan_folder(const struct source_spec *spec, const char *folder, bool last,
-		       struct cancel *c, struct source **out, struct err *e);
-
-/* The folder holds nothing itself: is there one for the engine? */
-static int scan_engine_folder(struct source_walk *w, const struct source_spec *spec,
-			      struct cancel *c, struct source **out, struct err *e)
-{
-	char *sub;
-	int rc;
-
-	if (spec->engine == NULL || !source_listing_has(&w->root, spec->engine) ||
-	    !is_folder_at(w->dirfd, spec->engine))
-		return no_layout(w, e);
-	sub = path_join(w->s->dir, spec->engine);
-	rc = scan_folder(spec, sub, true, c, out, e);
-	mem_free(sub);
-	return rc;
-}
-
 static int fill(struct source_walk *w, struct cancel *c, struct err *e)
 {
-	if (w->layout->down_dir != NULL && is_folder_at(w->dirfd, w->layout->down_dir) &&
+	if (w->layout->down_dir != NULL && source_is_folder(w->dirfd, w->layout->down_dir) &&
 	    source_list(w, w->layout->down_dir, &w->down, e) != 0)
 		return -1;
 	w->s->layout = w->layout->name;
@@ -391,13 +434,18 @@ static int fill(struct source_walk *w, struct cancel *c, struct err *e)
 	if (source_read_all(w, c, e) != 0)
 		return -1;
 	sort_list(w->s);
+	source_index(w->s);
+	if (w->s->n_watched > 0) {
+		w->s->watched = arena_alloc(&w->s->arena, w->s->n_watched * sizeof(*w->s->watched));
+		memcpy(w->s->watched, w->watched, w->s->n_watched * sizeof(*w->s->watched));
+	}
 	if (w->s->n_problem > 1)
 		qsort(w->s->problem, w->s->n_problem, sizeof(*w->s->problem), problem_cmp);
 	return 0;
 }
 
-static int scan_folder(const struct source_spec *spec, const char *folder, bool last,
-		       struct cancel *c, struct source **out, struct err *e)
+int source_scan_folder(const struct source_spec *spec, const char *folder, struct cancel *c,
+		       struct source **out, struct err *e)
 {
 	struct source_walk w = { .dirfd = -1 };
 	int rc = -1;
@@ -410,7 +458,7 @@ static int scan_folder(const struct source_spec *spec, const char *folder, bool 
 	if (open_folder(w.s->dir, &w.dirfd, e) != 0 || survey(&w, spec, e) != 0)
 		goto out;
 	if (w.layout == NULL) {
-		rc = last ? no_layout(&w, e) : scan_engine_folder(&w, spec, c, out, e);
+		rc = no_layout(&w, e);
 		goto out;
 	}
 	if (fill(&w, c, e) != 0)
@@ -421,84 +469,5 @@ static int scan_folder(const struct source_spec *spec, const char *folder, bool 
 out:
 	walk_clear(&w);
 	source_free(w.s);
-	return rc;
-}
-
-int source_scan(const struct source_spec *spec, struct cancel *c, struct source **out,
-		struct err *e)
-{
-	return scan_folder(spec, spec->dir, false, c, out, e);
-}
-
-void source_free(struct source *s)
-{
-	if (s == NULL)
-		return;
-	arena_clear(&s->arena);
-	mem_free(s);
-}
-
-const struct migration *source_find(const struct source *s, const char *ns, const char *id)
-{
-	struct arena a;
-	const char *key;
-	size_t low = 0, high = s->n;
-	const struct migration *found = NULL;
-
-	if (strcmp(ns, s->ns) != 0)
-		return NULL;
-	arena_init(&a);
-	key = migration_sort_key(&a, sv_of(id));
-	while (low < high) { /* the first one not before (key, id) */
-		size_t mid = low + (high - low) / 2;
-		int d = strcmp(s->list[mid].sort_key, key);
-
-		if (d < 0 || (d == 0 && strcmp(s->list[mid].id, id) < 0))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low < s->n && strcmp(s->list[low].id, id) == 0)
-		found = &s->list[low];
-	arena_clear(&a);
-	return found;
-}
-
-int source_script(const struct source *s, const struct migration *m, bool down, struct strbuf *out,
-		  struct err *e)
-{
-	const char *path = down ? m->down_path : m->up_path;
-	const char *want = down ? m->down_checksum : m->checksum;
-	struct source_sections part;
-	char sum[CHECKSUM_SIZE];
-	struct strbuf buf;
-	struct digest *d = NULL;
-	struct sv text;
-	int rc = -1;
-
-	if (path == NULL)
-		return err_set(e, ERR_NOT_FOUND, "migration %s has no down", m->id);
-	strbuf_init(&buf, SOURCE_FILE_MAX + 1);
-	if (source_read_text(AT_FDCWD, path, path, &buf, e) != 0)
-		goto out;
-	text = strbuf_sv(&buf);
-	if (strcmp(s->layout, source_onefile.name) == 0) {
-		if (source_split(text, &part, e) != 0)
-			goto out;
-		text = down ? part.down : part.up;
-	}
-	d = digest_new();
-	migration_checksum(d, text, sum);
-	if (strcmp(sum, want) != 0) {
-		err_set(e, ERR_INPUT, "%s changed while we looked", path);
-		err_detail(e, "was %.15s, is %.15s", want[0] != '\0' ? want : "unreadable", sum);
-		err_hint(e, "run the command again");
-		goto out;
-	}
-	strbuf_addsv(out, text);
-	rc = strbuf_ok(out) ? 0 : err_set(e, ERR_LIMIT, "no room for the script of %s", path);
-out:
-	digest_free(d);
-	strbuf_clear(&buf);
 	return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layout "folders": NNN_name/up.sql with NNN_name/down.sql. */
+/* Layout "folders": NNN_name/up.sql with NNN_name/down.sql, or Prisma's NNN_name/migration.sql. */
 #include "core/migrate/source_layout.h"
 
 #include <dirent.h>
@@ -39,7 +39,9 @@ static void pair_folders(struct source_walk *w)
 			continue;
 		up = source_path(w, name, "up.sql");
 		down = source_path(w, name, "down.sql");
-		if (!there_is(w, up)) {
+		if (!there_is(w, up) && there_is(w, source_path(w, name, "migration.sql"))) {
+			up = source_path(w, name, "migration.sql");
+		} else if (!there_is(w, up)) {
 			bool lonely = there_is(w, down);
 
 			source_problem_add(w->s, true, up,

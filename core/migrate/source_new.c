@@ -36,10 +36,15 @@ static void add_stamp(struct strbuf *out, bool dashes)
 /* The id after the last one of the list. */
 static int next_id(const struct source *s, struct strbuf *out, struct err *e)
 {
-	const char *last = s != NULL && s->n > 0 ? s->list[s->n - 1].id : "";
-	size_t width = strspn(last, "0123456789");
-	size_t digits = 0;
+	const char *last = "";
+	size_t width, digits = 0;
 	int64_t n = 0;
+
+	/* Flyway's repeatables stand behind all and have no number. */
+	for (size_t i = s != NULL ? s->n : 0; i > 0 && last[0] == '\0'; i--)
+		if (s->list[i - 1].id[0] >= '0' && s->list[i - 1].id[0] <= '9')
+			last = s->list[i - 1].id;
+	width = strspn(last, "0123456789");
 
 	for (const char *p = last; *p != '\0'; p++)
 		digits += *p >= '0' && *p <= '9';
@@ -99,7 +104,8 @@ out:
 	return rc;
 }
 
-static char *new_path(const char *dir, const char *sub, const char *stem, const char *suffix)
+static char *new_path(const char *dir, const char *sub, const char *prefix, const char *stem,
+		      const char *suffix)
 {
 	struct strbuf b;
 
@@ -108,6 +114,8 @@ static char *new_path(const char *dir, const char *sub, const char *stem, const 
 	strbuf_addc(&b, '/');
 	if (sub != NULL)
 		strbuf_addf(&b, "%s/", sub);
+	if (prefix != NULL)
+		strbuf_adds(&b, prefix);
 	strbuf_adds(&b, stem);
 	strbuf_adds(&b, suffix);
 	return strbuf_detach(&b);
@@ -121,14 +129,14 @@ static int write_pair(const struct source_layout *layout, const char *up, const 
 	int rc = -1;
 
 	strbuf_init(&text, STRBUF_NO_LIMIT);
-	strbuf_addf(&text, "%s-- %s\n\n", layout->one_file ? "-- migrate:up\n" : "", title);
-	if (layout->one_file)
-		strbuf_addf(&text, "\n-- migrate:down\n-- undo: %s\n\n", title);
+	strbuf_addf(&text, "%s-- %s\n\n", layout->split != NULL ? layout->up_marker : "", title);
+	if (layout->split != NULL)
+		strbuf_addf(&text, "\n%s-- undo: %s\n\n", layout->down_marker, title);
 	if (write_new(up, strbuf_str(&text), e) != 0)
 		goto out;
 	strbuf_reset(&text);
 	strbuf_addf(&text, "-- undo: %s\n\n", title);
-	if (!layout->one_file && write_new(down, strbuf_str(&text), e) != 0) {
+	if (layout->split == NULL && write_new(down, strbuf_str(&text), e) != 0) {
 		unlink(up);
 		goto out;
 	}
@@ -170,16 +178,23 @@ int source_new(const struct source_spec *spec, const char *title, char **up, cha
 		err_set(e, ERR_CONFIG, "unknown layout '%s'", spec->layout);
 		goto out;
 	}
+	if (layout->new_hint != NULL) {
+		err_set(e, ERR_USAGE, "cannot make a migration of layout %s", layout->name);
+		err_detail(e, "its own tool makes its files");
+		err_hint(e, "%s", layout->new_hint);
+		goto out;
+	}
 	dir = s != NULL ? s->dir : spec->dir; /* the engine's folder, when there is one */
 	if (next_id(s, &stem, e) != 0)
 		goto out;
-	strbuf_addc(&stem, '_');
+	strbuf_adds(&stem, layout->joint != NULL ? layout->joint : "_");
 	if (title_word(title, &stem, e) != 0)
 		goto out;
-	up_path = new_path(dir, layout->up_dir, strbuf_str(&stem), layout->up_suffix);
-	down_path = layout->one_file ? mem_strdup(up_path)
-				     : new_path(dir, layout->down_dir, strbuf_str(&stem),
-						layout->down_suffix);
+	up_path = new_path(dir, layout->up_dir, layout->up_prefix, strbuf_str(&stem),
+			   layout->up_suffix);
+	down_path = layout->split != NULL ? mem_strdup(up_path)
+					  : new_path(dir, layout->down_dir, layout->down_prefix,
+						     strbuf_str(&stem), layout->down_suffix);
 	if (write_pair(layout, up_path, down_path, strbuf_str(&stem), e) != 0)
 		goto out;
 	*up = up_path;

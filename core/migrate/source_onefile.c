@@ -85,6 +85,7 @@ int source_split(struct sv text, struct source_sections *out, struct err *e)
 	struct marker_places at = { 0 };
 	const char *end = text.p + text.n;
 
+	*out = (struct source_sections){ 0 };
 	if (find_markers(text, &at, e) != 0)
 		return -1;
 	if (at.up_n == 0) {
@@ -113,6 +114,13 @@ int source_split(struct sv text, struct source_sections *out, struct err *e)
 	return 0;
 }
 
+static int split_onefile(struct sv text, struct strbuf *scratch, struct source_sections *out,
+			 struct err *e)
+{
+	(void)scratch;
+	return source_split(text, out, e);
+}
+
 /* Files of the suffix layout are numbered .sql files too; they are not ours. */
 static bool claims_onefile(const struct source_name *f)
 {
@@ -136,7 +144,9 @@ static void pair_onefile(struct source_walk *w)
 const struct source_layout source_onefile = {
 	.name = "one-file",
 	.up_suffix = ".sql",
-	.one_file = true,
+	.split = split_onefile,
+	.up_marker = "-- migrate:up\n",
+	.down_marker = "-- migrate:down\n",
 	.claims = claims_onefile,
 	.pair = pair_onefile,
 };

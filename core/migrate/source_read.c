@@ -20,7 +20,7 @@
 #include "core/base/fs.h"
 #include "core/db/sqlsplit.h"
 
-#define THREAD_FILES 1000
+#define THREAD_FILES 250
 #define WORKERS 2
 #define CHUNK 64 /* migrations taken at once */
 
@@ -41,7 +41,7 @@ struct worker {
 	struct shared *shared;
 	struct arena arena;
 	struct digest *digest;
-	struct strbuf buf;
+	struct strbuf buf, scratch;
 	struct fault *fault;
 	size_t n_fault, cap_fault;
 };
@@ -94,7 +94,7 @@ static int take_up(struct worker *k, struct migration *m, struct sv header, stru
 
 	if (migration_directives(header, &found, e) != 0)
 		return -1;
-	m->no_transaction = found.no_transaction;
+	m->no_transaction = m->no_transaction || found.no_transaction;
 	if (found.version.n > 0)
 		m->version = arena_sv(&k->arena, found.version).p;
 	m->up_bytes = (int64_t)up.n;
@@ -118,12 +118,17 @@ static int take_down(struct worker *k, struct migration *m, const char *path, st
 static int read_one_file(struct worker *k, struct migration *m, struct err *e)
 {
 	struct source_sections part;
+	struct sv header;
 
-	if (source_split(strbuf_sv(&k->buf), &part, e) != 0)
+	strbuf_reset(&k->scratch);
+	if (k->shared->w->layout->split(strbuf_sv(&k->buf), &k->scratch, &part, e) != 0)
 		return -1;
+	m->no_transaction = part.no_transaction;
 	/* Directives may stand above the marker, on it, or below: all are leading comment lines. */
-	if (take_up(k, m, sv_n(part.head.p, (size_t)(part.up.p + part.up.n - part.head.p)), part.up,
-		    e) != 0)
+	header = part.head.p != NULL
+			 ? sv_n(part.head.p, (size_t)(part.up.p + part.up.n - part.head.p))
+			 : part.up;
+	if (take_up(k, m, header, part.up, e) != 0)
 		return -1;
 	return part.has_down ? take_down(k, m, m->up_path, part.down, e) : 0;
 }
@@ -139,6 +144,32 @@ static void warn_empty(struct worker *k, size_t i, const struct source_pair *p, 
 	fault_add(k, i, false, p->up, &e);
 }
 
+/* What the layout refuses in a script. */
+static int checked(const struct worker *k, const struct source_pair *p, struct sv text,
+		   struct err *e)
+{
+	const struct source_layout *layout = k->shared->w->layout;
+
+	return layout->check != NULL && !p->verbatim ? layout->check(text, e) : 0;
+}
+
+/* A file of another tool's code: its digest and no more. */
+static void read_framework(struct worker *k, size_t i)
+{
+	struct source_walk *w = k->shared->w;
+	struct migration *m = &w->s->list[i];
+	struct err e;
+
+	if (m->checksum[0] != '\0')
+		return; /* the layout has read it */
+	if (source_read_text(w->dirfd, m->up_path + w->dir_len, m->up_path, &k->buf, &e) != 0) {
+		fault_add(k, i, true, m->up_path, &e);
+		return;
+	}
+	m->up_bytes = (int64_t)k->buf.len;
+	migration_checksum(k->digest, strbuf_sv(&k->buf), m->checksum);
+}
+
 static void read_pair(struct worker *k, size_t i)
 {
 	struct source_walk *w = k->shared->w;
@@ -146,13 +177,18 @@ static void read_pair(struct worker *k, size_t i)
 	struct migration *m = &w->s->list[i];
 	struct err e;
 
+	if (m->framework) {
+		read_framework(k, i);
+		return;
+	}
 	if (source_read_text(w->dirfd, p->up + w->dir_len, p->up, &k->buf, &e) != 0) {
 		fault_add(k, i, true, p->up, &e);
-	} else if (w->layout->one_file) {
+	} else if (w->layout->split != NULL) {
 		if (read_one_file(k, m, &e) != 0)
 			fault_add(k, i, true, p->up, &e);
 	} else {
-		if (take_up(k, m, strbuf_sv(&k->buf), strbuf_sv(&k->buf), &e) != 0)
+		if (checked(k, p, strbuf_sv(&k->buf), &e) != 0 ||
+		    take_up(k, m, strbuf_sv(&k->buf), strbuf_sv(&k->buf), &e) != 0)
 			fault_add(k, i, true, p->up, &e);
 		warn_empty(k, i, p, strbuf_sv(&k->buf));
 	}
@@ -161,7 +197,8 @@ static void read_pair(struct worker *k, size_t i)
 	if (source_read_text(w->dirfd, p->down + w->dir_len, p->down, &k->buf, &e) != 0) {
 		if (e.code != ERR_NOT_FOUND || !p->down_optional)
 			fault_add(k, i, true, p->down, &e);
-	} else if (take_down(k, m, p->down, strbuf_sv(&k->buf), &e) != 0) {
+	} else if (checked(k, p, strbuf_sv(&k->buf), &e) != 0 ||
+		   take_down(k, m, p->down, strbuf_sv(&k->buf), &e) != 0) {
 		fault_add(k, i, true, p->down, &e);
 	}
 }
@@ -225,6 +262,7 @@ int source_read_all(struct source_walk *w, struct cancel *c, struct err *e)
 		worker[k].digest = digest_new();
 		arena_init(&worker[k].arena);
 		strbuf_init(&worker[k].buf, SOURCE_FILE_MAX + 1);
+		strbuf_init(&worker[k].scratch, 2 * SOURCE_FILE_MAX);
 	}
 	/* Without a second thread the first one does all. */
 	while (started < n && pthread_create(&thread[started], NULL, work, &worker[started]) == 0)
@@ -237,6 +275,7 @@ int source_read_all(struct source_walk *w, struct cancel *c, struct err *e)
 		digest_free(worker[k].digest);
 		arena_clear(&worker[k].arena);
 		strbuf_clear(&worker[k].buf);
+		strbuf_clear(&worker[k].scratch);
 		mem_free(worker[k].fault);
 	}
 	if (cancel_fired(c))

@@ -14,6 +14,7 @@
 #include "core/release/control_socket.h"
 #include "core/release/env_open.h"
 #include "core/release/run_folder.h"
+#include "core/release/tool_lock.h"
 
 #define REPLY_MS 5000
 
@@ -203,7 +204,9 @@ int run_abort_dead(const struct context *ctx, const char *id, const char *who, c
 			run_state_name(r->state));
 		goto out;
 	}
-	if (dead_lock_clear(ctx, r, who, e) || dead_journal_end(r, who, reason, e))
+	/* A tool that outlived the runner is part of what is given up. */
+	if (tool_lock_end(dir, e) || dead_lock_clear(ctx, r, who, e) ||
+	    dead_journal_end(r, who, reason, e))
 		goto out;
 	ret = 0;
 out:

@@ -2,8 +2,8 @@
 /*
  * The runner's second thread: it beats the lock, listens on the run's socket, and watches for the
  * request to stop. It changes nothing itself: requests go into a box that the main thread empties
- * between steps; only an abort and the loss of the lock reach into a step, by firing the work's
- * cancel.
+ * between steps; an abort and the loss of the lock reach into a step, by firing the work's cancel, and a
+ * request to cancel its statement, which is passed on to the database from here.
  *
  * On the socket: one JSON object and a newline in, {"verb":"skip","who":"…","reason":"…"}; one back,
  * {"ok":true} or {"ok":false,"code":"gate","msg":"…","hint":"…"}. Only the run's own user (or root) is
@@ -26,7 +26,8 @@ enum control_verb {
 	CONTROL_STOP,
 	CONTROL_RETRY,
 	CONTROL_SKIP,
-	CONTROL_ROLL_BACK
+	CONTROL_ROLL_BACK,
+	CONTROL_CANCEL
 };
 const char *control_verb_name(enum control_verb v);
 enum control_verb control_verb_of(const char *name); /* CONTROL_NONE when unknown */
@@ -52,6 +53,13 @@ void control_stop(struct control *c);
 /* Main thread. From now on this lock is beaten every beat_ms; NULL: no more, and when this returns the
  * thread does not touch the old one. */
 void control_set_lock(struct control *c, struct lock *lock, int64_t beat_ms);
+/* Main thread. From now on a request to cancel interrupts what db executes; NULL: there is nothing to
+ * cancel, and when this returns the thread does not touch the old one. */
+void control_set_db(struct control *c, struct db *db);
+/* The last request to cancel that was passed on since this was called last; false: there was none. */
+bool control_take_cancel(struct control *c, struct control_request *out);
+/* Readable from a cancel on until it is taken: ends a wait between two tries of a statement. */
+int control_cancel_fd(const struct control *c);
 /* While waiting (for the lock) a stop ends the wait at once. */
 void control_set_waiting(struct control *c, bool waiting);
 /* While paused, retry, skip and roll-back are accepted. */

@@ -7,7 +7,8 @@
  *
  * Shared with the main thread, under lock: the box, the flags, the held lock. lock_beat is called
  * without it, since nobody shall wait for a server that is slow to answer; `beating` keeps the lock from
- * being given back meanwhile, so that control_set_lock(NULL) means what it says. Each beat touches the
+ * being given back meanwhile, so that control_set_lock(NULL) means what it says, and `interrupting` does
+ * the same for the connection whose statement is cancelled. Each beat touches the
  * socket as well: on this machine that tells a runner that is well from one that is stopped.
  *
  * The socket is bound and reached through /proc/self/fd/<folder>/, because the path of a run's folder
@@ -43,14 +44,18 @@ struct control {
 	pthread_t thread;
 	int dir_fd, listen_fd;
 	ino_t socket_ino;
-	int wake_fd; /* main thread to control thread: something changed */
-	int box_fd;  /* control thread to main thread: the box is full */
+	int wake_fd;   /* main thread to control thread: something changed */
+	int box_fd;    /* control thread to main thread: the box is full */
+	int cancel_fd; /* the same: a statement was cancelled */
 	struct cancel *work, *stop;
 	struct client client[CONTROL_CLIENTS_MAX];
 
 	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t quiet; /* beating ended */
+	pthread_cond_t quiet; /* beating or interrupting ended */
 	struct control_request box;
+	struct control_request cancelled; /* CONTROL_NONE: no statement was */
+	struct db *db;                    /* executes a step; NULL: none is */
+	bool interrupting;                /* the control thread is using db */
 	struct lock *held;
 	bool beating; /* the control thread is using held */
 	int64_t beat_ms, next_beat_ms;
@@ -58,8 +63,9 @@ struct control {
 };
 
 static const char *const verb_names[] = {
-	[CONTROL_NONE] = "",       [CONTROL_ABORT] = "abort", [CONTROL_STOP] = "stop",
-	[CONTROL_RETRY] = "retry", [CONTROL_SKIP] = "skip",   [CONTROL_ROLL_BACK] = "roll-back",
+	[CONTROL_NONE] = "",         [CONTROL_ABORT] = "abort", [CONTROL_STOP] = "stop",
+	[CONTROL_RETRY] = "retry",   [CONTROL_SKIP] = "skip",   [CONTROL_ROLL_BACK] = "roll-back",
+	[CONTROL_CANCEL] = "cancel",
 };
 
 const char *control_verb_name(enum control_verb v)
@@ -69,7 +75,7 @@ const char *control_verb_name(enum control_verb v)
 
 enum control_verb control_verb_of(const char *name)
 {
-	for (int i = CONTROL_ABORT; name && i <= CONTROL_ROLL_BACK; i++)
+	for (int i = CONTROL_ABORT; name && i <= CONTROL_CANCEL; i++)
 		if (!strcmp(name, verb_names[i]))
 			return (enum control_verb)i;
 	return CONTROL_NONE;
@@ -111,6 +117,37 @@ static int box_put(struct control *c, const struct control_request *req, struct 
 	if (fire)
 		cancel_fire(c->work);
 	return ret;
+}
+
+/* Passes a cancel on to the database, which may take as long as a connection does. What becomes of the
+ * statement is the main thread's to see. */
+static int cancel_statement(struct control *c, const struct control_request *req, struct err *e)
+{
+	pthread_mutex_lock(&c->lock);
+	if (!c->db) {
+		bool paused = c->paused;
+
+		pthread_mutex_unlock(&c->lock);
+		err_set(e, ERR_GATE, "no statement runs now: there is nothing to cancel");
+		return err_hint(e, paused ? "the run is paused: retry, skip, roll-back or abort"
+					  : "bascule runs shows at which step it is");
+	}
+	c->cancelled = *req;
+	c->interrupting = true;
+	pthread_mutex_unlock(&c->lock);
+	/* First, so that a wait between two tries ends even when nothing is interrupted. */
+	wake(c->cancel_fd);
+	db_interrupt(c->db);
+	pthread_mutex_lock(&c->lock);
+	c->interrupting = false;
+	pthread_cond_broadcast(&c->quiet);
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+static int request_take(struct control *c, const struct control_request *req, struct err *e)
+{
+	return req->verb == CONTROL_CANCEL ? cancel_statement(c, req, e) : box_put(c, req, e);
 }
 
 /* --- Clients -------------------------------------------------------------------------------- */
@@ -156,7 +193,7 @@ static void client_answer(struct control *c, struct client *cl, struct sv text)
 	struct strbuf out;
 	struct err e;
 	json_t *j = json_object();
-	bool ok = !control_parse(text, &req, &e) && !box_put(c, &req, &e);
+	bool ok = !control_parse(text, &req, &e) && !request_take(c, &req, &e);
 
 	strbuf_init(&out, CONTROL_MESSAGE_MAX);
 	json_put_bool(j, "ok", ok);
@@ -386,6 +423,8 @@ static void control_free(struct control *c)
 		close(c->wake_fd);
 	if (c->box_fd >= 0)
 		close(c->box_fd);
+	if (c->cancel_fd >= 0)
+		close(c->cancel_fd);
 	pthread_cond_destroy(&c->quiet);
 	pthread_mutex_destroy(&c->lock);
 	mem_free(c);
@@ -406,7 +445,8 @@ int control_start(const char *dir, struct cancel *work, struct cancel *stop, str
 	c->stop = stop;
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->box_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (c->wake_fd < 0 || c->box_fd < 0) {
+	c->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->wake_fd < 0 || c->box_fd < 0 || c->cancel_fd < 0) {
 		err_sys(e, errno, "cannot create an event descriptor");
 		goto fail;
 	}
@@ -446,6 +486,33 @@ void control_set_lock(struct control *c, struct lock *lock, int64_t beat_ms)
 	c->next_beat_ms = clock_mono_ms() + beat_ms;
 	pthread_mutex_unlock(&c->lock);
 	wake(c->wake_fd);
+}
+
+void control_set_db(struct control *c, struct db *db)
+{
+	pthread_mutex_lock(&c->lock);
+	while (c->interrupting)
+		pthread_cond_wait(&c->quiet, &c->lock);
+	c->db = db;
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool control_take_cancel(struct control *c, struct control_request *out)
+{
+	bool found;
+
+	pthread_mutex_lock(&c->lock);
+	*out = c->cancelled;
+	found = c->cancelled.verb != CONTROL_NONE;
+	c->cancelled.verb = CONTROL_NONE;
+	pthread_mutex_unlock(&c->lock);
+	drain(c->cancel_fd);
+	return found;
+}
+
+int control_cancel_fd(const struct control *c)
+{
+	return c->cancel_fd;
 }
 
 void control_set_waiting(struct control *c, bool waiting)

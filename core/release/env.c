@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/release/env.h"
 
+#include "core/db/db.h"
+
 #include <string.h>
 
 #include "core/base/secret.h"
@@ -68,6 +70,25 @@ void env_secrets_know(const struct env_secrets *s)
 static const char *name_at(const char *const *names, size_t n, int i)
 {
 	return i >= 0 && (size_t)i < n ? names[i] : "";
+}
+
+static unsigned caps_of(const struct env *env)
+{
+	const struct db_ops *driver = env->has_db ? db_driver(env->dsn.engine) : NULL;
+
+	return driver != NULL ? driver->caps : 0;
+}
+
+const char *env_runs_in(const struct env *env, bool no_transaction)
+{
+	return no_transaction || !(caps_of(env) & DB_TX_DDL)
+		       ? "no transaction: statement by statement"
+		       : "one transaction";
+}
+
+bool env_can_back_up(const struct env *env)
+{
+	return caps_of(env) & DB_ONLINE_COPY;
 }
 
 const char *env_confirm_name(enum env_confirm v)

@@ -102,6 +102,11 @@ const struct env *env_previous(const struct project *p, const struct env *env);
 void env_take_secrets(struct env *env, const struct env_secrets *s);
 /* Makes them known to secret_redact: passwords, and variables whose name says that they are secret. */
 void env_secrets_know(const struct env_secrets *s);
+/* What holds a migration together there: "one transaction", or "no transaction: statement by statement".
+ * no_transaction: the file says so itself. */
+const char *env_runs_in(const struct env *env, bool no_transaction);
+/* Whether this version can take copies of its database. */
+bool env_can_back_up(const struct env *env);
 const char *env_confirm_name(enum env_confirm v);
 const char *env_backup_name(enum env_backup v);
 const char *env_failure_name(enum env_failure v);

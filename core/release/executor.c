@@ -22,13 +22,25 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
-const struct step_ops *const step_ops_of[STEP_KINDS] = {
+static const struct step_ops *const ops_of[STEP_KINDS] = {
 	[STEP_LOCK] = &step_lock_ops,       [STEP_GATES] = &step_gates_ops,
 	[STEP_BACKUP] = &step_backup_ops,   [STEP_UP] = &step_up_ops,
 	[STEP_DOWN] = &step_down_ops,       [STEP_RECORD] = &step_record_ops,
 	[STEP_RESTORE] = &step_restore_ops, [STEP_STATE_FILE] = &step_state_file_ops,
 	[STEP_RELEASE] = &step_release_ops, [STEP_SEED] = &step_seed_ops,
 };
+
+/* The same kinds where the framework's own tool does them. */
+static const struct step_ops *const tool_ops_of[STEP_KINDS] = {
+	[STEP_UP] = &step_tool_up_ops,
+	[STEP_DOWN] = &step_tool_down_ops,
+	[STEP_RECORD] = &step_tool_record_ops,
+};
+
+const struct step_ops *step_ops_of(const struct step *s)
+{
+	return s->command && tool_ops_of[s->kind] ? tool_ops_of[s->kind] : ops_of[s->kind];
+}
 
 /* What became of one step. */
 enum verdict {
@@ -60,8 +72,16 @@ void executor_say_more(struct executor *x, const char *fmt, ...)
 
 int executor_history(struct executor *x, const struct history **out, struct err *e)
 {
-	if (!x->history && history_read_from(x->db, x->plan->env.history, false, &x->history, e))
-		return -1;
+	struct history *h = NULL;
+
+	if (!x->history) {
+		if (history_read_from(x->db, x->plan->env.history, false, &h, e) ||
+		    tool_join(x, &x->plan->env, h, e)) {
+			history_free(h);
+			return -1;
+		}
+		x->history = h;
+	}
 	*out = x->history;
 	return 0;
 }
@@ -110,6 +130,30 @@ static bool asked_to_end(struct executor *x)
 	return req.verb == CONTROL_STOP || req.verb == CONTROL_ABORT;
 }
 
+void executor_cancel_from(struct executor *x, const struct step *s)
+{
+	if (s->kind == STEP_UP || s->kind == STEP_DOWN)
+		control_set_db(x->control, x->db);
+}
+
+bool executor_cancelled(struct executor *x, const struct step *s, char who[EXECUTOR_WHO_SIZE])
+{
+	struct control_request req;
+	json_t *j;
+
+	control_set_db(x->control, NULL);
+	if (!control_take_cancel(x->control, &req))
+		return false;
+	j = json_object();
+	json_put_str(j, "verb", control_verb_name(req.verb));
+	json_put_str(j, "who", req.who);
+	if (req.reason[0])
+		json_put_str(j, "reason", req.reason);
+	record_note(x, "request", s->n, j);
+	str_copy(who, EXECUTOR_WHO_SIZE, req.who[0] ? req.who : "somebody");
+	return true;
+}
+
 static enum verdict verdict_of(struct executor *x, const struct err *e)
 {
 	/* A broken connection: what became of the step is known to the database alone. */
@@ -123,7 +167,7 @@ static enum verdict verdict_of(struct executor *x, const struct err *e)
 
 int executor_intend(struct executor *x, const struct step *s, const char *what, struct err *e)
 {
-	bool world = step_ops_of[s->kind]->flags & STEP_CHANGES_WORLD;
+	bool world = step_ops_of(s)->flags & STEP_CHANGES_WORLD;
 	json_t *j = json_object();
 	struct err copy;
 
@@ -157,49 +201,68 @@ static enum verdict step_over(struct executor *x, const struct step *s, enum ste
 static enum verdict step_broken(struct executor *x, const struct step *s, int64_t took_ms,
 				struct err *e)
 {
-	const struct err why = *e;
 	enum verdict verdict = verdict_of(x, e);
+	char who[EXECUTOR_WHO_SIZE], text[sizeof(x->text)];
+	struct err why;
 
 	executor_forget_history(x);
+	if (executor_cancelled(x, s, who) && verdict == VERDICT_FAILED) {
+		err_wrap(e, "the statement was cancelled by %s", who);
+		str_copy(text, sizeof(text), x->text);
+		executor_say(x, "cancelled by %s%s%s", who, text[0] ? "; " : "", text);
+	}
+	why = *e;
 	if (verdict == VERDICT_LOST)
 		return verdict;
 	if (verdict == VERDICT_FAILED)
 		return step_over(x, s, STEP_FAILED, took_ms, x->text[0] ? x->text : why.msg, &why,
 				 verdict, e);
 	(void)asked_to_end(x);
-	return step_over(x, s, STEP_FAILED, took_ms, "aborted; its transaction was rolled back",
-			 NULL, verdict, e);
+	return step_over(x, s, STEP_FAILED, took_ms,
+			 x->text[0] ? x->text : "aborted; its transaction was rolled back", NULL,
+			 verdict, e);
 }
 
 static enum verdict step_act(struct executor *x, const struct step *s, struct err *e)
 {
 	int64_t start = clock_mono_ms();
+	char who[EXECUTOR_WHO_SIZE];
 
 	if (executor_intend(x, s, "act", e))
 		return verdict_of(x, e);
 	x->run->step[s->n - 1].state = STEP_RUNNING;
+	x->run->step[s->n - 1].started_utc_ms = clock_utc_ms();
 	x->text[0] = '\0';
-	if (step_ops_of[s->kind]->act(x, s, e))
+	executor_cancel_from(x, s);
+	if (step_ops_of(s)->act(x, s, e))
 		return step_broken(x, s, clock_mono_ms() - start, e);
+	(void)executor_cancelled(x, s, who);
 	return step_over(x, s, STEP_DONE, clock_mono_ms() - start, x->text, NULL, VERDICT_DONE, e);
 }
 
 /* Steps from s on, as many as can be sent ahead; *s is moved to the last one that has its result. */
 static enum verdict steps_act(struct executor *x, const struct step **s, struct err *e)
 {
-	const struct step_ops *ops = step_ops_of[(*s)->kind];
+	const struct step_ops *ops = step_ops_of(*s);
 	size_t first = (size_t)((*s)->n - 1), next = first;
 	int64_t start = clock_mono_ms();
+	char who[EXECUTOR_WHO_SIZE];
 
 	if (ops->act_many == NULL || !(db_caps(x->db) & DB_PIPELINE))
 		return step_act(x, *s, e);
 	x->text[0] = '\0';
+	executor_cancel_from(x, *s);
 	if (ops->act_many(x, first, &next, e) == 0) {
+		(void)executor_cancelled(x, *s, who);
 		*s = &x->plan->step[next > first ? next - 1 : first];
 		return VERDICT_DONE;
 	}
-	if (next >= x->plan->n_step || (e->code == ERR_CANCELLED && next > first)) {
+	/* Stopped behind one that is done: there is no step to blame. */
+	if (next >= x->plan->n_step ||
+	    (e->code == ERR_CANCELLED && next > first && x->run->current <= (int)next)) {
+		(void)executor_cancelled(x, *s, who);
 		*s = &x->plan->step[next - 1];
+		(void)asked_to_end(x);
 		return verdict_of(x, e);
 	}
 	*s = &x->plan->step[next];
@@ -219,7 +282,7 @@ static enum verdict step_do(struct executor *x, const struct step **at, struct e
 	if (asked_to_end(x))
 		return cancel_fired(&x->work) ? VERDICT_ABORT : VERDICT_STOP;
 	executor_say(x, "already done");
-	probe = step_ops_of[s->kind]->probe(x, s, e);
+	probe = step_ops_of(s)->probe(x, s, e);
 	if (probe == PROBE_DONE)
 		return step_over(x, s, STEP_DONE, 0, x->text, NULL, VERDICT_DONE, e);
 	if (probe == PROBE_TODO)

@@ -46,6 +46,7 @@ struct executor {
 	struct db *db;
 	struct lock *lock;
 	struct history *history; /* read under the lock; NULL: to be read again */
+	struct source *source; /* in a plan with a tool: its files, as they are when it runs them */
 	struct copy_queue queue;
 	char text[200];               /* what the step did, for its result line */
 	struct control_request asked; /* abort or stop that ends the run */
@@ -101,6 +102,18 @@ int executor_result(struct executor *x, const struct step *s, enum step_state st
 		    int64_t took_ms, const char *text, const struct err *why,
 		    struct err *e) MUST_CHECK;
 
+#define EXECUTOR_WHO_SIZE sizeof(((struct control_request *)0)->who)
+/* From here on a request to cancel interrupts what the step executes … */
+void executor_cancel_from(struct executor *x, const struct step *s);
+/* … up to here. True when one came: it is in the journal, and who says whose. */
+bool executor_cancelled(struct executor *x, const struct step *s, char who[EXECUTOR_WHO_SIZE]);
+
+/* --- steps_framework.c --- */
+
+/* Joins a history of env with the files, where these are a tool's; nothing in other plans. */
+int tool_join(struct executor *x, const struct env *env, struct history *h,
+	      struct err *e) MUST_CHECK;
+
 /* --- steps_verify.c --- */
 
 /* What was not in force before a script ran that may leave more of it. */
@@ -130,6 +143,6 @@ void executor_summary(const struct executor *x, struct strbuf *out);
 
 extern const struct step_ops step_lock_ops, step_gates_ops, step_release_ops, step_backup_ops,
 	step_up_ops, step_down_ops, step_seed_ops, step_record_ops, step_restore_ops,
-	step_state_file_ops;
+	step_state_file_ops, step_tool_up_ops, step_tool_down_ops, step_tool_record_ops;
 
 #endif

@@ -25,14 +25,15 @@
 static int read_env(const struct env *env, const struct source *source, struct cancel *c,
 		    struct history **out, struct lock_holder *holder, struct err *e)
 {
+	const struct source *variant = source_for(source, env->dsn.engine);
 	struct history *h = NULL;
 	struct db *db = NULL;
 	int rc = -1;
 
 	if (env_open(env, DB_READ_ONLY, c, &db, e) < 0)
 		goto out;
-	if (history_read_from(db, env->history, false, &h, e) < 0 ||
-	    history_join(h, source, c, e) < 0)
+	if (history_read_from(db, framework_history(variant, env->history), false, &h, e) < 0 ||
+	    history_join(h, variant, c, e) < 0)
 		goto out;
 	if (holder && lock_read(&env->dsn, db, env->lock_stale_ms, holder, e) < 0)
 		goto out;
@@ -124,7 +125,6 @@ int plan_facts_read(const struct project *p, const struct context *ctx, const ch
 		return err_set(e, ERR_USAGE, "no environment %s", environment ? environment : "");
 	if (!target->has_db)
 		return err_set(e, ERR_USAGE, "%s has no database", target->name);
-	spec.engine = target->dsn.engine;
 	f.n_env = p->n_env;
 	f.history = mem_calloc(p->n_env, sizeof(struct history *));
 	f.history_err = mem_calloc(p->n_env, sizeof(*f.history_err));

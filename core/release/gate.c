@@ -41,6 +41,9 @@ static const struct gate_rule rules[] = {
 	{ GATE_FOREIGN, ON(OP_MIGRATE) | ON(OP_ROLLBACK) | ON(OP_ACCEPT), false, false,
 	  "the history of %s is bascule's own: another tool's is never written", gate_foreign_open,
 	  gate_foreign_satisfy },
+	{ GATE_COMMAND, ON(OP_MIGRATE) | ON(OP_ROLLBACK) | ON(OP_BASELINE), false, false,
+	  "the migrations of %s are run by their own tool", gate_command_open,
+	  gate_command_satisfy },
 	{ NULL, ON_FILES, true, false, NULL, gate_passed_open, gate_passed_satisfy },
 	{ GATE_CHANGED, ON(OP_MIGRATE), true, true, "what is applied in %s is what its file says",
 	  gate_changed_open, gate_changed_satisfy },
@@ -70,9 +73,10 @@ static const char *rule_text(struct plan *p, const struct gate_rule *r)
 
 	strbuf_init(&b, STRBUF_NO_LIMIT);
 	if (!r->name) {
-		strbuf_addf(&b, "%s takes only what %s has %s with the same checksum",
-			    p->environment, p->gate_env.name,
-			    p->op == OP_MIGRATE ? "run" : "in force");
+		strbuf_addf(&b, "%s takes only what %s has %s", p->environment, p->gate_env.name,
+			    p->tool               ? "applied"
+			    : p->op == OP_MIGRATE ? "run with the same checksum"
+						  : "in force with the same checksum");
 	} else {
 		struct sv rest = sv_of(r->rule), head = rest;
 
@@ -91,8 +95,11 @@ static bool rule_guards(const struct gate_rule *r, const struct measure *x)
 {
 	const struct plan *p = x->plan;
 
-	/* Most environments never had another tool: no line about it. */
-	if (r->open == gate_foreign_open && !x->target->tool)
+	/* Most environments never had another tool: no line about it. Where the files are the tool's, it
+	 * is the one that runs, and what stands before what is its own affair. */
+	if (r->open == gate_foreign_open && (p->tool || !x->target->tool))
+		return false;
+	if ((r->open == gate_command_open && !p->tool) || (r->open == gate_late_open && p->tool))
 		return false;
 	if (!(r->ops & ON(p->op)))
 		/* today's files take part in a rollback only with --down=file */
@@ -168,6 +175,26 @@ static void measure_all(const struct measure *x, struct gate *frozen, size_t n_f
 	}
 }
 
+/* Where the gate environment's engine has files of its own, what it must have run is that file. */
+static void set_gate_checksums(struct plan_make *m)
+{
+	const struct source *theirs;
+
+	if (!m->gate_env || !m->source->engine)
+		return;
+	theirs = source_for(m->facts->source, m->gate_env->dsn.engine);
+	for (size_t i = 0; theirs != m->source && i < m->plan->n_step; i++) {
+		struct step *s = &m->plan->step[i];
+		const struct migration *ours = s->id ? source_find(m->source, s->ns, s->id) : NULL;
+		const struct migration *file;
+
+		if (!ours || !s->checksum || strcmp(ours->checksum, s->checksum) != 0)
+			continue;
+		file = theirs ? source_find(theirs, s->ns, s->id) : NULL;
+		s->gate_checksum = arena_strdup(&m->plan->arena, file ? file->checksum : "");
+	}
+}
+
 void gates_build(struct plan_make *m)
 {
 	struct measure x = {
@@ -177,6 +204,7 @@ void gates_build(struct plan_make *m)
 		.make = m,
 	};
 
+	set_gate_checksums(m);
 	measure_all(&x, NULL, 0);
 }
 

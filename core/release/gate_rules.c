@@ -129,6 +129,9 @@ bool gate_passed(enum step_kind kind, enum event_kind event, const struct applie
 /* Has the target what this step does already? On resume the steps done before are not asked again. */
 static bool step_is_done(const struct step *s, const struct applied *a)
 {
+	/* Another tool's history knows no generations. */
+	if (s->command)
+		return (a && a->applied) == (s->kind != STEP_DOWN);
 	if (!a || a->generation != s->generation)
 		return false;
 	if (s->kind == STEP_DOWN)
@@ -139,8 +142,8 @@ static bool step_is_done(const struct step *s, const struct applied *a)
 static const struct applied *of_step(const struct history *h, const struct step *s)
 {
 	/* Another tool's rows are not what a step of ours did, and under the lock there are no files to
-	 * join them with. */
-	return h->tool ? NULL : history_find(h, s->ns, s->id);
+	 * join them with, unless it is the tool that does the step. */
+	return h->tool && !s->command ? NULL : history_find(h, s->ns, s->id);
 }
 
 /* The first step a gate finds something about: what the command is made for. */
@@ -190,12 +193,6 @@ bool gate_foreign_open(const struct measure *x, struct strbuf *out)
 {
 	const struct history *h = x->target;
 
-	/* Alembic and Django run themselves where the configuration names their command. */
-	if (x->plan->migrate_command && *x->plan->migrate_command && x->plan->op == OP_MIGRATE &&
-	    (strcmp(h->tool, "alembic") == 0 || strcmp(h->tool, "django") == 0)) {
-		strbuf_addf(out, "kept by %s, whose own command migrates", h->tool);
-		return true;
-	}
 	strbuf_addf(out, "kept by %s in %s", h->tool, h->table);
 	if (h->busy)
 		strbuf_addf(out, "; %s", h->busy);
@@ -223,6 +220,27 @@ void gate_foreign_satisfy(const struct measure *x, struct strbuf *out)
 	strbuf_addf(out, "bascule baseline %s --to ", x->make->env->name);
 	path_quote(out, id);
 	command_confirm(out, x->make->env);
+}
+
+bool gate_command_open(const struct measure *x, struct strbuf *out)
+{
+	const struct plan *p = x->plan;
+
+	if (p->migrate_command && *p->migrate_command) {
+		strbuf_addf(out, "%s", p->migrate_command);
+		return true;
+	}
+	strbuf_addf(out, "they are %s's, and no migrate_command says how it is started", p->tool);
+	return false;
+}
+
+/* The line that is missing, put where it belongs. */
+void gate_command_satisfy(const struct measure *x, struct strbuf *out)
+{
+	strbuf_addf(out, "sed -i '/^\\[project\\]/a migrate_command = %s' ",
+		    strcmp(x->plan->tool, "django") == 0 ? "python3 manage.py"
+							 : "python3 -m alembic");
+	path_quote(out, x->make ? x->make->project->config_path : "bascule.ini");
 }
 
 /* "118" of "118-9f3c2a": what people type. */
@@ -259,6 +277,15 @@ void gate_unfinished_satisfy(const struct measure *x, struct strbuf *out)
 
 /* --- requires ------------------------------------------------------------------------------------- */
 
+/* What a tool says that it has applied, by the id alone: which text ran it does not know. */
+static bool tool_passed(const struct applied *a, const char *name, struct strbuf *why)
+{
+	if (a && a->applied)
+		return true;
+	say(why, "not applied", name);
+	return false;
+}
+
 bool gate_passed_open(const struct measure *x, struct strbuf *out)
 {
 	const char *name = x->plan->gate_env.name;
@@ -286,8 +313,11 @@ bool gate_passed_open(const struct measure *x, struct strbuf *out)
 		strbuf_reset(&why);
 		if (step_is_done(s, of_step(x->target, s)) && s->event != EVENT_ACCEPTED) {
 			passed++;
-		} else if (gate_passed(s->kind, s->event, of_step(x->gate_env, s), s->checksum,
-				       name, &why)) {
+		} else if (s->command
+				   ? tool_passed(of_step(x->gate_env, s), name, &why)
+				   : gate_passed(s->kind, s->event, of_step(x->gate_env, s),
+						 s->gate_checksum ? s->gate_checksum : s->checksum,
+						 name, &why)) {
 			passed++;
 		} else {
 			find(&f, s->id, "%s", strbuf_str(&why));
@@ -296,6 +326,8 @@ bool gate_passed_open(const struct measure *x, struct strbuf *out)
 	strbuf_clear(&why);
 	if (nothing_found(&f))
 		strbuf_addf(out, "%zu of %zu passed in %s", passed, n, name);
+	if (x->plan->tool && n > 0)
+		strbuf_addf(out, " (%s keeps no checksum: the id is compared)", x->plan->tool);
 	return f.n == 0;
 }
 
@@ -325,7 +357,7 @@ static void look_at_files(const struct measure *x, bool missing, struct findings
 		const struct applied *a = &x->target->list[i];
 		const struct migration *m = source_find(src, a->ns, a->id);
 
-		if (!str_same(a->ns, src->ns) ||
+		if (!source_knows(src, a->ns) ||
 		    !(missing ? applied_missing(a, m) : applied_changed(a, m)))
 			continue;
 		if (f->n == 0 && first)
@@ -342,7 +374,10 @@ bool gate_changed_open(const struct measure *x, struct strbuf *out)
 
 	look_at_files(x, false, &f, NULL);
 	if (nothing_found(&f))
-		strbuf_addf(out, "%zu applied, each as its file is now", x->target->n_applied);
+		strbuf_addf(out,
+			    x->plan->tool ? "%zu applied; its tool keeps no checksums"
+					  : "%zu applied, each as its file is now",
+			    x->target->n_applied);
 	return f.n == 0;
 }
 
@@ -364,7 +399,7 @@ static void accept_first(const struct measure *x, bool missing, struct strbuf *o
 
 	strbuf_init(&unused, STRBUF_NO_LIMIT);
 	look_at_files(x, missing, &f, &first);
-	if (first.id)
+	if (first.id && !x->plan->tool)
 		remedy_accept(out, x->make, x->make->env, &first);
 	strbuf_clear(&unused);
 }
@@ -446,18 +481,26 @@ bool gate_late_open(const struct measure *x, struct strbuf *out)
 {
 	struct findings f = { .out = out };
 	const struct applied *newest = NULL;
+	const char *newest_key = "";
 
-	/* In sort-key order: from the end, the first that is in force and not this plan's own work. */
-	for (size_t i = x->target->n; i-- > 0 && !newest;) {
+	/* The last of the order that is in force and not this plan's own work. A repeatable ("~…") has
+	 * no place in it. */
+	for (size_t i = x->target->n; i-- > 0;) {
 		const struct applied *a = &x->target->list[i];
+		const char *key;
 
-		if (a->applied && !step_of(x->plan, a))
+		if (!a->applied || step_of(x->plan, a))
+			continue;
+		key = make_sort_key(x->make ? x->make->source : NULL, a);
+		if (key[0] != '~' && (!newest || strcmp(key, newest_key) > 0)) {
 			newest = a;
+			newest_key = key;
+		}
 	}
 	for (size_t i = 0; newest && i < x->plan->n_step; i++) {
 		const struct step *s = &x->plan->step[i];
 
-		if (s->kind == STEP_UP && strcmp(s->sort_key, newest->sort_key) < 0 &&
+		if (s->kind == STEP_UP && strcmp(s->sort_key, newest_key) < 0 &&
 		    !step_is_done(s, of_step(x->target, s)))
 			find(&f, s->id, "%s, which is later, is applied", newest->id);
 	}
@@ -530,7 +573,8 @@ static bool step_fits(const struct step *s, const struct applied *a)
 	int64_t generation = a ? a->generation : 0;
 	bool in_force = a && a->applied;
 
-	if (step_is_done(s, a))
+	/* Whether it is so already, or not yet: it is looked at again before the tool is started. */
+	if (s->command || step_is_done(s, a))
 		return true;
 	if (s->kind == STEP_SEED)
 		return true; /* it is no migration: its own probe looks */
@@ -545,13 +589,13 @@ static void count_others(const struct plan *p, const struct history *h, size_t *
 {
 	*n = 0;
 	*seq = 0;
-	for (size_t i = 0; !h->tool && i < h->n; i++) {
+	for (size_t i = 0; (!h->tool || p->tool) && i < h->n; i++) {
 		const struct applied *a = &h->list[i];
 
 		if (!a->applied || step_of(p, a))
 			continue;
 		++*n;
-		if (a->seq > *seq) {
+		if (!h->tool && a->seq > *seq) {
 			*seq = a->seq;
 			*newest = a;
 		}

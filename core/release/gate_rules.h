@@ -17,6 +17,7 @@ struct measure {
 bool gate_source_open(const struct measure *x, struct strbuf *out);
 bool gate_ledger_open(const struct measure *x, struct strbuf *out);
 bool gate_foreign_open(const struct measure *x, struct strbuf *out);
+bool gate_command_open(const struct measure *x, struct strbuf *out);
 bool gate_unfinished_open(const struct measure *x, struct strbuf *out);
 bool gate_passed_open(const struct measure *x, struct strbuf *out);
 bool gate_changed_open(const struct measure *x, struct strbuf *out);
@@ -29,6 +30,7 @@ bool gate_same_history_open(const struct measure *x, struct strbuf *out);
 /* Each appends a command that, run as printed, changes the refusal; nothing when there is none. */
 void gate_check_command(const struct measure *x, struct strbuf *out);
 void gate_foreign_satisfy(const struct measure *x, struct strbuf *out);
+void gate_command_satisfy(const struct measure *x, struct strbuf *out);
 void gate_unfinished_satisfy(const struct measure *x, struct strbuf *out);
 void gate_passed_satisfy(const struct measure *x, struct strbuf *out);
 void gate_changed_satisfy(const struct measure *x, struct strbuf *out);

@@ -93,6 +93,9 @@ static struct plan *plan_new(const struct plan_make *m)
 	p->source_dir = plan_str(p, project->migrations ? project->migrations : m->source->dir);
 	p->seeds_dir = plan_str(p, project->seeds);
 	p->migrate_command = plan_str(p, project->migrate_command);
+	p->tool = plan_str(p, framework_tool(m->source));
+	if (p->tool)
+		p->env.history = p->gate_env.history = p->tool;
 	p->state_files = project->state_files;
 	p->down_from_file = r->op == OP_ROLLBACK && r->down_from_file;
 	for (size_t i = 0; i < r->n_override; i++) {
@@ -210,7 +213,13 @@ static int begin(struct plan_make *m, struct err *e)
 		return err_hint(e, "add `database =` to its section of %s", p->config_path);
 	}
 	m->gate_env = env_find(p, m->env->requires);
-	m->source = m->facts->source;
+	m->source = source_for(m->facts->source, m->env->dsn.engine);
+	if (!m->source) {
+		err_set(e, ERR_NOT_FOUND, "no migrations for the engine of %s", m->env->name);
+		err_detail(e, "%s has folders for engines, and none for %s", p->migrations,
+			   m->env->dsn.engine);
+		return err_hint(e, "bascule new NAME makes the first one there");
+	}
 	m->history = make_history(m, m->env);
 	if (m->history)
 		return 0;

@@ -54,8 +54,11 @@ struct step {
 	/* STEP_UP, STEP_DOWN, STEP_RECORD */
 	const char *ns, *id, *title, *sort_key, *version;
 	const char *checksum, *down_checksum; /* of the texts that are stored with the event */
-	const char *file;                     /* file name, for errors */
-	int64_t generation;                   /* that this step writes */
+	/* What the gate environment must have run, where its engine has a file of its own: "" when it
+	 * has none; NULL: checksum. */
+	const char *gate_checksum;
+	const char *file;   /* file name, for errors */
+	int64_t generation; /* that this step writes */
 	bool no_transaction;
 	bool has_down; /* one that does something; else none is stored (an empty one undoes nothing) */
 	enum event_kind event; /* STEP_RECORD */
@@ -64,6 +67,9 @@ struct step {
 	 * STEP_DOWN of a partial one: the first statement that runs, of how many; 0: all. */
 	int64_t statement, statements;
 	bool statement_down, statement_done;
+	/* In a plan with a tool: what is run for it, and to take it back; words for words_split(). A step has
+	 * a command or scripts, never both. NULL: scripts. */
+	const char *command, *undo_command;
 	const char *backup; /* STEP_RESTORE: id; STEP_BACKUP: trigger */
 	/* STEP_SEED: the file; STEP_RESTORE: folder of the backup; STEP_STATE_FILE: the file */
 	const char *path;
@@ -112,6 +118,8 @@ struct plan {
 	const char *source_dir;
 	const char *seeds_dir;       /* NULL: frozen by a version that had none */
 	const char *migrate_command; /* of a framework; words, or NULL */
+	const char *
+		tool; /* "alembic", "django": it applies the migrations and keeps the history; NULL: we do */
 	bool state_files;
 	bool down_from_file; /* --down=file */
 	const char *command; /* the command line that makes this plan, for people */
@@ -130,6 +138,7 @@ struct plan_facts {
 	struct err *history_err;  /* per environment: why it is NULL */
 	size_t n_env;
 	struct lock_holder *holder; /* of the target; NULL unknown; owned */
+	struct git_state *git;      /* of the source's folder; NULL: not asked; owned */
 	/* of the target: id of a run that is interrupted or paused; owned */
 	const char *unfinished_run;
 	const char *unfinished_state;

@@ -96,6 +96,7 @@ static const struct field plan_fields[] = {
 	{ "source_dir", F_TEXT, AT(plan, source_dir) },
 	{ "seeds_dir", F_TEXT_NEW, AT(plan, seeds_dir) },
 	{ "migrate_command", F_TEXT_NEW, AT(plan, migrate_command) },
+	{ "tool", F_TEXT_NEW, AT(plan, tool) },
 	{ "state_files", F_BOOL, AT(plan, state_files) },
 	{ "down_from_file", F_BOOL, AT(plan, down_from_file) },
 	{ "command", F_TEXT, AT(plan, command) },
@@ -118,12 +119,15 @@ static const struct field step_fields[] = {
 	{ "version", F_TEXT_OR_NULL, AT(step, version) },
 	{ "checksum", F_TEXT_OR_NULL, AT(step, checksum) },
 	{ "down_checksum", F_TEXT_OR_NULL, AT(step, down_checksum) },
+	{ "gate_checksum", F_TEXT_NEW, AT(step, gate_checksum) },
 	{ "file", F_TEXT_OR_NULL, AT(step, file) },
 	{ "generation", F_INT64, AT(step, generation) },
 	{ "no_transaction", F_BOOL, AT(step, no_transaction) },
 	{ "has_down", F_BOOL, AT(step, has_down) },
 	{ "event", WORD(step, event, event_word) },
 	{ "reason", F_TEXT_OR_NULL, AT(step, reason) },
+	{ "run", F_TEXT_NEW, AT(step, command) },
+	{ "run_undo", F_TEXT_NEW, AT(step, undo_command) },
 	{ "backup", F_TEXT_OR_NULL, AT(step, backup) },
 	{ "path", F_TEXT_OR_NULL, AT(step, path) },
 	{ "statement", F_INT64_NEW, AT(step, statement) },
@@ -370,13 +374,12 @@ static int take_fields(struct arena *a, const json_t *j, const struct field *f, 
 		case F_TEXT_NEW:
 			rc = take_text(a, j, f, at, e);
 			break;
-		case F_BOOL_NEW:
-			flag = json_bool_opt(j, f->key, false);
-			memcpy(at, &flag, sizeof(flag));
-			rc = 0;
-			break;
 		case F_BOOL:
-			rc = json_bool(j, f->key, &flag, e);
+		case F_BOOL_NEW:
+			flag = false;
+			rc = f->type == F_BOOL_NEW && !json_object_get(j, f->key)
+				     ? 0
+				     : json_bool(j, f->key, &flag, e);
 			if (rc == 0)
 				memcpy(at, &flag, sizeof(flag));
 			break;
@@ -446,6 +449,10 @@ static int check_steps(const struct plan *p, struct err *e)
 		if (migration != (s->id != NULL) || (s->id && (!s->ns || !s->sort_key)))
 			return err_set(e, ERR_INPUT,
 				       "cannot read a plan: step %d names no migration", s->n);
+		if (s->command && (!p->tool || !migration))
+			return err_set(e, ERR_INPUT,
+				       "cannot read a plan: step %d has a command, and no tool",
+				       s->n);
 		if ((s->kind == STEP_UP || s->kind == STEP_SEED) && !s->checksum)
 			return err_set(e, ERR_INPUT, "cannot read a plan: step %d has no checksum",
 				       s->n);
@@ -532,10 +539,10 @@ static json_t *gate_document(const struct plan *p, const struct gate *g)
 	return j;
 }
 
-/* Migration steps run the script in `file`; nothing else runs a command of the operator's. */
+/* Migration steps run the script in `file`, or the operator's command of a framework. */
 static json_t *step_document(const struct step *s)
 {
-	json_t *j = json_object();
+	json_t *j = json_object(), *commands = json_array();
 
 	json_put_int(j, "n", s->n);
 	json_put_str(j, "name", step_kind_name(s->kind));
@@ -551,7 +558,9 @@ static json_t *step_document(const struct step *s)
 	json_put_str(j, "version", s->version);
 	json_put_str(j, "file", s->file);
 	json_put_str(j, "checksum", s->kind == STEP_DOWN ? s->down_checksum : s->checksum);
-	json_object_set_new(j, "commands", json_array());
+	if (s->command && s->command[0])
+		json_array_append_new(commands, json_string(s->command));
+	json_object_set_new(j, "commands", commands);
 	return j;
 }
 

@@ -10,6 +10,8 @@
  */
 #include "core/release/plan_make.h"
 
+#include "core/db/db.h"
+
 #include "core/base/fs.h"
 
 #include <stdint.h>
@@ -103,6 +105,7 @@ void plan_add_opening(struct plan_make *m, const char *trigger)
 {
 	struct plan *p = m->plan;
 	bool record = p->op == OP_BASELINE || p->op == OP_ACCEPT || p->op == OP_MARK;
+	const struct db_ops *driver;
 	struct step *s;
 
 	plan_add_step(m, STEP_LOCK, arena_printf(&p->arena, "take the lock of %s", p->environment),
@@ -111,6 +114,11 @@ void plan_add_opening(struct plan_make *m, const char *trigger)
 	/* A record changes what the ledger says, not the data: only `always` wants a copy. */
 	if (record && m->env->backup != BACKUP_ALWAYS)
 		return;
+	driver = db_driver(m->env->dsn.engine);
+	if (driver != NULL && !(driver->caps & DB_ONLINE_COPY)) {
+		plan_note(p, "no backup is taken: bascule does not back up %s yet", driver->scheme);
+		return;
+	}
 	if (m->env->backup == BACKUP_NEVER) {
 		plan_note(p, "no backup will be taken: backup = never");
 		return;
@@ -175,13 +183,21 @@ struct pick *make_pending(const struct plan_make *m, const char *to, size_t *n)
 		if (to && strcmp(f->sort_key, to) > 0)
 			break;
 		/* Baseline adopts what another tool has applied, and only that. */
-		if (m->plan->op == OP_BASELINE && m->history->tool ? !a || !a->applied
-								   : a && a->applied)
+		if (m->plan->op == OP_BASELINE && m->history->tool && !m->plan->tool
+			    ? !a || !a->applied
+			    : a && a->applied)
 			continue;
 		k = arena_push(&m->plan->arena, &list, n, sizeof(*k));
 		*k = (struct pick){ f, a, f->ns, f->id, f->title, f->sort_key };
 	}
 	return list;
+}
+
+const char *make_sort_key(const struct source *source, const struct applied *a)
+{
+	const struct migration *f = source ? source_find(source, a->ns, a->id) : NULL;
+
+	return f ? f->sort_key : a->sort_key;
 }
 
 void picks_text(struct strbuf *out, const struct pick *list, size_t n, size_t limit)

@@ -62,6 +62,8 @@ int make_resolve(const struct plan_make *m, const char *typed, struct pick *out,
 /* The files that are not in force in the target, in numeric order, up to and with the sort key to
  * (NULL: all). Array in the plan's arena. */
 struct pick *make_pending(const struct plan_make *m, const char *to, size_t *n);
+/* Where a migration of the history stands in the order: its file's key, else the one of its id. */
+const char *make_sort_key(const struct source *source, const struct applied *a);
 /* "0010, 0011, 0012 and 4 more": up to limit ids. */
 void picks_text(struct strbuf *out, const struct pick *list, size_t n, size_t limit);
 
@@ -74,6 +76,21 @@ int plan_make_accept(struct plan_make *m, struct err *e) MUST_CHECK;
 int plan_make_mark(struct plan_make *m, struct err *e) MUST_CHECK;
 int plan_make_restore(struct plan_make *m, struct err *e) MUST_CHECK;
 int plan_make_seed(struct plan_make *m, struct err *e) MUST_CHECK;
+
+/* --- plan_framework.c: migrations that their framework's own tool applies -------------------------- */
+
+/* "alembic" or "django" when that tool applies the source's files; NULL: we do, or nobody can. */
+const char *framework_tool(const struct source *s);
+/* What history_read_from() is to look for: the tool's table where the files are the tool's. */
+const char *framework_history(const struct source *s, const char *want);
+/* Gives the step of a plan with a tool its commands, and says what its undo does. */
+int framework_step(struct plan_make *m, struct step *s, const struct pick *k,
+		   struct err *e) MUST_CHECK;
+/* What the operator should know of a plan with a tool. */
+void framework_notes(struct plan_make *m);
+/* What is applied, the last of the source's order first: as history_newest_first(), whose order a tool
+ * does not keep. */
+const struct applied **framework_newest_first(const struct plan_make *m, size_t *n);
 
 /* --- gate.c -------------------------------------------------------------------------------------- */
 
@@ -89,6 +106,8 @@ bool gate_passed(enum step_kind kind, enum event_kind event, const struct applie
 #define GATE_SOURCE "source"
 #define GATE_LEDGER "ledger"
 #define GATE_FOREIGN "foreign-history"
+#define GATE_COMMAND "migrate-command"
+#define GATE_GIT "git"
 #define GATE_CHANGED "changed"
 #define GATE_MISSING "missing"
 #define GATE_FAILED "failed"

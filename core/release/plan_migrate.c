@@ -27,6 +27,14 @@ static const char *undo_of_up(const struct plan_make *m, const struct migration 
 	return "roll back with its down script";
 }
 
+static int add_tool_up(struct plan_make *m, const struct pick *k, struct err *e)
+{
+	struct step *s = plan_add_step(m, STEP_UP, plan_what(m->plan, "apply", k), "");
+
+	s->expect_ms = make_expect_ms(m, k->file);
+	return framework_step(m, s, k, e);
+}
+
 static void add_up(struct plan_make *m, const struct pick *k)
 {
 	struct plan *p = m->plan;
@@ -197,19 +205,46 @@ static int choose(struct plan_make *m, struct pick **list, size_t *n, struct err
 	return 0;
 }
 
+/* One that stopped inside its down is in force no more than it is gone: nothing goes on top of it. */
+static int refuse_half_down(const struct plan_make *m, struct err *e)
+{
+	for (size_t i = 0; i < m->history->n; i++) {
+		const struct applied *a = &m->history->list[i];
+
+		if (!a->applied || !a->partial || !a->partial_down)
+			continue;
+		err_set(e, ERR_GATE, "cannot migrate %s: %s stopped inside its rollback",
+			m->env->name, a->id);
+		err_detail(e, "%lld of %lld statements of its down have run",
+			   (long long)a->statements_done, (long long)a->statements_total);
+		return err_hint(e, "bascule rollback %s last 1", m->env->name);
+	}
+	return 0;
+}
+
 int plan_make_migrate(struct plan_make *m, struct err *e)
 {
 	struct pick *list;
 	size_t n;
 
+	if (refuse_half_down(m, e) < 0)
+		return -1;
 	if (choose(m, &list, &n, e) < 0)
 		return -1;
 	if (n == 0)
 		return 0;
 	plan_add_opening(m, "before-migrate");
-	for (size_t i = 0; i < n; i++)
-		add_up(m, &list[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (!m->plan->tool)
+			add_up(m, &list[i]);
+		else if (add_tool_up(m, &list[i], e) < 0)
+			return -1;
+	}
 	plan_add_closing(m);
+	if (m->plan->tool) {
+		framework_notes(m);
+		return 0;
+	}
 	note_no_return(m);
 	note_failure(m);
 	return 0;
@@ -231,11 +266,18 @@ int plan_make_baseline(struct plan_make *m, struct err *e)
 		struct step *s = plan_add_step(m, STEP_RECORD, plan_what(p, "record as applied", k),
 					       "");
 
-		step_set_migration(p, s, k);
 		s->event = EVENT_BASELINED;
+		if (p->tool) {
+			if (framework_step(m, s, k, e) < 0)
+				return -1;
+			continue;
+		}
+		step_set_migration(p, s, k);
 		s->generation = (k->applied ? k->applied->generation : 0) + 1;
 	}
 	plan_add_closing(m);
+	if (p->tool)
+		framework_notes(m);
 	plan_note(p, "no migration is run: the schema must have these changes already");
 	return 0;
 }

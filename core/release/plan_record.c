@@ -44,6 +44,11 @@ int plan_make_accept(struct plan_make *m, struct err *e)
 
 	if (!m->request->only)
 		return err_set(e, ERR_USAGE, "accept wants the id of a migration");
+	if (p->tool) {
+		err_set(e, ERR_USAGE, "cannot accept %s in %s", m->request->only, m->env->name);
+		err_detail(e, "its history is kept by %s, which keeps no checksums", p->tool);
+		return err_hint(e, "bascule matrix");
+	}
 	if (make_resolve(m, m->request->only, &k, e) < 0 || want_reason(m, k.id, e) < 0)
 		return -1;
 	p->target = plan_str(p, k.id);

@@ -50,6 +50,15 @@ static void add_down(struct plan_make *m, const struct pick *k)
 		s->file = arena_printf(&p->arena, "stored down of %s", k->id);
 }
 
+static int add_tool_down(struct plan_make *m, const struct pick *k, struct err *e)
+{
+	struct step *s = plan_add_step(m, STEP_DOWN, plan_what(m->plan, "roll back", k), "");
+
+	if (!k->file)
+		plan_note(m->plan, "%s has no file any more", k->id);
+	return framework_step(m, s, k, e);
+}
+
 static void note_down(struct plan_make *m, const struct pick *k)
 {
 	struct plan *p = m->plan;
@@ -109,7 +118,7 @@ static int choose_version(struct plan_make *m, const struct applied **list, size
 	m->plan->target = arena_printf(&m->plan->arena, "to-version %s", m->request->to_version);
 	*take = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(list[i]->sort_key, to.sort_key) > 0)
+		if (strcmp(make_sort_key(m->source, list[i]), to.sort_key) > 0)
 			list[(*take)++] = list[i];
 	}
 	if (*take == 0)
@@ -121,7 +130,8 @@ static int choose_version(struct plan_make *m, const struct applied **list, size
 int plan_make_rollback(struct plan_make *m, struct err *e)
 {
 	size_t n = 0, take = 0;
-	const struct applied **list = history_newest_first(m->history, &n);
+	const struct applied **list = m->plan->tool ? framework_newest_first(m, &n)
+						    : history_newest_first(m->history, &n);
 	int rc = -1;
 
 	if (m->request->to_version) {
@@ -130,20 +140,27 @@ int plan_make_rollback(struct plan_make *m, struct err *e)
 	} else if (choose_last(m, n, &take, e) < 0) {
 		goto out;
 	}
-	rc = 0;
-	if (take == 0)
+	if (take == 0) {
+		rc = 0;
 		goto out;
+	}
 	plan_add_opening(m, "before-rollback");
 	for (size_t i = 0; i < take; i++) {
 		const struct applied *a = list[i];
-		struct pick k = {
-			source_find(m->source, a->ns, a->id), a, a->ns, a->id, a->title, a->sort_key
-		};
+		struct pick k = { source_find(m->source, a->ns, a->id), a, a->ns, a->id, a->title,
+				  make_sort_key(m->source, a) };
 
-		add_down(m, &k);
-		note_down(m, &k);
+		if (!m->plan->tool) {
+			add_down(m, &k);
+			note_down(m, &k);
+		} else if (add_tool_down(m, &k, e) < 0) {
+			goto out;
+		}
 	}
 	plan_add_closing(m);
+	rc = 0;
+	if (m->plan->tool)
+		framework_notes(m);
 	plan_note(m->plan, "a down script may remove data; only a backup brings that back");
 out:
 	mem_free(list);

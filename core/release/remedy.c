@@ -221,8 +221,8 @@ static void find_obstacles(const struct plan_make *m, const struct history *h,
 		const struct applied *a = newest[i];
 		const struct migration *f = source_find(m->source, a->ns, a->id);
 
-		if (strcmp(a->sort_key, head) > 0)
-			head = a->sort_key;
+		if (strcmp(make_sort_key(m->source, a), head) > 0)
+			head = make_sort_key(m->source, a);
 		if (applied_changed(a, f) || applied_missing(a, f))
 			add_obstacle(o, f, a);
 	}
@@ -273,14 +273,17 @@ static bool is_among(const struct applied **newest, size_t gone, const struct ap
 	return false;
 }
 
-static bool has_run(const struct migration *f, const struct applied *a)
+/* A tool of its own keeps no checksum: what it says is applied has run. */
+static bool has_run(const struct plan_make *m, const struct migration *f, const struct applied *a)
 {
+	if (m->plan->tool)
+		return a && a->applied;
 	return gate_passed(STEP_UP, EVENT_APPLIED, a, f->checksum, "", NULL);
 }
 
 /* How many of the newest must go so that nothing of set is in force with another text. False when
  * one of them has no down. */
-static bool find_gone(const struct history *h, const struct wanted *set,
+static bool find_gone(const struct plan_make *m, const struct history *h, const struct wanted *set,
 		      const struct applied **newest, size_t n_newest, size_t *gone)
 {
 	*gone = 0;
@@ -289,7 +292,7 @@ static bool find_gone(const struct history *h, const struct wanted *set,
 		const struct applied *a = history_find(h, f->ns, f->id);
 		size_t n;
 
-		if (!a || !a->applied || has_run(f, a))
+		if (!a || !a->applied || has_run(m, f, a))
 			continue;
 		n = rollback_count(newest, n_newest, a);
 		if (n == 0)
@@ -300,8 +303,9 @@ static bool find_gone(const struct history *h, const struct wanted *set,
 }
 
 /* The last of set that has to run, counting those that go for the sake of others; NULL: none. */
-static const struct migration *find_last(const struct history *h, const struct wanted *set,
-					 const struct applied **newest, size_t gone)
+static const struct migration *find_last(const struct plan_make *m, const struct history *h,
+					 const struct wanted *set, const struct applied **newest,
+					 size_t gone)
 {
 	const struct migration *last = NULL;
 
@@ -309,7 +313,7 @@ static const struct migration *find_last(const struct history *h, const struct w
 		const struct migration *f = set->file[i];
 		const struct applied *a = history_find(h, f->ns, f->id);
 
-		if (has_run(f, a) && !is_among(newest, gone, a))
+		if (has_run(m, f, a) && !is_among(newest, gone, a))
 			continue;
 		if (!last || strcmp(f->sort_key, last->sort_key) > 0)
 			last = f;
@@ -360,14 +364,15 @@ static bool reach(struct strbuf *out, const struct plan_make *m, const struct en
 	if (!h || depth == 0)
 		return false;
 	newest = history_newest_first(h, &n);
-	if (!find_gone(h, set, newest, n, &gone))
+	if (!find_gone(m, h, set, newest, n, &gone))
 		goto out;
-	to = find_last(h, set, newest, gone);
+	to = find_last(m, h, set, newest, gone);
 	ok = true;
 	if (!to)
 		goto out;
 	find_run(m, h, to, newest, gone, &run);
-	find_obstacles(m, h, &run, newest, n, gone, &o);
+	if (!m->plan->tool)
+		find_obstacles(m, h, &run, newest, n, gone, &o);
 	ok = !o.many && (!gate || reach(out, m, gate, &run, depth - 1));
 	if (!ok)
 		goto out;
@@ -437,7 +442,7 @@ void remedy_passed(struct strbuf *out, const struct plan_make *m)
 	}
 	strbuf_init(&chain, REMEDY_MAX);
 	set.file = mem_calloc(m->plan->n_step + 1, sizeof(*set.file));
-	if (m->plan->op == OP_MIGRATE)
+	if (m->plan->op == OP_MIGRATE || m->plan->tool)
 		ok = pass_migrations(&chain, m, &set);
 	else
 		ok = pass_records(&chain, m, h, &set);

@@ -213,7 +213,7 @@ static int freezer_step(struct freezer *f, const struct step *s, struct err *e)
 {
 	const char *sum[2];
 
-	step_scripts(s, sum);
+	step_scripts(s, sum); /* none where a tool runs its own files */
 	for (int down = 0; down < 2; down++) {
 		bool stored = s->kind == STEP_DOWN && !(down && f->plan->down_from_file);
 
@@ -307,7 +307,10 @@ static int freezer_fill(struct freezer *f, struct err *e)
 int run_create(const struct context *ctx, const struct plan *plan, const struct source *source,
 	       struct db *db, char id[RUN_ID_SIZE], struct err *e)
 {
-	struct freezer f = { .ctx = ctx, .plan = plan, .source = source, .db = db };
+	struct freezer f = { .ctx = ctx,
+			     .plan = plan,
+			     .source = source_for(source, plan->env.dsn.engine),
+			     .db = db };
 	char name[32] = ".new-";
 	int ret = -1;
 

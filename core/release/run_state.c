@@ -100,12 +100,22 @@ static void on_result(struct run *r, const struct journal_line *l)
 		clear_error(r);
 }
 
+/* What a step that is at work says of itself. */
+static void take_progress(struct run_step *s, const json_t *j)
+{
+	const char *text = json_str_opt(j, "text", "");
+
+	if (s && s->state == STEP_RUNNING && text[0])
+		str_copy(s->text, sizeof(s->text), text);
+}
+
 static void on_progress(struct run *r, const struct journal_line *l)
 {
 	if (json_bool_opt(l->json, "waiting", false) || json_bool_opt(l->json, "opening", false))
 		take_runner(r, l->json);
 	if (json_bool_opt(l->json, "undoing", false))
 		r->undoing = true;
+	take_progress(line_step(r, l), l->json);
 	take_error(r, json_object_get(l->json, "error"));
 	r->exit_code = (int)json_int_opt(l->json, "exit", r->exit_code);
 }

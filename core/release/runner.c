@@ -23,6 +23,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/ledger/ledger.h"
+#include "core/migrate/source.h"
 #include "core/release/env_open.h"
 #include "core/release/executor.h"
 #include "core/release/run_folder.h"
@@ -298,7 +299,7 @@ static void settle_state_file(struct executor *x)
 		if (s->kind != STEP_STATE_FILE || x->run->step[i].state != STEP_WAITING ||
 		    !something_stays(x) || lock_lease(x->lock, &e))
 			continue;
-		ok = !step_ops_of[s->kind]->act(x, s, &e);
+		ok = !step_ops_of(s)->act(x, s, &e);
 		if (executor_result(x, s, ok ? STEP_DONE : STEP_FAILED, 0, ok ? x->text : e.msg,
 				    ok ? NULL : &e, &lost))
 			log_err(&lost);
@@ -383,6 +384,7 @@ static void executor_close(struct executor *x)
 {
 	control_stop(x->control);
 	executor_forget_history(x);
+	source_free(x->source);
 	db_close(x->db);
 	journal_close(x->journal);
 	strbuf_clear(&x->queue.text);

@@ -34,7 +34,7 @@ struct step_ops {
 	int (*undo)(struct executor *x, const struct step *s, struct err *e);
 };
 
-/* By enum step_kind. */
-extern const struct step_ops *const step_ops_of[STEP_KINDS];
+/* By its kind, and by who does it. */
+const struct step_ops *step_ops_of(const struct step *s);
 
 #endif

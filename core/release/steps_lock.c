@@ -60,8 +60,13 @@ static void read_gate_env(struct executor *x, struct history **out)
 	if (!env->name || !env->has_db)
 		return;
 	if (env_open(env, DB_READ_ONLY, &x->work, &db, &e) ||
-	    history_read_from(db, env->history, false, out, &e))
+	    history_read_from(db, env->history, false, out, &e)) {
 		log_err(&e);
+	} else if (tool_join(x, env, *out, &e)) {
+		log_err(&e);
+		history_free(*out);
+		*out = NULL;
+	}
 	db_close(db);
 }
 

@@ -65,15 +65,17 @@ static void event_of_step(struct executor *x, const struct step *s, enum event_k
 	};
 }
 
-static void say_failure(struct executor *x, const struct step *s, const struct apply_result *r)
+static void say_failure(struct executor *x, const struct step *s, const struct apply_result *r,
+			const struct err *why)
 {
 	const char *file = s->file ? s->file : s->id;
+	const char *word = why->code == ERR_CANCELLED ? "aborted" : "failed";
 
 	if (r->failed_line > 0 && r->statement_by_statement)
-		executor_say(x, "failed at statement %zu of %zu, line %d of %s: %s",
+		executor_say(x, "%s at statement %zu of %zu, line %d of %s: %s", word,
 			     r->failed_statement, r->n_script, r->failed_line, file, r->failed_sql);
 	else if (r->failed_line > 0)
-		executor_say(x, "failed at line %d of %s, its transaction was rolled back",
+		executor_say(x, "%s at line %d of %s, its transaction was rolled back", word,
 			     r->failed_line, file);
 }
 
@@ -122,7 +124,9 @@ static void say_success(struct executor *x, const struct apply_result *r)
 
 	if (r->attempts > 1)
 		snprintf(tries, sizeof(tries), ", at try %d", r->attempts);
-	if (r->n_statement < r->n_script)
+	if (r->n_statement == 0 && r->n_script > 0)
+		executor_say(x, "all of its statements had run%s", tries);
+	else if (r->n_statement < r->n_script)
 		executor_say(x, "statements %zu to %zu of %zu%s", r->n_script - r->n_statement + 1,
 			     r->n_script, r->n_script, tries);
 	else
@@ -146,7 +150,7 @@ static int run_script_of(struct executor *x, const struct step *s, enum event_ki
 	x->queue.offered = false;
 	ret = apply_run(&m.job, &result, e);
 	if (ret) {
-		say_failure(x, s, &result);
+		say_failure(x, s, &result, e);
 	} else {
 		record_copied(x);
 		say_success(x, &result);
@@ -216,7 +220,7 @@ static int ahead_next(void *arg, struct apply_job **job, struct err *e)
 		if (record_copy_due(x) || is_asked(x) || control_fenced(x->control))
 			return 0;
 		/* The loop tells what is done already, and what cannot be told. */
-		if (step_ops_of[s->kind]->probe(x, s, e) != PROBE_TODO)
+		if (step_ops_of(s)->probe(x, s, e) != PROBE_TODO)
 			return 0;
 	}
 	m = &a->job[a->given % AHEAD_MAX];
@@ -259,7 +263,7 @@ static int ahead_done(void *arg, struct apply_job *job, const struct apply_resul
 	(void)job;
 	x->text[0] = '\0';
 	if (why) {
-		say_failure(x, s, r);
+		say_failure(x, s, r, why);
 		return 0;
 	}
 	say_success(x, r);
@@ -307,6 +311,7 @@ static int migrate_many(struct executor *x, size_t first, size_t *next, struct e
 		.db = x->db,
 		.lock = x->lock,
 		.cancel = &x->work,
+		.give_up_fd = control_cancel_fd(x->control),
 		.next = ahead_next,
 		.done = ahead_done,
 		.again = ahead_again,

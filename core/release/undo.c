@@ -74,7 +74,8 @@ void executor_summary(const struct executor *x, struct strbuf *out)
 				    s->backup);
 		else if (step_is_change(s) && x->run->step[i].state == STEP_FAILED)
 			strbuf_addf(out, "%s%s failed%s", out->len > 0 ? "; " : "", s->id,
-				    (db_caps(x->db) & DB_TX_DDL) && !s->no_transaction
+				    (db_caps(x->db) & DB_TX_DDL) && !s->no_transaction &&
+						    !s->command
 					    ? ", its transaction was rolled back"
 					    : "");
 	}
@@ -108,8 +109,10 @@ int executor_intend_undo(struct executor *x, const struct step *s, struct err *e
 /* 1: taken back; 0: there was nothing to take back; -1. */
 static int undo_step(struct executor *x, const struct step *s, struct err *e)
 {
-	const struct step_ops *ops = step_ops_of[s->kind];
+	const struct step_ops *ops = step_ops_of(s);
 	int64_t start = clock_mono_ms();
+	char who[EXECUTOR_WHO_SIZE];
+	bool cancelled;
 	int ret;
 
 	if (!ops->undo || !(ops->flags & STEP_UNDOABLE))
@@ -117,7 +120,11 @@ static int undo_step(struct executor *x, const struct step *s, struct err *e)
 	if (lock_lease(x->lock, e))
 		return -1;
 	x->text[0] = '\0';
+	executor_cancel_from(x, s);
 	ret = ops->undo(x, s, e);
+	cancelled = executor_cancelled(x, s, who);
+	if (cancelled && ret == -1)
+		err_wrap(e, "the statement was cancelled by %s", who);
 	if (ret == STEP_NOTHING_TO_UNDO)
 		return 0;
 	if (ret)

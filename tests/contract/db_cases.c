@@ -94,16 +94,20 @@ static void close__rolls_back__an_open_transaction(void **state)
 static void info__says__what_durability_depends_on(void **state)
 {
 	struct db_info info;
+	int64_t bytes;
 
 	(void)state;
 	must(db_info(w.db, &info, &w.e));
+	must(db_size(w.db, &bytes, &w.e));
+	assert_true(bytes > 0);
 	assert_string_equal(info.engine, w.driver->name);
 	assert_string_equal(db_engine(w.db), w.driver->name);
 	assert_string_not_equal(info.version, "");
 	assert_string_not_equal(info.durability, "");
-	assert_true(info.size_bytes > 0);
-	if ((db_caps(w.db) & DB_LOCAL_FILE) != 0)
+	if ((db_caps(w.db) & DB_LOCAL_FILE) != 0) {
 		assert_true(info.inode != 0);
+		assert_true(info.size_bytes == bytes);
+	}
 }
 
 /* --- Our own statements ------------------------------------------------------------------------ */

@@ -33,6 +33,7 @@ look() {
 	fits seeds development
 	fits plan migrate production
 	fits plan rollback development last 1
+	fits preflight development
 	fits runs
 	fits backups
 	fits check

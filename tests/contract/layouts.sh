@@ -59,6 +59,60 @@ for layout in as_folders as_suffix as_directory as_onefile; do
 	like "$out" '11_add_more' "$layout: new counts on"
 done
 
+as_flyway() { put "m/V$1__$2.sql" "$3" && put "m/U$1__$2.sql" "$4"; }
+as_goose() { put "m/$1_$2.sql" "-- +goose Up\n$3\n-- +goose Down\n$4\n"; }
+as_sqitch() {
+	[ -e m/sqitch.plan ] || put m/sqitch.plan '%syntax-version=1.0.0\n%project=p\n\n'
+	printf '%s 2020-01-01T00:00:00Z A <a@b> # %s\n@v%s 2020-01-01T00:00:00Z A <a@b>\n' \
+		"$2" "$2" "$1" >>m/sqitch.plan
+	put "m/deploy/$2.sql" "BEGIN;\n$3\nCOMMIT;\n" && put "m/revert/$2.sql" "BEGIN;\n$4\nCOMMIT;\n"
+}
+
+for layout in as_flyway as_goose as_sqitch; do
+	project
+	# Sqitch's order is the plan's, not that of the names.
+	for i in 1 2 3 10; do $layout "$i" "z$((11 - i))" "CREATE TABLE t$i(n);" "DROP TABLE t$i;"; done
+	if [ $layout = as_sqitch ]; then
+		is "$(ids)" 'z10 z9 z8 z1 ' "$layout: the plan is the order"
+	else
+		is "$(ids)" '1 2 3 10 ' "$layout: numbers compare as numbers"
+	fi
+	exits 0 "$layout: check" bascule check
+	exits 0 "$layout: migrate" bascule migrate dev
+	is "$(tables)" 't1 t10 t2 t3' "$layout: applied"
+	exits 0 "$layout: nothing differs from its file" bascule matrix --check
+	exits 0 "$layout: rollback last 1" bascule rollback dev last 1
+	is "$(tables)" 't1 t2 t3' "$layout: the newest is gone"
+	exits 0 "$layout: up again" bascule migrate dev
+	to=2
+	[ $layout != as_sqitch ] || to=z9
+	exits 0 "$layout: rollback to-version" bascule rollback dev to-version $to
+	is "$(tables)" 't1 t2' "$layout: what is behind $to is gone"
+	exits 0 "$layout: migrate after that" bascule migrate dev
+	exits 0 "$layout: all down" bascule rollback dev last 4
+	is "$(tables)" '' "$layout: none is left"
+done
+
+project
+as_flyway 1 one 'CREATE TABLE one(n);' 'DROP TABLE one;'
+put m/R__view.sql 'CREATE VIEW v AS SELECT * FROM one;'
+exits 0 'flyway: a repeatable runs behind all' bascule migrate dev
+as_flyway 2 two 'CREATE TABLE two(n);' 'DROP TABLE two;'
+exits 0 'flyway: and makes nothing late' bascule migrate dev
+put m/V3__three.sql 'CREATE TABLE ${name}(n);'
+exits 3 'flyway: a placeholder is refused' bascule migrate dev
+like "$out$err" 'placeholder' 'flyway: and named'
+
+# A folder for each engine: the environment's own is used.
+project
+put m/sqlite/1_a.up.sql 'CREATE TABLE here(n);'
+put m/mysql/1_a.up.sql 'CREATE TABLE there(n);'
+put m/mysql/2_b.up.sql 'CREATE TABLE there2(n);'
+exits 0 'engines: migrate' bascule migrate dev
+is "$(tables)" 'here' 'engines: with the files of its own'
+is "$(ids)" '1 2 ' 'engines: the matrix holds the keys of all'
+like "$(bascule matrix --json)" '"id":"2".*"state":"none"' 'engines: what has no file here is none'
+
 # --- Files as people have them --------------------------------------------------------------------
 
 project

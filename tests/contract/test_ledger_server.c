@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "tests/support/services.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -209,18 +210,42 @@ static void ensure__finishes__what_was_left_half_made(void **state)
 	assert_int_equal(add(applied("1", 1)), 0);
 }
 
-/* Two operators on their first day. */
-static void ensure__is_done__when_somebody_else_was_faster(void **state)
+struct maker {
+	pthread_t thread;
+	struct db *db;
+	int result;
+	struct err e;
+};
+
+static void *first_day(void *arg)
 {
-	struct db *second;
+	struct maker *o = arg;
+
+	o->result = ledger_ensure(o->db, &o->e);
+	return NULL;
+}
+
+/* Several operators on their first day, at once. */
+static void ensure__works__for_all_who_meet(void **state)
+{
+	struct maker o[4] = { { .result = -1 } };
+	int format = 0;
 
 	(void)state;
 	services_need(&on->s);
-	must(db_open(&dsn, 0, NULL, NULL, &second, &e));
-	must(ledger_ensure(second, &e));
-	must(ledger_ensure(db, &e));
-	must(ledger_ensure(second, &e));
-	db_close(second);
+	for (size_t i = 0; i < 4; i++)
+		must(db_open(&dsn, 0, NULL, NULL, &o[i].db, &e));
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&o[i].thread, NULL, first_day, &o[i]), 0);
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(o[i].thread, NULL);
+	for (size_t i = 0; i < 4; i++) {
+		e = o[i].e;
+		must(o[i].result);
+		db_close(o[i].db);
+	}
+	must(ledger_format(db, &format, &e));
+	assert_int_equal(format, LEDGER_FORMAT);
 	assert_int_equal(add(applied("1", 1)), 0);
 }
 
@@ -529,7 +554,7 @@ int main(void)
 		BOTH(format__is_zero__before_the_first_write),
 		BOTH(ensure__makes_the_ledger__once),
 		BOTH(ensure__finishes__what_was_left_half_made),
-		BOTH(ensure__is_done__when_somebody_else_was_faster),
+		BOTH(ensure__works__for_all_who_meet),
 		BOTH(ensure__names_the_grant__that_is_missing),
 		BOTH(ensure__refuses__a_newer_format),
 		BOTH(event__comes_back__as_it_was_added),

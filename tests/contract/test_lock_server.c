@@ -10,6 +10,7 @@
 #include "tests/support/lock_other.h"
 #include "tests/support/services.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -281,6 +282,47 @@ static void take__is_refused__while_another_holds_it(void **state)
 	must(lock_take(&dsn, db, &ann, &l, &h, &e));
 	assert_int_equal(lock_epoch(l), 2);
 	assert_string_equal(h.run, "");
+}
+
+struct taker {
+	pthread_t thread;
+	struct db *db;
+	struct lock *l;
+	struct err e;
+	int result;
+};
+
+static void *take_it(void *arg)
+{
+	struct taker *t = arg;
+
+	t->result = lock_take(&dsn, t->db, &ann, &t->l, NULL, &t->e);
+	return NULL;
+}
+
+static void take__is_won_by_one__of_many_at_once(void **state)
+{
+	struct taker t[4] = { { .result = -1 } };
+	int won = 0;
+
+	(void)state;
+	services_need(&on->s);
+	for (size_t i = 0; i < 4; i++)
+		t[i].db = connection(20000);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&t[i].thread, NULL, take_it, &t[i]), 0);
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(t[i].thread, NULL);
+	for (size_t i = 0; i < 4; i++) {
+		e = t[i].e;
+		if (t[i].result != 0)
+			fails(-1, ERR_LOCKED);
+		won += t[i].result == 0;
+		if (t[i].result == 0)
+			lock_release(t[i].l, t[i].db);
+		db_close(t[i].db);
+	}
+	assert_int_equal(won, 1);
 }
 
 static void take__finds_it_free__when_the_holder_was_killed(void **state)
@@ -600,6 +642,7 @@ int main(int argc, char **argv)
 		BOTH(take__bumps_the_epoch__each_time),
 		BOTH(read__knows_nothing__without_a_connection_or_a_ledger),
 		BOTH(take__is_refused__while_another_holds_it),
+		BOTH(take__is_won_by_one__of_many_at_once),
 		BOTH(take__finds_it_free__when_the_holder_was_killed),
 		BOTH(clear_dead__clears__the_row_of_that_run_only),
 		BOTH(take__waits_for_nobody__whose_transaction_is_open),

@@ -43,7 +43,7 @@
 # another) and ends with it, even by kill -9: see session.sh.
 
 if [ "${BASH_SOURCE[0]}" != "$0" ]; then
-	services_script=${BASH_SOURCE[0]}
+	services_script=$(realpath "${BASH_SOURCE[0]}") # callers change their folder
 
 	services() { bash "$services_script" --owner $$ "$@"; }
 

@@ -155,7 +155,7 @@ static struct snapshot *new_snapshot(struct model_world *m, int unreadable)
 			env_unreadable(m, i, &snap->env[i]);
 	}
 	for (int i = 0; i < WORLD_ENVS; i++) {
-		col[i] = (struct matrix_column){ snap->env[i].history, true };
+		col[i] = (struct matrix_column){ snap->env[i].history, true, NULL };
 		if (snap->env[i].history && m->w.facts.source)
 			snap->env[i].next = next_plan(m, i);
 	}

@@ -390,7 +390,7 @@ static void now_and_info__say__what_the_server_says(void **state)
 	assert_string_equal(info.zone, "+07:00");
 	assert_string_equal(info.server, my.socket);
 	assert_false(info.read_only);
-	assert_non_null(strstr(info.version, "MariaDB"));
+	assert_int_equal(strspn(info.version, "0123456789."), strlen(info.version));
 	assert_string_equal(info.durability, "innodb_flush_log_at_trx_commit=2 sync_binlog=0");
 }
 

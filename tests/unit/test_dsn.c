@@ -55,6 +55,7 @@ static void sqlite__resolves_relative_paths__against_the_base(void **state)
 	(void)state;
 	assert_string_equal(path_of("sqlite:shop.db"), "/srv/shop/shop.db");
 	assert_string_equal(path_of("sqlite:./data/shop.db"), "/srv/shop/data/shop.db");
+	assert_string_equal(path_of("sqlite:.//.///shop.db"), "/srv/shop/shop.db");
 	assert_string_equal(path_of("sqlite:../shop.db"), "/srv/shop/../shop.db");
 }
 
@@ -63,6 +64,7 @@ static void sqlite__takes_absolute_paths__in_both_forms(void **state)
 	(void)state;
 	assert_string_equal(path_of("sqlite:/var/lib/shop.db"), "/var/lib/shop.db");
 	assert_string_equal(path_of("sqlite:///var/lib/shop.db"), "/var/lib/shop.db");
+	assert_string_equal(path_of("sqlite://////var/lib/shop.db"), "/var/lib/shop.db");
 }
 
 static void sqlite__takes_bytes_as_they_are__in_names(void **state)

@@ -251,6 +251,46 @@ static void events__empty_and_unknown__are_told_apart(void **state)
 	event_free(ev);
 }
 
+static void preflight__of_a_file_and_unknown__are_told_apart(void **state)
+{
+	struct event *ev = expect(EV_PREFLIGHT, engine_preflight(g, "dev"));
+	const struct preflight *p = ev->u.preflight.preflight;
+
+	(void)state;
+	assert_non_null(p);
+	assert_string_equal(ev->u.preflight.env, "dev");
+	assert_string_equal(p->row[0].name, "size");
+	event_free(ev);
+	ev = expect(EV_PREFLIGHT, engine_preflight(g, "nowhere"));
+	assert_null(ev->u.preflight.preflight);
+	assert_int_equal(ev->err.code, ERR_NOT_FOUND);
+	event_free(ev);
+	assert_int_equal(unlink(w.project->env[0].dsn.path), 0);
+	ev = expect(EV_PREFLIGHT, engine_preflight(g, "dev"));
+	assert_null(ev->u.preflight.preflight);
+	assert_int_equal(ev->err.code, ERR_NOT_FOUND);
+	event_free(ev);
+}
+
+static void preflight__while_one_is_under_way__is_not_asked_again(void **state)
+{
+	uint64_t first = engine_preflight(g, "dev"), more = 0;
+
+	(void)state;
+	assert_true(first > 0);
+	for (int i = 0; i < 200; i++)
+		more += engine_preflight(g, "dev") > 0;
+	event_free(expect(EV_PREFLIGHT, first));
+	/* One may have ended in between; they never pile up. */
+	assert_true(more < 200);
+	while (engine_busy(g) && more > 0) {
+		struct pollfd fd = { .fd = engine_fd(g), .events = POLLIN };
+
+		(void)!poll(&fd, 1, WAIT_MS);
+		event_free(engine_next(g));
+	}
+}
+
 static void runs__frozen_one__is_in_the_list(void **state)
 {
 	char id[RUN_ID_SIZE];
@@ -371,6 +411,8 @@ int main(void)
 		CASE(script__file_and_nothing_stored__gives_the_file),
 		CASE(script__many_asked_for__the_last_is_answered),
 		CASE(events__empty_and_unknown__are_told_apart),
+		CASE(preflight__of_a_file_and_unknown__are_told_apart),
+		CASE(preflight__while_one_is_under_way__is_not_asked_again),
 		CASE(runs__frozen_one__is_in_the_list),
 		CASE(runs__ended_and_unchanged__are_not_read_again),
 		CASE(watch__frozen_run__is_followed_until_another_is_watched),

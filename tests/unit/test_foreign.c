@@ -115,7 +115,7 @@ static const char *states(const struct source *s)
 		[CELL_PENDING] = 'p', [CELL_LATE] = 'l',    [CELL_CHANGED] = 'c',
 		[CELL_MISSING] = 'm', [CELL_FAILED] = 'f',  [CELL_PARTIAL] = '/',
 	};
-	struct matrix_column col = { h, true };
+	struct matrix_column col = { h, true, NULL };
 	struct matrix *m = matrix_build(s, &col, 1, NULL);
 	size_t n = 0;
 

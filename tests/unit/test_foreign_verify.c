@@ -66,7 +66,7 @@ static void join(const char *sql)
 
 static enum cell_state state_of(size_t row)
 {
-	struct matrix_column col = { h, true };
+	struct matrix_column col = { h, true, NULL };
 	struct matrix *m = matrix_build(source, &col, 1, NULL);
 	enum cell_state s = row < m->n_row ? m->row[row].cell[0].state : CELL_STATES;
 

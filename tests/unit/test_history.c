@@ -333,6 +333,177 @@ static void history__reads_many__of_several_namespaces(void **state)
 		assert_int_equal(strtol(h->list[i].id, NULL, 10), i + 1);
 }
 
+/* ---- statement by statement ---- */
+
+/* An event of statement n of 4 of "1", in generation 1. */
+static void part(enum event_kind kind, int64_t n, int64_t attempt, bool down, const char *objects)
+{
+	char hash[16];
+	struct history_event ev = {
+		.ns = "main",
+		.id = "1",
+		.kind = kind,
+		.generation = 1,
+		.checksum = "s1:up",
+		.down_checksum = "s1:down",
+		.run = "1",
+		.down = down,
+		.attempt = attempt,
+		.statement = n,
+		.statements = 4,
+		.objects = objects,
+		.session = "7 then",
+		.hash = hash,
+	};
+
+	snprintf(hash, sizeof(hash), "s1:%lld", (long long)n);
+	/* Done or not is said by objects of a mark: "yes" or NULL. */
+	if (kind == EVENT_MARKED) {
+		ev.done = objects != NULL;
+		ev.objects = NULL;
+		ev.error = "looked";
+	}
+	if (ledger_ensure(db, &e) != 0 || db_begin(db, &e) != 0 ||
+	    ledger_add(db, &ev, SV(""), SV(""), NULL, &e) != 0 || db_commit(db, &e) != 0)
+		fail_msg("%s: %s", e.msg, e.detail);
+}
+
+static void partial__counts_statements__that_have_run(void **state)
+{
+	const struct applied *a;
+
+	(void)state;
+	part(EVENT_STATEMENT, 1, 0, false, NULL);
+	part(EVENT_INTENT, 2, 0, false, "abc");
+	part(EVENT_STATEMENT, 2, 0, false, NULL);
+	/* One that does not follow says nothing of those between. */
+	part(EVENT_STATEMENT, 4, 0, false, NULL);
+	a = read_one("1");
+	assert_true(a->partial);
+	assert_false(a->partial_down);
+	assert_false(a->applied);
+	assert_false(a->failed);
+	assert_int_equal(a->statements_done, 2);
+	assert_int_equal(a->statements_total, 4);
+	assert_string_equal(a->done_hash[0], "s1:1");
+	assert_string_equal(a->done_hash[1], "s1:2");
+	assert_null(a->open_hash);
+	assert_int_equal(a->partial_attempt, 1);
+	assert_string_equal(a->partial_checksum, "s1:up");
+	assert_int_equal(h->n_applied, 0);
+}
+
+static void intent__stays_open__until_something_is_known(void **state)
+{
+	const struct applied *a;
+
+	(void)state;
+	part(EVENT_INTENT, 1, 0, false, "abc");
+	a = read_one("1");
+	assert_true(a->partial);
+	assert_int_equal(a->statements_done, 0);
+	assert_string_equal(a->open_hash, "s1:1");
+	assert_string_equal(a->open_objects, "abc");
+	assert_string_equal(a->open_session, "7 then");
+	/* Begun again by the next try. */
+	part(EVENT_INTENT, 1, 1, false, "def");
+	a = read_one("1");
+	assert_string_equal(a->open_objects, "def");
+	assert_int_equal(a->partial_attempt, 2);
+	part(EVENT_STATEMENT, 1, 1, false, NULL);
+	a = read_one("1");
+	assert_null(a->open_hash);
+	assert_int_equal(a->statements_done, 1);
+}
+
+static void failed__inside__closes_what_leaves_a_trace(void **state)
+{
+	const struct applied *a;
+
+	(void)state;
+	part(EVENT_STATEMENT, 1, 0, false, NULL);
+	part(EVENT_INTENT, 2, 0, false, "abc");
+	part(EVENT_FAILED, 2, 1, false, NULL);
+	a = read_one("1");
+	assert_true(a->partial);
+	assert_true(a->failed);
+	assert_int_equal(a->statements_done, 1);
+	assert_null(a->open_hash);
+	/* The next try ends the failure, not the part. */
+	part(EVENT_INTENT, 2, 2, false, NULL);
+	a = read_one("1");
+	assert_false(a->failed);
+	assert_true(a->partial);
+	/* A CALL that failed may have done half of its work. */
+	part(EVENT_FAILED, 2, 2, false, NULL);
+	a = read_one("1");
+	assert_true(a->failed);
+	assert_string_equal(a->open_hash, "s1:2");
+	assert_null(a->open_objects);
+}
+
+static void failed__at_the_first__is_not_partial(void **state)
+{
+	const struct applied *a;
+
+	(void)state;
+	part(EVENT_FAILED, 1, 1, false, NULL);
+	a = read_one("1");
+	assert_true(a->failed);
+	assert_false(a->partial);
+}
+
+static void marked__settles_the_open_one__either_way(void **state)
+{
+	const struct applied *a;
+
+	(void)state;
+	part(EVENT_INTENT, 1, 0, false, NULL);
+	part(EVENT_MARKED, 1, 1, false, NULL);
+	a = read_one("1");
+	assert_false(a->partial);
+	assert_null(a->open_hash);
+	part(EVENT_INTENT, 1, 2, false, NULL);
+	part(EVENT_MARKED, 1, 3, false, "yes");
+	a = read_one("1");
+	assert_true(a->partial);
+	assert_int_equal(a->statements_done, 1);
+	assert_string_equal(a->done_hash[0], "s1:1");
+	assert_int_equal(a->partial_attempt, 4);
+	/* Of another than the next one it says nothing. */
+	part(EVENT_MARKED, 3, 4, false, "yes");
+	assert_int_equal(read_one("1")->statements_done, 1);
+}
+
+static void applied__ends_the_part__and_a_down_begins_its_own(void **state)
+{
+	const struct applied *a;
+
+	(void)state;
+	part(EVENT_STATEMENT, 1, 0, false, NULL);
+	part(EVENT_INTENT, 2, 0, false, "abc");
+	add(EVENT_APPLIED, "1", 1, "s1:up");
+	a = read_one("1");
+	assert_true(a->applied);
+	assert_false(a->partial);
+	assert_int_equal(a->statements_done, 0);
+	assert_null(a->open_hash);
+	assert_int_equal(a->partial_attempt, 0);
+	part(EVENT_STATEMENT, 1, 9, true, NULL); /* a file has no number for down */
+	a = read_one("1");
+	assert_true(a->applied);
+	assert_true(a->partial);
+	assert_true(a->partial_down);
+	assert_int_equal(a->statements_done, 1);
+	assert_string_equal(a->partial_checksum, "s1:down");
+	assert_int_equal(h->n_applied, 1);
+	add(EVENT_ROLLED_BACK, "1", 1, NULL);
+	a = read_one("1");
+	assert_false(a->applied);
+	assert_false(a->partial);
+	assert_int_equal(a->statements_done, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -350,6 +521,12 @@ int main(void)
 		T(history__is_read_only__when_the_format_is_newer),
 		T(history__fails__when_the_ledger_is_damaged),
 		T(history__reads_many__of_several_namespaces),
+		T(partial__counts_statements__that_have_run),
+		T(intent__stays_open__until_something_is_known),
+		T(failed__inside__closes_what_leaves_a_trace),
+		T(failed__at_the_first__is_not_partial),
+		T(marked__settles_the_open_one__either_way),
+		T(applied__ends_the_part__and_a_down_begins_its_own),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -181,6 +181,23 @@ static void ensure__upgrades__from_every_format(void **state)
 	}
 }
 
+/* Looking at an environment does not upgrade it. */
+static void events__are_read__from_the_first_format(void **state)
+{
+	int format = 0;
+
+	(void)state;
+	must(db_script(db, ledger_format_sql("sqlite", 1), &e));
+	must(db_script(db,
+		       "INSERT INTO bascule_meta VALUES ('format', '1');"
+		       "INSERT INTO bascule_history (namespace, id, event, at, generation) VALUES "
+		       "('shop', '1', 'applied', '2026-11-21T10:00:00.500Z', 1)",
+		       &e));
+	history_is("shop/1/applied/1 ");
+	must(ledger_format(db, &format, &e));
+	assert_int_equal(format, 1);
+}
+
 static void ensure__refuses__a_newer_format(void **state)
 {
 	int format = 0;
@@ -261,6 +278,11 @@ static int compare_event(void *arg, const struct history_event *ev, struct err *
 	assert_int_equal(ev->at_utc_ms, want->at_utc_ms);
 	assert_int_equal(ev->took_ms, want->took_ms);
 	assert_string_equal(ev->error, want->error);
+	assert_int_equal(ev->statements, want->statements);
+	assert_string_equal(ev->hash, want->hash);
+	assert_string_equal(ev->objects, want->objects);
+	assert_string_equal(ev->session, want->session);
+	assert_int_equal(ev->done, want->done);
 	return 0;
 }
 
@@ -275,6 +297,11 @@ static void event__comes_back__as_it_was_added(void **state)
 	ev.statement = 17;
 	ev.title = "a 'quoted' \xC3\xA9 title";
 	ev.error = "near \"x\"";
+	ev.statements = 20;
+	ev.hash = "s1:cc";
+	ev.objects = "dd";
+	ev.session = "7 2026-11-21";
+	ev.done = true;
 	assert_int_equal(add(ev), 0);
 	must(ledger_events(db, compare_event, &ev, &e));
 }
@@ -568,6 +595,7 @@ int main(void)
 		CASE_BARE(format__is_zero__before_the_first_write),
 		CASE_BARE(ensure__makes_the_ledger__once),
 		CASE_BARE(ensure__upgrades__from_every_format),
+		CASE_BARE(events__are_read__from_the_first_format),
 		CASE(ensure__refuses__a_newer_format),
 		CASE(format__is_damage__when_it_is_no_number),
 		CASE(format__keeps_its_columns__for_ever),

@@ -25,7 +25,7 @@ static int setup(void **state)
 	for (int i = 0; i < 3; i++) {
 		history[i] = (struct history){ .format = 1 };
 		history[i].list = arena_alloc(&a, 20 * sizeof(*history[i].list));
-		col[i] = (struct matrix_column){ &history[i], true };
+		col[i] = (struct matrix_column){ &history[i], true, NULL };
 	}
 	m = NULL;
 	return 0;
@@ -202,7 +202,7 @@ static void differs__compares_state_and_checksum__where_they_are_known(void **un
 	assert_false(matrix_find(m, "main", "1")->differs);
 	assert_true(matrix_find(m, "main", "2")->differs);
 	assert_true(matrix_find(m, "main", "4")->differs); /* both changed, not alike */
-	col[2] = (struct matrix_column){ NULL, false };
+	col[2] = (struct matrix_column){ NULL, false, NULL };
 	build(3, NULL);
 	assert_false(matrix_find(m, "main", "1")->differs);
 	assert_true(m->n_differs >= 2);

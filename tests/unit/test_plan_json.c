@@ -235,6 +235,11 @@ static bool may_be_missing(const char *name)
 	static const char *const names[] = {
 		"seeds_dir",
 		"migrate_command",
+		"gate_checksum",
+		"statement",
+		"statements",
+		"statement_down",
+		"statement_done",
 		"host",
 		"port",
 		"user",
@@ -242,9 +247,12 @@ static bool may_be_missing(const char *name)
 		"socket",
 		"password_from",
 		"history",
-		"options",
 		"statement_timeout_ms",
 		"connect_timeout_ms",
+		"options",
+		"tool",
+		"run",
+		"run_undo",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -723,7 +723,7 @@ static void new__refuses__a_bad_title(void **state)
 	assert_int_equal(e.code, ERR_USAGE);
 	assert_int_equal(source_new(&spec, "\xff", &up, &down, &e), -1);
 	assert_int_equal(source_new(&spec, longest, &up, &down, &e), -1);
-	spec.layout = "flyway";
+	spec.layout = "liquibase";
 	assert_int_equal(source_new(&spec, "a", &up, &down, &e), -1);
 	assert_int_equal(e.code, ERR_CONFIG);
 	assert_null(up);

@@ -204,9 +204,13 @@ int pg_check_pooler(struct db *db, struct err *e);
 /* --- db_postgres_schema.c ----------------------------------------------------------------------- */
 
 int pg_has_table(struct db *db, const char *name, bool *out, struct err *e);
-int pg_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err *), void *arg,
-	      struct err *e);
+int pg_tables(struct db *db, bool quick, db_table_fn fn, void *arg, struct err *e);
 int pg_schema_digest(struct db *db, char hex[65], struct err *e);
 int pg_defects(struct db *db, db_defect_fn fn, void *arg, struct err *e);
+
+/* --- db_postgres_about.c ------------------------------------------------------------------------ */
+
+int pg_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e);
+int pg_privileges(struct db *db, db_privilege_fn fn, void *arg, struct err *e);
 
 #endif

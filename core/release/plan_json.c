@@ -441,7 +441,7 @@ static int check_steps(const struct plan *p, struct err *e)
 	for (size_t i = 0; i < p->n_step; i++) {
 		const struct step *s = &p->step[i];
 		bool migration = s->kind == STEP_UP || s->kind == STEP_DOWN ||
-				 s->kind == STEP_RECORD;
+				 s->kind == STEP_RECORD || s->kind == STEP_SEED;
 
 		if (s->n != (int)(i + 1))
 			return err_set(e, ERR_INPUT, "cannot read a plan: step %zu is numbered %d",
@@ -453,7 +453,7 @@ static int check_steps(const struct plan *p, struct err *e)
 			return err_set(e, ERR_INPUT,
 				       "cannot read a plan: step %d has a command, and no tool",
 				       s->n);
-		if (s->kind == STEP_UP && !s->checksum)
+		if ((s->kind == STEP_UP || s->kind == STEP_SEED) && !s->checksum)
 			return err_set(e, ERR_INPUT, "cannot read a plan: step %d has no checksum",
 				       s->n);
 		if (s->kind == STEP_RESTORE && (!s->backup || !s->path))

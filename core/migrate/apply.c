@@ -125,6 +125,11 @@ void apply_record_failure(struct apply_job *job, const struct apply_result *r,
 	if (e->code == ERR_FENCED || e->code == ERR_CANCELLED || e->code == ERR_EXISTS ||
 	    e->code == ERR_LOST)
 		return;
+	/* Undone whole, and no fault of the file: a lock that others held, a full disk. Nothing has to be
+	 * mended or accepted before another try; the run has the words. */
+	if ((db_caps(job->db) & DB_SERVER) && !r->statement_by_statement &&
+	    (e->code == ERR_BUSY || e->code == ERR_SYSTEM))
+		return;
 	strbuf_init(&text, ERROR_TEXT_MAX);
 	error_text(&text, e);
 	if (ledger_events(job->db, look_at, &seen, &e2) != 0)

@@ -104,10 +104,10 @@ ok 'each waits longer' awk 'BEGIN { RS = "\n" } match($0, /"wait_ms": *[0-9]+/) 
 	ms = substr($0, RSTART + 10, RLENGTH - 10); gsub(/[^0-9]/, "", ms)
 	if (++n > 2 && ms + 0 < 500 * 2 ^ (n - 1) / 2) exit 1 }' "$(run_dir)/journal.ndjson"
 is "$(in_force)" 1 'what was before it stays'
-exits 0 'accepted for another try' bascule accept dev 0002 --reason 'nobody holds it tonight' --yes
+is "$(events "event = 'failed'")" 0 'it is no fault of the file: nothing has to be accepted'
 bascule migrate dev --yes --plain >tries 2>&1 &
 tried() { grep -q '"attempt"' "$(run_dir)/journal.ndjson"; }
-another_run() { [ "$(run_number)" = 3 ] && tried; }
+another_run() { [ "$(run_number)" = 2 ] && tried; }
 ok 'again: a try was in vain' wait_until 60 another_run
 let_go
 wait $!

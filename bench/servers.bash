@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034
 # What the measurements on servers share. Sourced by bench/servers.sh and bench/fleet.sh behind
 # bench/support.bash.
 #
@@ -25,18 +26,22 @@ servers_start() {
 	done
 }
 
-# client KIND SERVER DB: the engine's own client on a database, as words of a command in CLIENT.
+# client KIND SERVER DB: the engine's own client on a database, as words of a command in CLIENT; CLIENT_SQL is
+# its option for a statement, PEER_URL what dbmate calls the database.
 client() {
 	local X_SOCKET_DIR X_SOCKET X_PORT
 	eval "$(services env "$2" X | grep -E '^X_(SOCKET_DIR|SOCKET|PORT)=')"
 	case $1 in
-	pg) CLIENT=("$PSQL" -XqAt -v ON_ERROR_STOP=1 -h "$X_SOCKET_DIR" -p "$X_PORT" -U app -d "$3") ;;
-	my) CLIENT=(mariadb --no-defaults -N -B -S "$X_SOCKET" -u app "$3") ;;
-	esac
-	# What dbmate calls the same.
-	case $1 in
-	pg) PEER_URL="postgres://app@/$3?host=$X_SOCKET_DIR&port=$X_PORT&sslmode=disable" ;;
-	my) PEER_URL="mysql://app@/$3?socket=$X_SOCKET" ;;
+	pg)
+		CLIENT_SQL=-c
+		CLIENT=("$PSQL" -XqAt -v ON_ERROR_STOP=1 -h "$X_SOCKET_DIR" -p "$X_PORT" -U app -d "$3")
+		PEER_URL="postgres://app@/$3?host=$X_SOCKET_DIR&port=$X_PORT&sslmode=disable"
+		;;
+	my)
+		CLIENT_SQL=-e
+		CLIENT=(mariadb --no-defaults -N -B -S "$X_SOCKET" -u app "$3")
+		PEER_URL="mysql://app@/$3?socket=$X_SOCKET"
+		;;
 	esac
 }
 

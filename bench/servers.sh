@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2016 # of the small scripts that a metered shell runs
 # 1,000 small migrations into an empty database of a server, a transaction each: bascule against the engine's
 # own client with a file of the same statements and a history row for each (psql -q -f, mariadb <), and against
 # dbmate (from npm, when it can be installed). Then the last 100 rolled back, by each in its own way, and
@@ -7,9 +8,11 @@
 # of RTT_MS. Wall clock and CPU of the client, all its processes counted (bench/meter.c).
 #
 # KINDS="pg my" N=1000 RUNS=5 FAR_RUNS=3 RTT_MS=20 DOWN=100
+# shellcheck source=bench/support.bash
 . "$(dirname "$0")/support.bash"
 want=${KINDS:-pg my}
 KINDS=
+# shellcheck source=bench/servers.bash
 . "$(dirname "$0")/servers.bash"
 
 N=${N:-1000}
@@ -117,10 +120,10 @@ status_rows() {
 	up "$1" bascule "$WORK/warm"
 	case $1 in pg) sql="SELECT seq,$columns FROM bascule.history ORDER BY seq" ;;
 	my) sql="SELECT seq,$columns FROM bascule_history ORDER BY seq" ;; esac
-	"${CLIENT[@]}" "$(case $1 in pg) echo -c ;; my) echo -e ;; esac)" "$sql" >"$WORK/rows"
+	"${CLIENT[@]}" "$CLIENT_SQL" "$sql" >"$WORK/rows"
 	for run in $(seq 0 $((RUNS * 6))); do
 		metered "$WORK/$1-status.bascule" "$BASCULE" -c "$AT/bascule.ini" status
-		metered "$WORK/$1-status.client" "${CLIENT[@]}" "$(case $1 in pg) echo -c ;; my) echo -e ;; esac)" "$sql"
+		metered "$WORK/$1-status.client" "${CLIENT[@]}" "$CLIENT_SQL" "$sql"
 		[ "$run" != 0 ] || rm "$WORK/$1"-status.*
 	done
 	echo "servers: $1, status of $N applied against the client's SELECT of the same $(wc -l <"$WORK/rows") rows, $((RUNS * 6)) interleaved runs"

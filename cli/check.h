@@ -9,6 +9,8 @@
 
 enum check_state { CHECK_OK, CHECK_WARN, CHECK_FAIL };
 
+struct db;
+
 struct check {
 	struct cli *c;
 	struct strbuf out;
@@ -19,6 +21,8 @@ struct check {
 /* One finding. hint: "" when there is nothing to do. */
 void check_add(struct check *k, enum check_state state, const char *name, const char *hint,
 	       const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* check_server.c: what else is looked at where the database is a server's. */
+void check_server(struct check *k, const struct env *env, struct db *db);
 /* What the machine around us does to terminals and to runs. */
 void check_system(struct check *k);
 

@@ -333,6 +333,11 @@ int cmd_restore(struct cli *c, struct err *e)
 	return change_run(c, OP_RESTORE, e);
 }
 
+int cmd_seed(struct cli *c, struct err *e)
+{
+	return change_run(c, OP_SEED, e);
+}
+
 int cmd_plan(struct cli *c, struct err *e)
 {
 	int op = operation_of(cli_word(c, 0));
@@ -343,7 +348,7 @@ int cmd_plan(struct cli *c, struct err *e)
 		err_set(e, ERR_USAGE, "cannot plan %s", cli_word(c, 0));
 		err_detail(
 			e,
-			"plans are made for migrate, rollback, baseline, accept, mark and restore");
+			"plans are made for migrate, rollback, baseline, accept, mark, restore and seed");
 		return err_hint(e, "bascule help plan");
 	}
 	if (change_prepare(&ch, c, (enum operation)op, 1, e) == 0)

@@ -226,31 +226,20 @@ static void check_in_force(struct check *k, const struct env *env, struct db *db
 	struct findings all = { .list = NULL };
 	struct history *h = NULL;
 	struct err e;
-	size_t i, n;
 
 	if (history_read_from(db, env->history, false, &h, &e) != 0 ||
-	    verify_database(db, &all, &e) != 0) {
+	    verify_report(db, h, VERIFY_CHECK_MS, &all, &e) != 0)
 		add_err(k, CHECK_WARN, env->name, &e);
-		goto out;
-	}
-	verify_history(db, h, VERIFY_CHECK_MS);
-	for (i = 0; i < h->n_warning; i++) {
-		const struct history_warning *w = &h->warning[i];
+	for (size_t i = 0; i < all.n; i++) {
+		const struct finding *f = &all.list[i];
 
-		if (w->in_force)
-			check_add(k, CHECK_WARN, env->name, finding_mend(&all, w->object),
-				  "migration %s: %s", w->id, w->words);
+		if (f->migration != NULL)
+			check_add(k, CHECK_WARN, env->name, f->mend, "migration %s: %s",
+				  f->migration, f->words);
+		else
+			check_add(k, CHECK_WARN, env->name, f->mend,
+				  "%s (no migration of bascule left it)", f->words);
 	}
-	for (i = 0; i < all.n; i++) {
-		for (n = 0; n < h->n_warning; n++)
-			if (h->warning[n].in_force &&
-			    strcmp(h->warning[n].object, all.list[i].object) == 0)
-				break;
-		if (n == h->n_warning)
-			check_add(k, CHECK_WARN, env->name, all.list[i].mend,
-				  "%s (no migration of bascule left it)", all.list[i].words);
-	}
-out:
 	findings_clear(&all);
 	history_free(h);
 }
@@ -321,6 +310,8 @@ static void check_env(struct check *k, const struct env *env)
 			  info.version, info.role, info.zone, info.durability,
 			  info.read_only ? ", takes no writes" : "");
 	}
+	if (!dsn_is_file(&env->dsn))
+		check_server(k, env, db);
 	check_ledger(k, env, db);
 	check_in_force(k, env, db);
 	check_lock(k, env, db);

@@ -62,6 +62,19 @@ static int take_restore(struct change *ch, const char *id, struct err *e)
 	return 0;
 }
 
+static int take_seeds(struct change *ch, size_t first, struct err *e)
+{
+	struct plan_request *r = &ch->request;
+
+	for (size_t i = first; r->n_marked < ARGS_WORDS_MAX && cli_word(ch->c, i) != NULL; i++)
+		ch->named[r->n_marked++] = cli_word(ch->c, i);
+	r->marked = ch->named;
+	if (seeds_read(ch->c->project->seeds, ch->env->name, &ch->seeds, e) != 0)
+		return -1;
+	r->seeds = ch->seeds;
+	return 0;
+}
+
 /* One reason for all of them: who passes two gates does so for one purpose. */
 static int take_overrides(struct change *ch, struct err *e)
 {
@@ -87,6 +100,7 @@ static int take_words(struct change *ch, enum operation op, size_t first, struct
 	const char *one = cli_word(ch->c, first + 1), *two = cli_word(ch->c, first + 2);
 	bool extra = op == OP_ROLLBACK || op == OP_MARK    ? cli_word(ch->c, first + 3) != NULL
 		     : op == OP_ACCEPT || op == OP_RESTORE ? two != NULL
+		     : op == OP_SEED                       ? false
 							   : one != NULL;
 
 	r->op = op;
@@ -113,6 +127,8 @@ static int take_words(struct change *ch, enum operation op, size_t first, struct
 		return -1;
 	if (op == OP_RESTORE && take_restore(ch, one, e) != 0)
 		return -1;
+	if (op == OP_SEED && take_seeds(ch, first + 1, e) != 0)
+		return -1;
 	return take_overrides(ch, e);
 }
 
@@ -130,6 +146,7 @@ int change_prepare(struct change *ch, struct cli *c, enum operation op, size_t f
 void change_clear(struct change *ch)
 {
 	plan_free(ch->plan);
+	seeds_free(ch->seeds);
 	if (ch->have_facts)
 		plan_facts_clear(&ch->facts);
 }

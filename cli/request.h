@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "core/release/plan.h"
+#include "core/release/seeds.h"
 
 /* Everything that is known of a change before it is made. */
 struct change {
@@ -12,6 +13,8 @@ struct change {
 	const struct env *env;
 	struct plan_request request;
 	struct plan_override override[ARGS_OVERRIDES_MAX];
+	struct seeds *seeds; /* seed only */
+	const char *named[ARGS_WORDS_MAX];
 	struct plan_facts facts;
 	bool have_facts;
 	struct plan *plan;

@@ -39,6 +39,8 @@ static int step_script(const struct change *ch, const struct step *s, struct str
 	const struct history *h = target_history(ch);
 	const struct applied *a = h != NULL ? history_find(h, s->ns, s->id) : NULL;
 
+	if (s->kind == STEP_SEED)
+		return seed_text(s->path, out, e);
 	if (s->kind == STEP_UP && m != NULL)
 		return source_script(source, m, false, out, e);
 	if (s->kind == STEP_DOWN && ch->plan->down_from_file && m != NULL)
@@ -71,7 +73,7 @@ int change_print_sql(const struct change *ch, struct err *e)
 	for (i = 0; i < ch->plan->n_step; i++) {
 		const struct step *s = &ch->plan->step[i];
 
-		if (s->kind != STEP_UP && s->kind != STEP_DOWN)
+		if (s->kind != STEP_UP && s->kind != STEP_DOWN && s->kind != STEP_SEED)
 			continue;
 		if (s->command != NULL) {
 			strbuf_addf(&out, "-- %s, by %s:\n-- ", s->what, ch->plan->tool);

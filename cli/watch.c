@@ -23,6 +23,7 @@
 #include "core/base/log.h"
 #include "core/base/utf8.h"
 #include "core/release/run.h"
+#include "core/release/run_folder.h"
 
 #define RUNNER_END_MS 5000 /* from the last lock given back to the end of the process */
 #define RUNNER_LOG_MAX ((size_t)64 << 10)
@@ -32,6 +33,7 @@
 struct watch {
 	struct cli *c;
 	struct interrupt *it;
+	struct run *last;       /* what following knew at its end, or NULL */
 	bool last_look;         /* take the run as it is found now */
 	pid_t runner;           /* started by us; 0 when it was there before */
 	int64_t started_utc_ms; /* when watching began */
@@ -311,13 +313,12 @@ static int on_run(void *arg, const struct run *r)
 /* One look without waiting, for when the runner has ended without a word. */
 static int look_once(struct watch *w, const char *id, struct err *e)
 {
-	struct run *r = NULL;
-
 	w->last_look = true;
-	if (run_load(&w->c->ctx, id, &r, e) != 0)
+	/* The plan of a run does not change: only the journal is read again. */
+	if ((w->last != NULL ? run_refresh(w->last, e) : run_load(&w->c->ctx, id, &w->last, e)) !=
+	    0)
 		return -1;
-	on_run(w, r);
-	run_free(r);
+	on_run(w, w->last);
 	if (w->over)
 		return w->status;
 	err_set(e, ERR_SYSTEM, "cannot start run %s", w->number);
@@ -370,7 +371,7 @@ int watch_run(struct cli *c, const char *id, struct watch_from from, struct err 
 	str_copy(w.number, sizeof(w.number), id);
 	if (interrupt_start(&it, from.runner, e) != 0)
 		return -1;
-	rc = run_follow(&c->ctx, id, on_run, &w, &it.fired, e);
+	rc = run_follow_keep(&c->ctx, id, on_run, &w, &it.fired, &w.last, e);
 	if (w.failure.code != ERR_OK) {
 		*e = w.failure;
 		rc = -1;
@@ -384,6 +385,7 @@ int watch_run(struct cli *c, const char *id, struct watch_from from, struct err 
 		rc = on_interrupt(&w, id, e);
 	}
 	interrupt_stop(&it);
+	run_free(w.last);
 	mem_free(w.told);
 	return rc;
 }

@@ -17,6 +17,7 @@
 	X(VIEW_ENVS, "environments", "1", WHERE_ANY, NULL, "environments side by side") \
 	X(VIEW_MIGRATIONS, "migrations", "2", WHERE_ANY, NULL, "every migration in every environment") \
 	X(VIEW_PLAN, "plan", "5", WHERE_ANY, NULL, "the shown plan, or the run that came from it") \
+	X(VIEW_DATABASE, "database", "6", WHERE_ANY, NULL, "server, role, history and tables of one environment") \
 	X(VIEW_RUNS, "runs", "9", WHERE_ANY, NULL, "runs, also those whose console died") \
 	X(VIEW_AUDIT, "audit", "8", WHERE_ANY, NULL, "the events in an environment's ledger") \
 	X(HELP, "help", "? F1", WHERE_ANY, NULL, "keys that work here; Enter runs one") \
@@ -74,7 +75,8 @@ enum action_where {
 	WHERE_RUNS = 1 << 4,
 	WHERE_AUDIT = 1 << 5,
 	WHERE_HELP = 1 << 6,
-	WHERE_ANY = 0x7f
+	WHERE_DATABASE = 1 << 7,
+	WHERE_ANY = 0xff
 };
 
 enum action {

@@ -26,9 +26,9 @@ static const struct {
 	enum view_id view;
 	enum action action;
 } tabs[] = {
-	{ VIEW_ENVS, ACT_VIEW_ENVS }, { VIEW_MATRIX, ACT_VIEW_MIGRATIONS },
-	{ VIEW_PLAN, ACT_VIEW_PLAN }, { VIEW_AUDIT, ACT_VIEW_AUDIT },
-	{ VIEW_RUNS, ACT_VIEW_RUNS },
+	{ VIEW_ENVS, ACT_VIEW_ENVS },   { VIEW_MATRIX, ACT_VIEW_MIGRATIONS },
+	{ VIEW_PLAN, ACT_VIEW_PLAN },   { VIEW_DETAILS, ACT_VIEW_DATABASE },
+	{ VIEW_AUDIT, ACT_VIEW_AUDIT }, { VIEW_RUNS, ACT_VIEW_RUNS },
 };
 #define N_TABS (sizeof(tabs) / sizeof(tabs[0]))
 
@@ -147,6 +147,14 @@ static void draw_tab(const struct tui *t, struct text_line *l, size_t i)
 	text_add(l, on ? ROLE_TAB_ON : ROLE_TAB, is_wide(l->c) ? view->name : view->short_name);
 }
 
+static bool has_database(const struct tui *t)
+{
+	for (size_t i = 0; i < t->model.project->n_env; i++)
+		if (t->model.project->env[i].has_db)
+			return true;
+	return false;
+}
+
 /* "[1 Envs] 2 Migrations  5 Plan ": a column on both sides of each tab is for the brackets. Returns the
  * column behind the last. */
 static int draw_tabs(const struct tui *t, struct canvas *c, int row, int col)
@@ -157,6 +165,8 @@ static int draw_tabs(const struct tui *t, struct canvas *c, int row, int col)
 	for (size_t i = 0; i < N_TABS; i++) {
 		bool on = t->shown == tabs[i].view;
 
+		if (tabs[i].view == VIEW_DETAILS && !has_database(t))
+			continue;
 		text_add(&l, on ? ROLE_TAB_ON : ROLE_TAB, on ? "[" : " ");
 		draw_tab(t, &l, i);
 		text_add(&l, on ? ROLE_TAB_ON : ROLE_TAB, on ? "]" : " ");

@@ -73,6 +73,7 @@ static void act_unseen(struct tui *t, enum action act)
 	case ACT_VIEW_PLAN:
 	case ACT_VIEW_RUNS:
 	case ACT_VIEW_AUDIT:
+	case ACT_VIEW_DATABASE:
 	case ACT_HELP:
 	case ACT_DOWN:
 	case ACT_UP:

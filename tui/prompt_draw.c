@@ -135,7 +135,8 @@ static struct text_line box_named(struct box *b, const char *name)
 
 static bool is_change(const struct step *s)
 {
-	return s->kind == STEP_UP || s->kind == STEP_DOWN || s->kind == STEP_RECORD;
+	return s->kind == STEP_UP || s->kind == STEP_DOWN || s->kind == STEP_RECORD ||
+	       s->kind == STEP_SEED;
 }
 
 /* "0140, 0141, 0142" of the changes for which yes says so; how many. */

@@ -24,8 +24,10 @@
 void tui_init(struct tui *t, const struct project *p, const struct context *ctx)
 {
 	static const struct view_ops *const views[VIEWS] = {
-		[VIEW_ENVS] = &view_envs, [VIEW_MATRIX] = &view_matrix, [VIEW_PLAN] = &view_plan,
-		[VIEW_RUNS] = &view_runs, [VIEW_AUDIT] = &view_audit,   [VIEW_HELP] = &view_help,
+		[VIEW_ENVS] = &view_envs,   [VIEW_MATRIX] = &view_matrix,
+		[VIEW_PLAN] = &view_plan,   [VIEW_RUNS] = &view_runs,
+		[VIEW_AUDIT] = &view_audit, [VIEW_DETAILS] = &view_details,
+		[VIEW_HELP] = &view_help,
 	};
 
 	*t = (struct tui){ .dirty = true, .rows = TUI_MIN_ROWS, .cols = TUI_MIN_COLS };
@@ -191,6 +193,19 @@ void tui_events(struct tui *t, const char *env)
 	}
 	if (t->engine)
 		engine_events(t->engine, env);
+}
+
+void tui_details(struct tui *t, const char *env)
+{
+	if (strcmp(t->model.details_env, env) != 0) {
+		details_free(t->model.details);
+		t->model.details = NULL;
+		err_clear(&t->model.details_err);
+		str_copy(t->model.details_env, sizeof(t->model.details_env), env);
+		tell_views(t, EV_DETAILS);
+	}
+	if (t->engine)
+		engine_details(t->engine, env);
 }
 
 int64_t tui_preflight(struct tui *t, int64_t now_mono_ms)
@@ -452,6 +467,9 @@ static bool action_console(struct tui *t, enum action act)
 		return true;
 	case ACT_VIEW_AUDIT:
 		tui_show(t, VIEW_AUDIT);
+		return true;
+	case ACT_VIEW_DATABASE:
+		tui_show(t, VIEW_DETAILS);
 		return true;
 	case ACT_HELP:
 		tui_show(t, VIEW_HELP);

@@ -22,7 +22,16 @@ struct tui_options {
 	bool no_mouse;
 };
 
-enum view_id { VIEW_ENVS, VIEW_MATRIX, VIEW_PLAN, VIEW_RUNS, VIEW_AUDIT, VIEW_HELP, VIEWS };
+enum view_id {
+	VIEW_ENVS,
+	VIEW_MATRIX,
+	VIEW_PLAN,
+	VIEW_RUNS,
+	VIEW_AUDIT,
+	VIEW_DETAILS,
+	VIEW_HELP,
+	VIEWS
+};
 
 struct tui {
 	struct model model;
@@ -64,8 +73,9 @@ void tui_plan(struct tui *t,
 	      const struct plan_request *r);       /* asks for a plan and shows the plan view */
 void tui_watch(struct tui *t, const char *run_id); /* follows a run and shows it in the plan view */
 void tui_script(struct tui *t, const char *env, const char *ns, const char *id,
-		bool down);                      /* -> model.script */
-void tui_events(struct tui *t, const char *env); /* -> model.events */
+		bool down);                       /* -> model.script */
+void tui_events(struct tui *t, const char *env);  /* -> model.events */
+void tui_details(struct tui *t, const char *env); /* -> model.details */
 /* Asks what stands in the way of a change of the shown plan's environment, when the plan view is shown and
  * it is time. Returns when to come back (CLOCK_MONOTONIC ms), or INT64_MAX: not before something changes. */
 int64_t tui_preflight(struct tui *t, int64_t now_mono_ms); /* -> model.preflight */

@@ -42,6 +42,7 @@ struct view_ops {
 	const enum action *hints;
 };
 
-extern const struct view_ops view_envs, view_matrix, view_plan, view_runs, view_audit, view_help;
+extern const struct view_ops view_envs, view_matrix, view_plan, view_runs, view_audit, view_details,
+	view_help;
 
 #endif

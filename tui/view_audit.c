@@ -247,7 +247,7 @@ static const enum action hints[] = { ACT_DOWN,    ACT_LEFT, ACT_FIND, ACT_FILTER
 
 const struct view_ops view_audit = {
 	.name = "Audit",
-	.short_name = "Audit",
+	.short_name = "Aud",
 	.where = WHERE_AUDIT,
 	.state_size = sizeof(struct audit_state),
 	.open = audit_open,

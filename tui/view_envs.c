@@ -520,7 +520,7 @@ static const enum action hints[] = { ACT_DOWN, ACT_LEFT,    ACT_OPEN, ACT_PLAN, 
 
 const struct view_ops view_envs = {
 	.name = "Envs",
-	.short_name = "Envs",
+	.short_name = "Env",
 	.where = WHERE_ENVS,
 	.state_size = sizeof(struct envs_state),
 	.draw = envs_draw,

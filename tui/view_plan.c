@@ -342,8 +342,9 @@ static size_t changes_in(const struct run *x, enum step_state state)
 	for (size_t i = 0; i < x->plan->n_step; i++) {
 		enum step_kind kind = x->plan->step[i].kind;
 
-		n += x->step[i].state == state && (kind == STEP_UP || kind == STEP_DOWN ||
-						   kind == STEP_RECORD || kind == STEP_RESTORE);
+		n += x->step[i].state == state &&
+		     (kind == STEP_UP || kind == STEP_DOWN || kind == STEP_RECORD ||
+		      kind == STEP_RESTORE || kind == STEP_SEED);
 	}
 	return n;
 }

@@ -212,7 +212,7 @@ static const enum action hints[] = { ACT_DOWN,    ACT_OPEN, ACT_FIND, ACT_FILTER
 
 const struct view_ops view_runs = {
 	.name = "Runs",
-	.short_name = "Runs",
+	.short_name = "Run",
 	.where = WHERE_RUNS,
 	.state_size = sizeof(struct runs_state),
 	.open = runs_open,

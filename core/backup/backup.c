@@ -70,12 +70,12 @@ static int open_copy(const char *engine, const char *path, unsigned flags, struc
 	return db_open(&dsn, flags, NULL, c, db, e);
 }
 
-static int count_table(void *arg, const char *table, int64_t rows, struct err *e)
+static int count_table(void *arg, const struct db_table *t, struct err *e)
 {
 	json_t *tables = arg;
 
 	(void)e;
-	json_put_int(tables, table, rows);
+	json_put_int(tables, t->name, t->rows);
 	return 0;
 }
 
@@ -104,7 +104,7 @@ static int describe_copy(const char *data, struct cancel *c, struct backup *b, j
 	b->bytes = st.st_size;
 	if (open_copy(b->engine, data, DB_READ_ONLY, c, &copy, e) != 0 ||
 	    db_schema_digest(copy, b->schema_digest, e) != 0 ||
-	    db_tables(copy, count_table, tables, e) != 0 ||
+	    db_tables(copy, false, count_table, tables, e) != 0 ||
 	    ledger_events(copy, max_seq, &b->history_seq, e) != 0)
 		goto out;
 	rc = digest_file(data, b->sha256, e);
@@ -252,7 +252,7 @@ static int check_rows(const struct backup *b, const json_t *want, struct db *cop
 	json_t *rows;
 	int rc = -1;
 
-	if (db_tables(copy, count_table, now, e) != 0)
+	if (db_tables(copy, false, count_table, now, e) != 0)
 		goto out;
 	json_object_foreach((json_t *)want, table, rows)
 	{

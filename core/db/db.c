@@ -187,10 +187,19 @@ int db_verify(struct db *db, struct err *e)
 	return db->ops->verify(db, e);
 }
 
-int db_tables(struct db *db, int (*fn)(void *arg, const char *table, int64_t rows, struct err *e),
-	      void *arg, struct err *e)
+int db_tables(struct db *db, bool quick, db_table_fn fn, void *arg, struct err *e)
 {
-	return db->ops->tables(db, fn, arg, e);
+	return db->ops->tables(db, quick, fn, arg, e);
+}
+
+int db_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e)
+{
+	return db->ops->facts != NULL ? db->ops->facts(db, fn, arg, e) : 0;
+}
+
+int db_privileges(struct db *db, db_privilege_fn fn, void *arg, struct err *e)
+{
+	return db->ops->privileges != NULL ? db->ops->privileges(db, fn, arg, e) : 0;
 }
 
 int db_schema_digest(struct db *db, char hex[65], struct err *e)

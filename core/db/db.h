@@ -228,9 +228,34 @@ int db_copy_from(struct db *db, const char *path, int (*fence)(void *arg, struct
 /* Reads every page and index of the database (sqlite: integrity_check). ERR_CORRUPT with the first
  * finding in detail. */
 int db_verify(struct db *db, struct err *e) MUST_CHECK;
-/* Tables of the user, sorted, with row counts: for manifests and comparisons. */
-int db_tables(struct db *db, int (*fn)(void *arg, const char *table, int64_t rows, struct err *e),
-	      void *arg, struct err *e) MUST_CHECK;
+struct db_table {
+	const char *name;
+	int64_t rows;  /* -1: not known (quick only) */
+	bool exact;    /* rows were counted; else the engine's estimate */
+	int64_t bytes; /* with indexes; -1: not known */
+};
+typedef int (*db_table_fn)(void *arg, const struct db_table *t, struct err *e);
+/* Tables of the user, sorted, with row counts: for manifests and comparisons. quick: for looking at; what
+ * would take long to count is estimated, and bytes are asked for where the engine knows them. */
+int db_tables(struct db *db, bool quick, db_table_fn fn, void *arg, struct err *e) MUST_CHECK;
+#define DB_QUICK_BYTES ((int64_t)8 << 20) /* tables up to this size are counted all the same */
+/* What else is to be said of a server, for people: name "started", value "2026-11-28 04:55 UTC". Borrowed until
+ * the callback returns. No calls for a file. */
+typedef int (*db_fact_fn)(void *arg, const char *name, const char *value, struct err *e);
+int db_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e) MUST_CHECK;
+
+enum db_privilege_state { DB_PRIVILEGE_HELD, DB_PRIVILEGE_MISSING, DB_PRIVILEGE_BEYOND };
+/* One thing that our role may do here: what operations need and it has or lacks, or what none of them needs. */
+struct db_privilege {
+	enum db_privilege_state state;
+	bool optional;     /* MISSING: something is not shown, nothing fails */
+	const char *name;  /* "CREATE on schema public" */
+	const char *words; /* what for; of BEYOND: what it allows */
+	const char *mend;  /* the statement that gives or takes it; "" */
+};
+typedef int (*db_privilege_fn)(void *arg, const struct db_privilege *p, struct err *e);
+int db_privileges(struct db *db, db_privilege_fn fn, void *arg, struct err *e) MUST_CHECK;
+
 /*
  * What the engine keeps but does not hold to: an index that no query uses, a constraint that was never
  * checked. Strings are borrowed until the callback returns.
@@ -290,8 +315,9 @@ struct db_ops {
 	int (*copy_from)(struct db *, const char *, int (*)(void *, struct err *), void *,
 			 struct err *);
 	int (*verify)(struct db *, struct err *);
-	int (*tables)(struct db *, int (*)(void *, const char *, int64_t, struct err *), void *,
-		      struct err *);
+	int (*tables)(struct db *, bool, db_table_fn, void *, struct err *);
+	int (*facts)(struct db *, db_fact_fn, void *, struct err *);           /* NULL: none */
+	int (*privileges)(struct db *, db_privilege_fn, void *, struct err *); /* NULL: no roles */
 	int (*schema_digest)(struct db *, char[65], struct err *);
 	int (*defects)(struct db *, db_defect_fn, void *, struct err *); /* NULL: has none */
 	/* NULL: its foreign keys always hold, or its catalogue says which do not. */

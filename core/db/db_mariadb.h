@@ -180,9 +180,13 @@ void mariadb_lock_key(const struct db_mariadb *m, const char *name,
 /* --- db_mariadb_schema.c ------------------------------------------------------------------------ */
 
 int mariadb_has_table(struct db *db, const char *name, bool *out, struct err *e);
-int mariadb_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err *), void *arg,
-		   struct err *e);
+int mariadb_tables(struct db *db, bool quick, db_table_fn fn, void *arg, struct err *e);
 int mariadb_schema_digest(struct db *db, char hex[65], struct err *e);
+
+/* --- db_mariadb_about.c ------------------------------------------------------------------------- */
+
+int mariadb_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e);
+int mariadb_privileges(struct db *db, db_privilege_fn fn, void *arg, struct err *e);
 
 /* --- db_mariadb_reference.c --------------------------------------------------------------------- */
 

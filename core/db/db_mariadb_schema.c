@@ -32,7 +32,8 @@ int mariadb_has_table(struct db *db, const char *name, bool *out, struct err *e)
 
 struct table {
 	char *name;
-	int64_t rows;
+	int64_t rows, bytes;
+	bool exact;
 };
 
 struct table_list {
@@ -50,6 +51,7 @@ static int keep_table(void *arg, const struct db_value *col, size_t n, struct er
 	list->item[list->n++] = (struct table){
 		.name = mem_strndup(col[0].s.p, col[0].s.n),
 		.rows = col[1].type == DB_INT ? col[1].i : 0,
+		.bytes = col[2].type == DB_INT ? col[2].i : -1,
 	};
 	return 0;
 }
@@ -62,14 +64,15 @@ static int keep_count(void *arg, const struct db_value *col, size_t n, struct er
 	return 0;
 }
 
-static int count_rows(struct db *db, struct table *t, struct err *e)
+static int count_rows(struct db *db, struct table *t, bool quick, struct err *e)
 {
 	const struct dsn *d = &mariadb_of(db)->target.dsn;
 	struct strbuf sql;
 	int result;
 
-	if (t->rows > COUNT_MAX)
+	if (quick ? t->bytes > DB_QUICK_BYTES : t->rows > COUNT_MAX)
 		return 0;
+	t->exact = true;
 	strbuf_init(&sql, STRBUF_NO_LIMIT);
 	strbuf_adds(&sql, "SELECT COUNT(*) FROM ");
 	mariadb_quote_name(&sql, sv_of(d->database));
@@ -80,23 +83,30 @@ static int count_rows(struct db *db, struct table *t, struct err *e)
 	return result;
 }
 
-int mariadb_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err *), void *arg,
-		   struct err *e)
+int mariadb_tables(struct db *db, bool quick, db_table_fn fn, void *arg, struct err *e)
 {
 	const struct db_value v = db_v_text(mariadb_of(db)->target.dsn.database);
 	struct table_list list = { NULL, 0, 0 };
 	int result;
 
-	result = db_exec(db,
-			 "SELECT table_name, table_rows FROM information_schema.tables "
-			 "WHERE table_schema = ?1 AND table_type IN ('BASE TABLE', "
-			 "'SYSTEM VERSIONED') AND table_name NOT LIKE 'bascule|_%' ESCAPE '|' "
-			 "ORDER BY CAST(table_name AS BINARY)",
-			 &v, 1, keep_table, &list, e);
+	result = db_exec(
+		db,
+		"SELECT table_name, table_rows, CAST(data_length + index_length AS SIGNED) FROM information_schema.tables "
+		"WHERE table_schema = ?1 AND table_type IN ('BASE TABLE', "
+		"'SYSTEM VERSIONED') AND table_name NOT LIKE 'bascule|_%' ESCAPE '|' "
+		"ORDER BY CAST(table_name AS BINARY)",
+		&v, 1, keep_table, &list, e);
 	for (size_t i = 0; i < list.n && result == 0; i++) {
-		result = count_rows(db, &list.item[i], e);
+		struct table *t = &list.item[i];
+
+		result = count_rows(db, t, quick, e);
 		if (result == 0)
-			result = fn(arg, list.item[i].name, list.item[i].rows, e);
+			result = fn(arg,
+				    &(struct db_table){ .name = t->name,
+							.rows = t->rows,
+							.exact = t->exact,
+							.bytes = t->bytes },
+				    e);
 	}
 	for (size_t i = 0; i < list.n; i++)
 		mem_free(list.item[i].name);

@@ -213,6 +213,7 @@ int pg_send_reset(struct db_postgres *s, struct err *e)
 	    send_text(s, set_up_sql, e) != 0)
 		return -1;
 	s->dirty = false;
+	pg_prepared_forget(s);
 	return 0;
 }
 
@@ -613,6 +614,8 @@ const struct db_ops db_postgres_ops = {
 	.copy_from = copy_from,
 	.verify = verify,
 	.tables = pg_tables,
+	.facts = pg_facts,
+	.privileges = pg_privileges,
 	.schema_digest = pg_schema_digest,
 	.defects = pg_defects,
 	.interrupt = pg_interrupt,

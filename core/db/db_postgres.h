@@ -14,7 +14,7 @@
 	X(PQerrorMessage) X(PQsetErrorVerbosity) X(PQsetNoticeReceiver) X(PQsetnonblocking) \
 	X(PQconnectionNeedsPassword) X(PQconninfo) X(PQconninfoFree) X(PQhost) X(PQport) \
 	X(PQserverVersion) X(PQbackendPID) X(PQtransactionStatus) X(PQgetCancel) X(PQcancel) \
-	X(PQfreeCancel) X(PQsendQuery) X(PQsendQueryParams) X(PQsetSingleRowMode) X(PQflush) \
+	X(PQfreeCancel) X(PQsendQuery) X(PQsendQueryParams) X(PQsendPrepare) X(PQsendQueryPrepared) X(PQsetSingleRowMode) X(PQflush) \
 	X(PQconsumeInput) X(PQisBusy) X(PQgetResult) X(PQclear) X(PQresultStatus) \
 	X(PQresultErrorField) X(PQresultErrorMessage) X(PQntuples) X(PQnfields) X(PQftype) \
 	X(PQgetisnull) X(PQgetvalue) X(PQgetlength) X(PQcmdStatus) X(PQcmdTuples) \
@@ -28,7 +28,10 @@ struct pq {
 #undef X
 };
 
-struct pg_unit; /* db_postgres_unit.c */
+struct pg_unit;     /* db_postgres_unit.c */
+struct pg_prepared; /* db_postgres_prepared.c */
+
+#define PG_PREPARED_MAX 8
 
 struct db_postgres {
 	struct db base;
@@ -54,6 +57,10 @@ struct db_postgres {
 	bool unit_failed; /* nothing of what was sent behind it runs */
 	bool slot_open;   /* the first unanswered statement's turn has come */
 	bool stop_asked;  /* a cancel request was sent while units were waiting */
+	/* What units of ours repeat, prepared; see db_postgres_prepared.c. */
+	struct pg_prepared *prepared[PG_PREPARED_MAX];
+	size_t n_prepared;
+	unsigned prepared_names; /* given so far; none is used twice */
 };
 
 static inline struct db_postgres *pg_of(struct db *db)
@@ -141,6 +148,30 @@ bool pg_may_set(struct sv text);
 /* ERR_INPUT when a migration must not say this: it ends the transaction, or writes our tables. */
 int pg_guard(struct sv text, bool migrating, struct err *e) MUST_CHECK;
 
+/* Types, values, lengths and formats of parameters. */
+#define PG_PARAMS_MAX 64
+struct pg_bound {
+	Oid type[PG_PARAMS_MAX];
+	const char *value[PG_PARAMS_MAX];
+	int length[PG_PARAMS_MAX];
+	int format[PG_PARAMS_MAX];
+	uint64_t number[PG_PARAMS_MAX]; /* of integers and reals, as they travel */
+};
+/* ERR_LIMIT when there are too many, or one is too long. */
+int pg_bind(const struct db_postgres *s, const struct db_value *param, size_t n,
+	    struct pg_bound *out, struct err *e) MUST_CHECK;
+
+/* --- db_postgres_prepared.c --------------------------------------------------------------------- */
+
+/* Sends a statement of a unit that the next units will have again: key is the address of a literal with
+ * param, or NULL and text as it is. *prepared: a statement that prepares it was sent in front. 1: sent,
+ * 0: it is not one for this, nothing was sent. */
+int pg_prepared_send(struct db_postgres *s, const char *key, const char *text,
+		     const struct db_value *param, size_t n, bool *prepared,
+		     struct err *e) MUST_CHECK;
+/* Nothing is believed to be prepared any more. */
+void pg_prepared_forget(struct db_postgres *s);
+
 /* --- db_postgres_unit.c ------------------------------------------------------------------------- */
 
 int pg_unit_send(struct db *db, const struct db_item *item, size_t n, struct err *e);
@@ -173,9 +204,13 @@ int pg_check_pooler(struct db *db, struct err *e);
 /* --- db_postgres_schema.c ----------------------------------------------------------------------- */
 
 int pg_has_table(struct db *db, const char *name, bool *out, struct err *e);
-int pg_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err *), void *arg,
-	      struct err *e);
+int pg_tables(struct db *db, bool quick, db_table_fn fn, void *arg, struct err *e);
 int pg_schema_digest(struct db *db, char hex[65], struct err *e);
 int pg_defects(struct db *db, db_defect_fn fn, void *arg, struct err *e);
+
+/* --- db_postgres_about.c ------------------------------------------------------------------------ */
+
+int pg_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e);
+int pg_privileges(struct db *db, db_privilege_fn fn, void *arg, struct err *e);
 
 #endif

@@ -240,6 +240,7 @@ void pg_close(struct db *db)
 	if (s->conn != NULL && !s->lost && s->pq.PQtransactionStatus(s->conn) == PQTRANS_ACTIVE)
 		pg_request_cancel(s, PG_STOP_NOW_MS);
 	pg_units_free(s);
+	pg_prepared_forget(s);
 	if (s->conn != NULL)
 		s->pq.PQfinish(s->conn);
 	pg_key_drop(s->key);

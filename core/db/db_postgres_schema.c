@@ -49,7 +49,7 @@ int pg_has_table(struct db *db, const char *name, bool *out, struct err *e)
 
 struct table {
 	char *shown, *quoted;
-	int64_t rows;
+	int64_t rows, bytes;
 };
 
 struct table_list {
@@ -68,12 +68,18 @@ static int table_row(void *arg, const struct db_value *col, size_t n, struct err
 		.shown = mem_strndup(col[0].s.p, col[0].s.n),
 		.quoted = mem_strndup(col[1].s.p, col[1].s.n),
 		.rows = col[2].i,
+		.bytes = col[3].type == DB_INT ? col[3].i : -1,
 	};
 	return 0;
 }
 
-int pg_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err *), void *arg,
-	      struct err *e)
+/* reltuples is -1 of a table that was never analyzed; what a quick look can count is counted. */
+static bool is_counted(const struct table *t, bool quick)
+{
+	return quick ? t->bytes >= 0 && t->bytes <= DB_QUICK_BYTES : t->rows < ROWS_COUNTED;
+}
+
+int pg_tables(struct db *db, bool quick, db_table_fn fn, void *arg, struct err *e)
 {
 	struct table_list list = { NULL, 0, 0 };
 	struct strbuf sql;
@@ -85,7 +91,13 @@ int pg_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err
 		"SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN c.relname "
 		"ELSE n.nspname || '.' || c.relname END COLLATE \"C\" AS shown, "
 		"pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), "
-		"CAST(c.reltuples AS bigint) FROM pg_catalog.pg_class c "
+		"CAST(CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(greatest(l.reltuples, 0)), 0) "
+		"FROM pg_catalog.pg_partition_tree(c.oid) p JOIN pg_catalog.pg_class l ON l.oid = p.relid "
+		"WHERE p.isleaf) ELSE c.reltuples END AS bigint), "
+		"CAST(CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum("
+		"pg_catalog.pg_total_relation_size(p.relid)), 0) FROM pg_catalog.pg_partition_tree(c.oid) p "
+		"WHERE p.isleaf) ELSE pg_catalog.pg_total_relation_size(c.oid) END AS bigint) "
+		"FROM pg_catalog.pg_class c "
 		"JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
 		"WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> "
 		"'t' "
@@ -94,14 +106,19 @@ int pg_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err
 	for (size_t i = 0; i < list.n && result == 0; i++) {
 		struct table *t = &list.item[i];
 
-		if (t->rows < ROWS_COUNTED) {
+		struct db_table row = { .name = t->shown, .bytes = t->bytes };
+
+		row.exact = is_counted(t, quick);
+		if (row.exact) {
 			strbuf_reset(&sql);
 			strbuf_addf(&sql, "SELECT count(*) FROM %s", t->quoted);
 			/* Not a literal, and no name of ours: it goes as it is. */
 			result = pg_count(pg_of(db), strbuf_str(&sql), &t->rows, e);
 		}
 		if (result == 0)
-			result = fn(arg, t->shown, t->rows, e);
+			row.rows = t->rows;
+		if (result == 0)
+			result = fn(arg, &row, e);
 	}
 	for (size_t i = 0; i < list.n; i++) {
 		mem_free(list.item[i].shown);

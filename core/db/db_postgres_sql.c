@@ -21,7 +21,6 @@
 #include "core/base/mem.h"
 
 #define COLUMNS_MAX 64 /* of our own selects */
-#define PARAMS_MAX 64  /* of one statement of ours */
 
 /* Of pg_type.h, which only the server's sources have. They never change. */
 enum type_oid {
@@ -89,15 +88,7 @@ void pg_rewrite(const char *sql, struct strbuf *out, size_t *n)
 	}
 }
 
-struct bound {
-	Oid type[PARAMS_MAX];
-	const char *value[PARAMS_MAX];
-	int length[PARAMS_MAX];
-	int format[PARAMS_MAX];
-	uint64_t number[PARAMS_MAX]; /* of integers and reals, as they travel */
-};
-
-static void bind(struct bound *b, size_t i, const struct db_value *v)
+static void bind(struct pg_bound *b, size_t i, const struct db_value *v)
 {
 	b->format[i] = 1;
 	switch (v->type) {
@@ -120,20 +111,30 @@ static void bind(struct bound *b, size_t i, const struct db_value *v)
 	}
 }
 
-int pg_send(struct db_postgres *s, const char *sql, const struct db_value *param, size_t n_param,
-	    struct err *e)
+int pg_bind(const struct db_postgres *s, const struct db_value *param, size_t n,
+	    struct pg_bound *out, struct err *e)
 {
-	struct bound b;
-
-	if (n_param > PARAMS_MAX)
-		return err_set(e, ERR_LIMIT, "statement has more than %d parameters", PARAMS_MAX);
-	memset(&b, 0, sizeof(b));
-	for (size_t i = 0; i < n_param; i++) {
+	if (n > PG_PARAMS_MAX)
+		return err_set(e, ERR_LIMIT, "statement has more than %d parameters",
+			       PG_PARAMS_MAX);
+	memset(out->type, 0, n * sizeof(out->type[0]));
+	memset(out->value, 0, n * sizeof(out->value[0]));
+	for (size_t i = 0; i < n; i++) {
 		if (param[i].type >= DB_TEXT && param[i].s.n > INT32_MAX / 2)
 			return err_set(e, ERR_LIMIT, "value of %zu bytes is too long for %s",
 				       param[i].s.n, s->shown);
-		bind(&b, i, &param[i]);
+		bind(out, i, &param[i]);
 	}
+	return 0;
+}
+
+int pg_send(struct db_postgres *s, const char *sql, const struct db_value *param, size_t n_param,
+	    struct err *e)
+{
+	struct pg_bound b;
+
+	if (pg_bind(s, param, n_param, &b, e) != 0)
+		return -1;
 	if (s->pq.PQsendQueryParams(s->conn, sql, (int)n_param, b.type, b.value, b.length, b.format,
 				    0) != 1)
 		return pg_lost(s, s->pq.PQerrorMessage(s->conn), e);
@@ -340,6 +341,9 @@ static enum err_code code_of(struct db_postgres *s, const PGresult *res, enum pg
 	}
 	if (kind == PG_OURS && strcmp(state, "23505") == 0)
 		return ERR_EXISTS;
+	/* Something took away what we had prepared: the next try prepares it again. */
+	if (kind == PG_OURS && strcmp(state, "26000") == 0)
+		return ERR_BUSY;
 	if (is_several(s, res, state))
 		return ERR_INPUT;
 	return meaning_of(state)->code;
@@ -504,7 +508,8 @@ bool pg_may_set(struct sv text)
 	struct sv rest = text, word = take_word(&rest);
 
 	return is(word, "SELECT") || is(word, "DO") || is(word, "CALL") || is(word, "WITH") ||
-	       is(word, "EXECUTE") || has(text, "set") || has(text, "discard");
+	       is(word, "EXECUTE") || has(text, "set") || has(text, "discard") ||
+	       has(text, "deallocate");
 }
 
 static bool ends_transaction(struct sv text)

@@ -81,6 +81,7 @@ static void unit_fail(struct db_postgres *s, struct pg_unit *u, size_t at)
 		u->failed_at = at;
 	u->failed = true;
 	s->unit_failed = true;
+	pg_prepared_forget(s);
 }
 
 static void slot_failed(struct db_postgres *s, struct pg_unit *u, struct slot *slot,
@@ -198,6 +199,27 @@ static struct slot *slot_add(struct pg_unit *u, size_t index)
 	return &u->slot[u->n++];
 }
 
+/* A statement that comes in every unit, by way of one prepared. 1: sent, 0: not one for this. */
+static int send_prepared(struct db_postgres *s, struct pg_unit *u, size_t i, const char *text,
+			 const struct db_item *item, struct err *e)
+{
+	struct slot slot = { .index = i, .ours = true };
+	bool prepared;
+	int sent;
+
+	if (s->dirty || u->alone)
+		return 0;
+	sent = pg_prepared_send(s, item->sql, text, item->param, item->n_param, &prepared, e);
+	if (prepared)
+		*slot_add(u, i) = slot;
+	if (sent == 1) {
+		slot.fn = item->fn;
+		slot.arg = item->arg;
+		*slot_add(u, i) = slot;
+	}
+	return sent;
+}
+
 static int send_foreign(struct db_postgres *s, struct pg_unit *u, size_t i,
 			const struct db_item *item, struct err *e)
 {
@@ -215,10 +237,13 @@ static int send_foreign(struct db_postgres *s, struct pg_unit *u, size_t i,
 static int send_ours(struct db_postgres *s, struct pg_unit *u, size_t i, bool dirty,
 		     const struct db_item *item, struct err *e)
 {
-	struct db_value all[64];
+	struct db_value all[PG_PARAMS_MAX];
 	struct slot *slot;
 	size_t n;
+	int sent = send_prepared(s, u, i, NULL, item, e);
 
+	if (sent != 0)
+		return sent > 0 ? 0 : -1;
 	if (dirty) {
 		slot_add(u, i)->extra = true;
 		if (pg_send_own_role(s, NULL, e) != 0)
@@ -264,6 +289,16 @@ static bool is_fence(struct sv text)
 	return text.n > start.n && memcmp(text.p, start.p, start.n) == 0;
 }
 
+static int send_fence(struct db_postgres *s, struct pg_unit *u, size_t i,
+		      const struct db_item *item, struct err *e)
+{
+	char *text = mem_strndup(item->text.p, item->text.n);
+	int sent = send_prepared(s, u, i, text, item, e);
+
+	mem_free(text);
+	return sent != 0 ? sent : send_foreign(s, u, i, item, e);
+}
+
 static int unit_transmit(struct db_postgres *s, struct pg_unit *u, const struct db_item *item,
 			 struct err *e)
 {
@@ -274,14 +309,18 @@ static int unit_transmit(struct db_postgres *s, struct pg_unit *u, const struct 
 	if (send_front(s, u, e) != 0)
 		return -1;
 	for (size_t i = 0; i < u->n_item; i++) {
-		if (item[i].text.n > 0) {
-			if (send_foreign(s, u, i, &item[i], e) != 0)
-				return -1;
-			s->dirty = s->dirty ||
-				   (!is_fence(item[i].text) && pg_may_set(item[i].text));
-		} else if (send_ours(s, u, i, s->dirty, &item[i], e) != 0) {
+		int sent = 1;
+
+		if (item[i].text.n == 0)
+			sent = send_ours(s, u, i, s->dirty, &item[i], e) != 0 ? -1 : 1;
+		else if (is_fence(item[i].text))
+			sent = send_fence(s, u, i, &item[i], e);
+		else if (send_foreign(s, u, i, &item[i], e) != 0)
+			sent = -1;
+		else
+			s->dirty = s->dirty || pg_may_set(item[i].text);
+		if (sent < 0)
 			return -1;
-		}
 	}
 	u->sent = true;
 	return send_sync(s, e);
@@ -469,6 +508,7 @@ int pg_units_clear(struct db *db, struct err *e)
 		unit_clear(s, &s->unit[i]);
 	s->n_unit = 0;
 	s->slot_open = s->unit_failed = s->stop_asked = false;
+	pg_prepared_forget(s);
 	if (result != 0 || pg_ready(s, NULL, e) != 0)
 		return -1;
 	return db_in_transaction(db) ? pg_plain(s, "ROLLBACK", e) : 0;

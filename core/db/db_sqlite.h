@@ -95,8 +95,7 @@ int sqlite_copy_to(struct db *db, const char *path, struct err *e) MUST_CHECK;
 int sqlite_copy_from(struct db *db, const char *path, int (*fence)(void *, struct err *), void *arg,
 		     struct err *e) MUST_CHECK;
 int sqlite_verify(struct db *db, struct err *e) MUST_CHECK;
-int sqlite_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err *), void *arg,
-		  struct err *e) MUST_CHECK;
+int sqlite_tables(struct db *db, bool quick, db_table_fn fn, void *arg, struct err *e);
 int sqlite_schema_digest(struct db *db, char hex[65], struct err *e) MUST_CHECK;
 
 #endif

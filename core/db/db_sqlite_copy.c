@@ -259,8 +259,30 @@ static int count_rows(struct db_sqlite *s, const char *table, int64_t *rows, str
 	return rc == SQLITE_ROW ? 0 : -1;
 }
 
-int sqlite_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct err *), void *arg,
-		  struct err *e)
+static int keep_size(void *arg, const struct db_value *col, size_t n, struct err *e)
+{
+	struct db_table *t = arg;
+
+	(void)n;
+	(void)e;
+	if (col[0].type == DB_INT)
+		t->bytes = col[0].i;
+	return 0;
+}
+
+/* Its pages and those of its indexes. A library may have been built without that table. */
+static void find_size(struct db *db, struct db_table *t)
+{
+	const struct db_value v = db_v_text(t->name);
+	struct err ignored;
+
+	(void)!db_exec(db,
+		       "SELECT sum(d.pgsize) FROM sqlite_schema m JOIN dbstat d ON d.name = m.name "
+		       "WHERE m.tbl_name = ?1 AND d.aggregate = 1",
+		       &v, 1, keep_size, t, &ignored);
+}
+
+int sqlite_tables(struct db *db, bool quick, db_table_fn fn, void *arg, struct err *e)
 {
 	struct db_sqlite *s = sqlite_of(db);
 	struct name_list list = { NULL, 0, 0 };
@@ -272,13 +294,15 @@ int sqlite_tables(struct db *db, int (*fn)(void *, const char *, int64_t, struct
 			 "AND " USERS_OBJECT " ORDER BY name",
 			 NULL, 0, keep_name, &list, e);
 	for (size_t i = 0; i < list.n && result == 0; i++) {
-		int64_t rows = 0;
+		struct db_table t = { .name = list.item[i], .exact = true, .bytes = -1 };
 
 		result = sqlite_alive(s, e);
 		if (result == 0)
-			result = count_rows(s, list.item[i], &rows, e);
+			result = count_rows(s, list.item[i], &t.rows, e);
+		if (result == 0 && quick)
+			find_size(db, &t);
 		if (result == 0)
-			result = fn(arg, list.item[i], rows, e);
+			result = fn(arg, &t, e);
 	}
 	for (size_t i = 0; i < list.n; i++)
 		mem_free(list.item[i]);

@@ -252,6 +252,11 @@ uint64_t engine_events(struct engine *g, const char *env)
 	return engine_add(g, 0, job_events, mem_strdup(env));
 }
 
+uint64_t engine_details(struct engine *g, const char *env)
+{
+	return engine_add(g, 0, job_details, mem_strdup(env));
+}
+
 /* --- Runs ------------------------------------------------------------------------------------- */
 
 static void start_job_clear(struct job *job)

@@ -38,6 +38,7 @@ uint64_t engine_script(struct engine *g, const char *env, const char *ns, const 
  * again and again does not pile them up. */
 uint64_t engine_preflight(struct engine *g, const char *env);
 uint64_t engine_events(struct engine *g, const char *env);
+uint64_t engine_details(struct engine *g, const char *env);
 /* Freezes plan (moves it) and starts its runner. EV_RUN_STARTED. */
 uint64_t engine_start_run(struct engine *g, struct plan *plan);
 /* Follows a run with EV_RUN events until it ends or another is watched. NULL stops watching. */

@@ -128,6 +128,9 @@ void event_free(struct event *ev)
 	case EV_EVENTS:
 		history_free(ev->u.events.history);
 		break;
+	case EV_DETAILS:
+		details_free(ev->u.details.details);
+		break;
 	case EV_RUN_STARTED:
 	case EV_REQUESTED:
 	case EV_TYPES:

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/engine/details.h"
 #include "core/ledger/lock.h"
 #include "core/migrate/git_state.h"
 #include "core/migrate/matrix.h"
@@ -25,6 +26,7 @@ enum event_type {
 	EV_SCRIPT,      /* texts of one migration: today's file, stored, diff */
 	EV_RUN_STARTED, /* a run was created and its runner spawned, or why not */
 	EV_REQUESTED,   /* answer to a request to a runner */
+	EV_DETAILS,     /* one environment's database in detail */
 	EV_PREFLIGHT, /* what stands in the way of a change of one environment, or why nobody knows */
 	EV_EVENTS,    /* history events of one environment, for the audit view */
 	EV_TYPES
@@ -115,6 +117,10 @@ struct event {
 			char env[64];
 			struct history *history;
 		} events; /* history with its events */
+		struct {
+			char env[64];
+			struct details *details;
+		} details;
 	} u;
 };
 

@@ -116,6 +116,7 @@ struct request_job {
 void job_plan(struct job *job);
 void job_script(struct job *job);
 void job_events(struct job *job);    /* arg: char *environment */
+void job_details(struct job *job);   /* arg: char *environment */
 void job_preflight(struct job *job); /* arg: char *environment */
 void job_runs(struct job *job);
 void job_start_run(struct job *job); /* arg: struct plan * */

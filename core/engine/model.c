@@ -48,6 +48,7 @@ void model_clear(struct model *m)
 	plan_free(m->plan);
 	script_text_free(m->script);
 	history_free(m->events);
+	details_free(m->details);
 	preflight_drop(m);
 	*m = (struct model){ .armed_env = -1 };
 }
@@ -200,6 +201,17 @@ static void apply_events(struct model *m, struct event *ev)
 	ev->u.events.history = old;
 }
 
+static void apply_details(struct model *m, struct event *ev)
+{
+	struct details *old = m->details;
+
+	if (strcmp(ev->u.details.env, m->details_env) != 0)
+		return;
+	m->details_err = ev->err;
+	m->details = ev->u.details.details;
+	ev->u.details.details = old;
+}
+
 /* A failure leaves the last picture standing, whose age then shows. */
 static void apply_preflight(struct model *m, struct event *ev)
 {
@@ -242,6 +254,9 @@ void model_apply(struct model *m, struct event *ev)
 		break;
 	case EV_EVENTS:
 		apply_events(m, ev);
+		break;
+	case EV_DETAILS:
+		apply_details(m, ev);
 		break;
 	case EV_TYPES:
 		break;

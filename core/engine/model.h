@@ -31,6 +31,9 @@ struct model {
 	char preflight_env[64];      /* asked about last; what is known of another is dropped */
 	struct preflight *preflight; /* the last answer, with its time; NULL none */
 	struct err preflight_err;    /* why the last one asked for is not there */
+	char details_env[64];
+	struct details *details; /* of details_env; NULL: not read yet, or details_err */
+	struct err details_err;
 	/* arming: -1 none, else index of the environment */
 	int armed_env;
 	int64_t armed_until_utc_ms;

@@ -284,8 +284,12 @@ static void on_seed(struct builder *b, const struct history_event *ev, bool undo
 		s = &h->seed[h->n_seed++];
 		*s = (struct seeded){ .id = arena_strdup(&h->arena, text(ev->id)) };
 	}
-	if (ev->kind != EVENT_SEEDED && ev->kind != EVENT_FAILED)
-		return; /* statements of one that goes statement by statement */
+	if (ev->kind != EVENT_SEEDED && ev->kind != EVENT_FAILED) {
+		/* A statement of one that goes statement by statement. */
+		if (ev->generation > s->runs && ev->attempt >= s->next_attempt)
+			s->next_attempt = ev->attempt + 1;
+		return;
+	}
 	if (undone) {
 		/* Its rows went with the restore; its number is taken. */
 		if (ev->generation > s->runs)
@@ -298,7 +302,7 @@ static void on_seed(struct builder *b, const struct history_event *ev, bool undo
 		s->failed_attempts++;
 		return;
 	}
-	s->failed_attempts = 0;
+	s->failed_attempts = s->next_attempt = 0;
 	s->runs = ev->generation;
 	s->checksum = keep(b, ev->checksum);
 	s->who = keep_again(b, &b->last_who, ev->who);

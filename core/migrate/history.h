@@ -70,6 +70,7 @@ struct seeded {
 	const char *who, *host, *run, *error; /* error: of the last try, where that failed */
 	int64_t runs;                         /* how often it ran; the next is runs + 1 */
 	int64_t failed_attempts;              /* of the next */
+	int64_t next_attempt; /* numbers the records of its statements, where they have some */
 	int64_t at_utc_ms, took_ms;
 	bool failed;
 };

@@ -37,13 +37,6 @@ static const struct finding *find_object(const struct findings *f, const char *o
 	return NULL;
 }
 
-const char *finding_mend(const struct findings *f, const char *object)
-{
-	const struct finding *found = find_object(f, object);
-
-	return found != NULL ? found->mend : "";
-}
-
 static void add_finding(struct findings *f, const char *object, const char *name, const char *words,
 			const char *mend)
 {
@@ -317,4 +310,23 @@ void verify_history(struct db *db, struct history *h, int64_t limit_ms)
 			a->warning = words;
 	}
 	findings_clear(&now);
+}
+
+int verify_report(struct db *db, struct history *h, int64_t limit_ms, struct findings *out,
+		  struct err *e)
+{
+	if (verify_database(db, out, e) != 0)
+		return -1;
+	verify_history(db, h, limit_ms);
+	for (size_t i = 0; i < h->n_warning; i++) {
+		const struct history_warning *w = &h->warning[i];
+
+		if (!w->in_force)
+			continue;
+		add_finding(out, w->object, w->object, w->words, "");
+		for (size_t k = 0; k < out->n; k++)
+			if (strcmp(out->list[k].object, w->object) == 0)
+				out->list[k].migration = arena_strdup(&out->arena, w->id);
+	}
+	return 0;
 }

@@ -15,9 +15,10 @@
 struct finding {
 	/* Names it in an event, for ever: "index public.orders_i", "foreign key orders.orders_fk". */
 	const char *object;
-	const char *name;  /* "orders_i" */
-	const char *words; /* "index orders_i is invalid: no query uses it" */
-	const char *mend;  /* a statement or an action */
+	const char *name;      /* "orders_i" */
+	const char *words;     /* "index orders_i is invalid: no query uses it" */
+	const char *mend;      /* a statement or an action */
+	const char *migration; /* verify_report: its id, or NULL when none of ours explains it */
 };
 
 /* All zero: empty. */
@@ -32,9 +33,6 @@ struct findings {
 #define VERIFY_LOOK_MS 500
 
 void findings_clear(struct findings *f);
-
-/* How the object is mended: a statement; else "". */
-const char *finding_mend(const struct findings *f, const char *object);
 
 /* Could the script leave something that is not in force? Pure; where it says no, nothing is asked. */
 bool verify_wanted(const char *engine, struct sv script);
@@ -52,5 +50,9 @@ int verify_script(struct db *db, struct sv script, const struct findings *before
  * Asks the database only when there is one; a question that fails leaves it in force. limit_ms: for each
  * foreign key. */
 void verify_history(struct db *db, struct history *h, int64_t limit_ms);
+
+/* Both: everything that is not in force, each with the migration whose warning it is. Updates h. */
+int verify_report(struct db *db, struct history *h, int64_t limit_ms, struct findings *out,
+		  struct err *e) MUST_CHECK;
 
 #endif

@@ -27,7 +27,7 @@ static const struct step_ops *const ops_of[STEP_KINDS] = {
 	[STEP_BACKUP] = &step_backup_ops,   [STEP_UP] = &step_up_ops,
 	[STEP_DOWN] = &step_down_ops,       [STEP_RECORD] = &step_record_ops,
 	[STEP_RESTORE] = &step_restore_ops, [STEP_STATE_FILE] = &step_state_file_ops,
-	[STEP_RELEASE] = &step_release_ops,
+	[STEP_RELEASE] = &step_release_ops, [STEP_SEED] = &step_seed_ops,
 };
 
 /* The same kinds where the framework's own tool does them. */
@@ -387,7 +387,7 @@ static void end_failed(struct executor *x, struct outcome *o, const struct err *
 static bool step_may_be_skipped(const struct step *s)
 {
 	return s->kind == STEP_UP || s->kind == STEP_DOWN || s->kind == STEP_RECORD ||
-	       s->kind == STEP_BACKUP || s->kind == STEP_STATE_FILE;
+	       s->kind == STEP_BACKUP || s->kind == STEP_STATE_FILE || s->kind == STEP_SEED;
 }
 
 static int pause_record(struct executor *x, const struct step *s, int64_t limit_ms,

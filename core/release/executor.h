@@ -142,7 +142,7 @@ void executor_undo(struct executor *x, const struct err *failed, struct outcome 
 void executor_summary(const struct executor *x, struct strbuf *out);
 
 extern const struct step_ops step_lock_ops, step_gates_ops, step_release_ops, step_backup_ops,
-	step_up_ops, step_down_ops, step_record_ops, step_restore_ops, step_state_file_ops,
-	step_tool_up_ops, step_tool_down_ops, step_tool_record_ops;
+	step_up_ops, step_down_ops, step_seed_ops, step_record_ops, step_restore_ops,
+	step_state_file_ops, step_tool_up_ops, step_tool_down_ops, step_tool_record_ops;
 
 #endif

@@ -22,7 +22,7 @@
 #include "core/release/run_folder.h"
 
 #define FOLLOW_GAP_MS 40
-#define FOLLOW_REST 9
+#define FOLLOW_REST 24
 #define END_LIMIT_MS 10000
 
 struct follower {
@@ -127,8 +127,9 @@ static int follower_look(struct follower *f, int (*fn)(void *, const struct run 
 	return ret;
 }
 
-int run_follow(const struct context *ctx, const char *id, int (*fn)(void *arg, const struct run *r),
-	       void *arg, struct cancel *c, struct err *e)
+int run_follow_keep(const struct context *ctx, const char *id,
+		    int (*fn)(void *arg, const struct run *r), void *arg, struct cancel *c,
+		    struct run **last, struct err *e)
 {
 	struct follower f = { .ctx = ctx, .id = id, .cancel = c, .runner_fd = -1 };
 	char *dir = run_path(ctx, id, NULL);
@@ -150,11 +151,21 @@ int run_follow(const struct context *ctx, const char *id, int (*fn)(void *arg, c
 	} while (!ret);
 	ret = ret < 0 ? -1 : 0;
 out:
-	run_free(f.run);
+	*last = f.run;
 	if (f.runner_fd >= 0)
 		close(f.runner_fd);
 	if (f.notify_fd >= 0)
 		close(f.notify_fd);
 	mem_free(dir);
+	return ret;
+}
+
+int run_follow(const struct context *ctx, const char *id, int (*fn)(void *arg, const struct run *r),
+	       void *arg, struct cancel *c, struct err *e)
+{
+	struct run *last;
+	int ret = run_follow_keep(ctx, id, fn, arg, c, &last, e);
+
+	run_free(last);
 	return ret;
 }

@@ -30,7 +30,7 @@ struct gate_rule {
 #define ON(op) (1u << (op))
 #define ON_ALL \
 	(ON(OP_MIGRATE) | ON(OP_ROLLBACK) | ON(OP_BASELINE) | ON(OP_ACCEPT) | ON(OP_MARK) | \
-	 ON(OP_RESTORE))
+	 ON(OP_RESTORE) | ON(OP_SEED))
 #define ON_FILES (ON(OP_MIGRATE) | ON(OP_BASELINE) | ON(OP_ACCEPT))
 
 static const struct gate_rule rules[] = {

@@ -605,6 +605,8 @@ static bool step_fits(const struct step *s, const struct applied *a)
 	/* Whether it is so already, or not yet: it is looked at again before the tool is started. */
 	if (s->command || step_is_done(s, a))
 		return true;
+	if (s->kind == STEP_SEED)
+		return true; /* it is no migration: its own probe looks */
 	if (s->kind == STEP_DOWN || (s->event == EVENT_ACCEPTED && in_force))
 		return in_force && generation == s->generation;
 	return !in_force && generation == s->generation - 1;

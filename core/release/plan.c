@@ -18,12 +18,14 @@
 static const char *const operation_names[OP_KINDS] = {
 	[OP_MIGRATE] = "migrate", [OP_ROLLBACK] = "rollback", [OP_BASELINE] = "baseline",
 	[OP_ACCEPT] = "accept",   [OP_MARK] = "mark",         [OP_RESTORE] = "restore",
+	[OP_SEED] = "seed",
 };
 
 static const char *const step_kind_names[STEP_KINDS] = {
 	[STEP_LOCK] = "lock",       [STEP_GATES] = "gates",           [STEP_BACKUP] = "backup",
 	[STEP_UP] = "migrate",      [STEP_DOWN] = "roll back",        [STEP_RECORD] = "record",
 	[STEP_RESTORE] = "restore", [STEP_STATE_FILE] = "state file", [STEP_RELEASE] = "release",
+	[STEP_SEED] = "seed",
 };
 
 static int index_of(const char *const *names, int n, const char *name)
@@ -162,7 +164,7 @@ static void set_heads(struct plan_make *m)
 static bool step_changes(const struct step *s)
 {
 	return s->kind == STEP_UP || s->kind == STEP_DOWN || s->kind == STEP_RECORD ||
-	       s->kind == STEP_RESTORE;
+	       s->kind == STEP_RESTORE || s->kind == STEP_SEED;
 }
 
 static void note_lock(struct plan_make *m)
@@ -198,6 +200,7 @@ static int (*const makers[OP_KINDS])(struct plan_make *m, struct err *e) = {
 	[OP_MIGRATE] = plan_make_migrate,   [OP_ROLLBACK] = plan_make_rollback,
 	[OP_BASELINE] = plan_make_baseline, [OP_ACCEPT] = plan_make_accept,
 	[OP_MARK] = plan_make_mark,         [OP_RESTORE] = plan_make_restore,
+	[OP_SEED] = plan_make_seed,
 };
 
 /* Finds the environments and the history of the target. */

@@ -12,6 +12,8 @@
 #include "core/migrate/matrix.h"
 #include "core/release/env.h"
 
+struct seeds;
+
 enum operation {
 	OP_MIGRATE,
 	OP_ROLLBACK,
@@ -19,6 +21,7 @@ enum operation {
 	OP_ACCEPT,
 	OP_MARK, /* of a statement of a partial migration: has it run? */
 	OP_RESTORE,
+	OP_SEED,
 	OP_KINDS
 };
 const char *operation_name(enum operation op);
@@ -32,6 +35,7 @@ enum step_kind {
 	STEP_DOWN,   /* one migration down */
 	STEP_RECORD, /* a history event without running anything: baseline, accept */
 	STEP_RESTORE,
+	STEP_SEED,       /* a repeatable script, with its event */
 	STEP_STATE_FILE, /* applied/<environment>.json */
 	STEP_RELEASE,    /* give the lock back */
 	STEP_KINDS
@@ -69,7 +73,8 @@ struct step {
 	 * a command or scripts, never both. NULL: scripts. */
 	const char *command, *undo_command;
 	const char *backup; /* STEP_RESTORE: id; STEP_BACKUP: trigger */
-	const char *path;   /* STEP_RESTORE: folder of the backup; STEP_STATE_FILE: the file */
+	/* STEP_SEED: the file; STEP_RESTORE: folder of the backup; STEP_STATE_FILE: the file */
+	const char *path;
 };
 
 struct gate {
@@ -161,6 +166,7 @@ struct plan_request {
 	/* console: only these ids (NULL: all pending); must be a prefix-closed choice */
 	const char *const *marked;
 	size_t n_marked;
+	const struct seeds *seeds; /* seed: read by the caller; marked names some of them */
 	/* console `p`: only what this environment has applied; NULL: everything */
 	const char *towards;
 };

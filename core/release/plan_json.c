@@ -237,10 +237,34 @@ static void put_field(json_t *j, const struct field *f, const char *at)
 	}
 }
 
+/* What may be missing is not written where it says nothing: a plan of a thousand steps is read three times
+ * before the first of them runs. */
+static bool says_nothing(const struct field *f, const char *at)
+{
+	const char *text;
+	int64_t wide;
+	bool flag;
+
+	switch (f->type) {
+	case F_TEXT_NEW:
+		memcpy(&text, at, sizeof(text));
+		return text == NULL;
+	case F_INT64_NEW:
+		memcpy(&wide, at, sizeof(wide));
+		return wide == 0;
+	case F_BOOL_NEW:
+		memcpy(&flag, at, sizeof(flag));
+		return !flag;
+	default:
+		return false;
+	}
+}
+
 static void put_fields(json_t *j, const struct field *f, const void *record)
 {
 	for (; f->key; f++)
-		put_field(j, f, (const char *)record + f->offset);
+		if (!says_nothing(f, (const char *)record + f->offset))
+			put_field(j, f, (const char *)record + f->offset);
 }
 
 static json_t *put_list(const struct field *f, const void *list, size_t n, size_t size)
@@ -441,7 +465,7 @@ static int check_steps(const struct plan *p, struct err *e)
 	for (size_t i = 0; i < p->n_step; i++) {
 		const struct step *s = &p->step[i];
 		bool migration = s->kind == STEP_UP || s->kind == STEP_DOWN ||
-				 s->kind == STEP_RECORD;
+				 s->kind == STEP_RECORD || s->kind == STEP_SEED;
 
 		if (s->n != (int)(i + 1))
 			return err_set(e, ERR_INPUT, "cannot read a plan: step %zu is numbered %d",
@@ -453,7 +477,7 @@ static int check_steps(const struct plan *p, struct err *e)
 			return err_set(e, ERR_INPUT,
 				       "cannot read a plan: step %d has a command, and no tool",
 				       s->n);
-		if (s->kind == STEP_UP && !s->checksum)
+		if ((s->kind == STEP_UP || s->kind == STEP_SEED) && !s->checksum)
 			return err_set(e, ERR_INPUT, "cannot read a plan: step %d has no checksum",
 				       s->n);
 		if (s->kind == STEP_RESTORE && (!s->backup || !s->path))

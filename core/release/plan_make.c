@@ -134,7 +134,8 @@ void plan_add_closing(struct plan_make *m)
 {
 	struct plan *p = m->plan;
 
-	if (p->state_files) {
+	/* Seeds change no migration. */
+	if (p->state_files && p->op != OP_SEED) {
 		const char *name = arena_printf(&p->arena, "applied/%s.json", p->environment);
 		char *path = path_join(p->source_dir, name);
 		struct step *s = plan_add_step(m, STEP_STATE_FILE,

@@ -75,6 +75,7 @@ int plan_make_baseline(struct plan_make *m, struct err *e) MUST_CHECK;
 int plan_make_accept(struct plan_make *m, struct err *e) MUST_CHECK;
 int plan_make_mark(struct plan_make *m, struct err *e) MUST_CHECK;
 int plan_make_restore(struct plan_make *m, struct err *e) MUST_CHECK;
+int plan_make_seed(struct plan_make *m, struct err *e) MUST_CHECK;
 
 /* --- plan_framework.c: migrations that their framework's own tool applies -------------------------- */
 

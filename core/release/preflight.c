@@ -414,16 +414,20 @@ static void sort_rows(struct preflight *p)
 	}
 }
 
+/* A role without FILE is refused by some versions of the plugin, and told nothing by others. */
 static int read_disk(struct reading *r, struct db *db, struct err *e)
 {
+	size_t before = r->out->n;
 	struct strbuf words;
 
-	if (!r->disks || db_exec(db, r->dialect->disk, NULL, 0, on_fact, r, e) == 0)
+	if (!r->disks)
 		return 0;
-	if (e->code != ERR_DB)
+	if (db_exec(db, r->dialect->disk, NULL, 0, on_fact, r, e) != 0 && e->code != ERR_DB)
 		return -1;
+	if (r->out->n > before)
+		return 0;
 	strbuf_init(&words, STRBUF_NO_LIMIT);
-	strbuf_adds(&words, "the server's disks: our role has no FILE");
+	strbuf_adds(&words, "the server's disks: it tells of none, as to a role without FILE");
 	row_add(r->out, "not seen", PREFLIGHT_NOTE, &words);
 	strbuf_clear(&words);
 	return 0;
@@ -513,7 +517,9 @@ int preflight_read(const struct env *env, struct db *db, const struct lock_holde
 int preflight_ask(const struct env *env, struct cancel *cancel, struct preflight *out,
 		  struct err *e)
 {
+	struct err no_lock = { .code = ERR_OK };
 	struct lock_holder holder;
+	struct strbuf words;
 	struct db *db = NULL;
 	int ret = -1;
 
@@ -522,9 +528,19 @@ int preflight_ask(const struct env *env, struct cancel *cancel, struct preflight
 	if (env_open(env, DB_READ_ONLY, cancel, &db, e) != 0)
 		return -1;
 	if ((db_caps(db) & DB_SERVER) &&
-	    lock_read(&env->dsn, db, env->lock_stale_ms, &holder, e) != 0)
-		goto out;
+	    lock_read(&env->dsn, db, env->lock_stale_ms, &holder, e) != 0) {
+		if (e->code != ERR_DB)
+			goto out;
+		no_lock = *e; /* a role that may look at less: the rest can be asked all the same */
+		memset(&holder, 0, sizeof(holder));
+	}
 	ret = preflight_read(env, db, &holder, out, e);
+	if (ret == 0 && no_lock.code != ERR_OK) {
+		strbuf_init(&words, STRBUF_NO_LIMIT);
+		strbuf_addf(&words, "whether a run is at work: %s", no_lock.detail);
+		row_add(out, "not seen", PREFLIGHT_NOTE, &words);
+		strbuf_clear(&words);
+	}
 out:
 	db_close(db);
 	return ret;

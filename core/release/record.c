@@ -23,6 +23,8 @@
 /* A queue of so many lines, or whose first line has waited so long, goes with the next migration. Each
  * copy makes pages of the ledger part of that transaction, which its fsync has to write. */
 #define COPY_LINES 64
+/* Where migrations are sent ahead, a copy waits until none is under way, and they begin one by one again. */
+#define COPY_LINES_AHEAD 512
 #define COPY_WAIT_MS 2000
 
 static void queue_add(struct executor *x, int64_t epoch, int64_t seq, size_t at)
@@ -165,9 +167,10 @@ static int put_lines(struct executor *x, struct db *db, struct err *e)
 bool record_copy_due(const struct executor *x)
 {
 	const struct copy_queue *q = &x->queue;
+	size_t many = db_caps(x->db) & DB_PIPELINE ? COPY_LINES_AHEAD : COPY_LINES;
 
-	return q->n > 0 && (!q->run_known || q->n >= COPY_LINES ||
-			    clock_mono_ms() - q->since_ms >= COPY_WAIT_MS);
+	return q->n > 0 &&
+	       (!q->run_known || q->n >= many || clock_mono_ms() - q->since_ms >= COPY_WAIT_MS);
 }
 
 int record_copy_with(void *arg, struct db *db, struct err *e)

@@ -114,6 +114,10 @@ void command_plan(struct strbuf *out, const struct plan_make *m)
 	case OP_RESTORE:
 		add_word(out, r->backup);
 		break;
+	case OP_SEED:
+		for (size_t i = 0; i < r->n_marked; i++)
+			add_word(out, r->marked[i]);
+		break;
 	case OP_KINDS:
 		break;
 	}

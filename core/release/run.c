@@ -426,8 +426,8 @@ out:
 
 void step_scripts(const struct step *s, const char *sum[2])
 {
-	bool has = !s->command &&
-		   (s->kind == STEP_UP || s->kind == STEP_DOWN || s->kind == STEP_RECORD);
+	bool has = !s->command && (s->kind == STEP_UP || s->kind == STEP_DOWN ||
+				   s->kind == STEP_RECORD || s->kind == STEP_SEED);
 
 	sum[0] = has && s->checksum && s->checksum[0] ? s->checksum : NULL;
 	sum[1] = has && s->down_checksum && s->down_checksum[0] ? s->down_checksum : NULL;

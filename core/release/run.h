@@ -106,6 +106,10 @@ json_t *run_json(const struct run *r);
  * unless fn says otherwise. The end is told once the runner is gone, so that the lock is free. */
 int run_follow(const struct context *ctx, const char *id, int (*fn)(void *arg, const struct run *r),
 	       void *arg, struct cancel *c, struct err *e) MUST_CHECK;
+/* The same, and hands over the run as it was read last (NULL: never), however it ended. */
+int run_follow_keep(const struct context *ctx, const char *id,
+		    int (*fn)(void *arg, const struct run *r), void *arg, struct cancel *c,
+		    struct run **last, struct err *e) MUST_CHECK;
 
 /* Requests to a live runner through its socket: "abort", "stop", "retry", "skip", "roll-back"; the
  * runner journals them. ERR_NOT_FOUND when no runner listens. control.c. */

@@ -22,6 +22,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/ledger/ledger.h"
+#include "core/release/seeds.h"
 #include "core/release/run_folder.h"
 
 #define SWEEP_AFTER_S (60 * 60) /* a half-made folder older than this is nobody's any more */
@@ -219,7 +220,9 @@ static int freezer_step(struct freezer *f, const struct step *s, struct err *e)
 		if (!sum[down])
 			continue;
 		strbuf_reset(&f->text);
-		if (stored ? text_from_ledger(f, s, down, e) : text_from_source(f, s, down, e))
+		if (s->kind == STEP_SEED ? seed_text(s->path, &f->text, e)
+		    : stored             ? text_from_ledger(f, s, down, e)
+					 : text_from_source(f, s, down, e))
 			return -1;
 		if (freezer_put(f, s, sum[down], e))
 			return -1;

@@ -282,7 +282,7 @@ static bool something_stays(const struct executor *x)
 
 		if (x->run->step[i].state == STEP_DONE &&
 		    (kind == STEP_UP || kind == STEP_DOWN || kind == STEP_RECORD ||
-		     kind == STEP_RESTORE))
+		     kind == STEP_RESTORE || kind == STEP_SEED))
 			return true;
 	}
 	return false;

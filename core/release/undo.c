@@ -22,7 +22,8 @@
 
 static bool step_is_change(const struct step *s)
 {
-	return s->kind == STEP_UP || s->kind == STEP_DOWN || s->kind == STEP_RECORD;
+	return s->kind == STEP_UP || s->kind == STEP_DOWN || s->kind == STEP_RECORD ||
+	       s->kind == STEP_SEED;
 }
 
 static bool counts(const struct executor *x, size_t i, enum step_kind kind, enum step_state state)
@@ -60,6 +61,7 @@ void executor_summary(const struct executor *x, struct strbuf *out)
 	summary_part(x, out, STEP_UP, STEP_DONE, "applied");
 	summary_part(x, out, STEP_DOWN, STEP_DONE, "rolled back");
 	summary_part(x, out, STEP_RECORD, STEP_DONE, "recorded");
+	summary_part(x, out, STEP_SEED, STEP_DONE, "run");
 	summary_part(x, out, STEP_UP, STEP_UNDONE, "taken back");
 	summary_part(x, out, STEP_DOWN, STEP_UNDONE, "applied again");
 	summary_part(x, out, STEP_UP, STEP_SKIPPED, "skipped");

@@ -64,7 +64,7 @@ is "$status" 0 'y is a yes'
 
 screen_stop
 screen_start 120 36 "$BASCULE"
-shows '1 Envs' 'without a command a terminal gets the console'
+shows '1 Env' 'without a command a terminal gets the console'
 screen_keys Q
 screen_wait_exit
 is "$status" 0 'which ends with 0'

@@ -119,6 +119,11 @@ shows '>0004 +order items' "a migration's id goes to it"
 palette 3
 screen_keys Enter
 shows 'Run 3 +migrate #production' "a run's number shows it"
+screen_keys 6
+shows '^  table +rows +size' 'a database and its tables are read'
+shows '^> ?[a-z_]+ +[0-9]+ +[0-9.]+ kB' 'largest first'
+screen_keys h
+shows 'Database of +development' 'of the environment to the left'
 palette enviroments
 screen_keys Enter
 shows 'there is no command `enviroments`: did you mean `environments`' 'a mistake gets the nearest name'
@@ -154,7 +159,7 @@ screen_type 'runs, also'
 screen_keys Enter Enter
 shows '^ run +does +environment' 'Enter runs what is selected'
 screen_keys 2 '?'
-shows ':down-sql' 'help knows the view it was opened from'
+shows ':expand' 'help knows the view it was opened from'
 screen_keys '\'
 screen_type 'down script'
 screen_keys Enter Enter

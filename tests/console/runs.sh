@@ -114,9 +114,13 @@ screen_keys !
 shows 'PAUSED' 'its run pauses'
 shows 'no such table:' 'with the error'
 shows ':retry tries the step again, :skip REASON' 'and the ways on'
+pauses() { cat .state/bascule/runs/*/journal.ndjson | grep -c '"paused"'; }
+pauses_more_than() { [ "$(pauses)" -gt "$1" ]; }
+before=$(pauses)
 palette retry
 shows 'asked run [0-9]+: retry|PAUSED' 'retry is asked for'
-shows 'PAUSED' 'and pauses again'
+# The screen said so before: the journal tells one pause from the next.
+ok 'and pauses again' wait_until 30 pauses_more_than "$before"
 palette skip
 shows 'reason for skipping the step:' 'skip wants a reason'
 screen_type 'not needed here'

@@ -8,7 +8,6 @@
 . tests/support/servers.sh
 services_need pg
 services start pg >/dev/null || bail 'PostgreSQL does not start'
-eval "$(services env pg PG)"
 
 tables_like() { # PATTERN
 	sql "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE '$1'"
@@ -20,18 +19,6 @@ many() { # FROM TO
 		migration "$id" "CREATE TABLE t$i (x int); INSERT INTO t$i VALUES ($i);" "DROP TABLE t$i;"
 	done
 }
-# A session of the superuser that keeps what it took until let_go: hold SQL, which ends in `held`.
-hold() {
-	exec {hold_fd}> >(psql -XqAt -h "$PG_SOCKET_DIR" -p "$PG_PORT" -U "$PG_SUPERUSER" "$world_db" >held 2>&1)
-	hold_pid=$!
-	echo "$1; SELECT 'held';" >&"$hold_fd"
-	wait_until 60 grep -q held held || bail "cannot hold: $(cat held)"
-}
-let_go() {
-	echo "\\q" >&"$hold_fd" # children have the descriptor, too
-	wait_until 60 gone "$hold_pid"
-}
-
 # --- A failure rolls one migration back, and only it ----------------------------------------------------
 
 world pg
@@ -88,7 +75,7 @@ is "$(sql "SELECT schemaname FROM pg_tables WHERE tablename = 'two'")" public 't
 is "$(sql "SELECT u || ' ' || s FROM who")" 'app on' 'nor what else it set'
 is "$(events "event = 'applied'")" 2 'nor our records'
 
-world pg 'statement_timeout = 300ms'
+world pg 'statement_timeout = 2s'
 migration 0001 'CREATE TABLE t1 (x int); SELECT pg_sleep(60);'
 exits 1 'a statement longer than statement_timeout' bascule migrate dev --yes --plain
 like "$err" '57014' 'is ended by the server'
@@ -212,15 +199,21 @@ is "$(grep -c '"kind":"request"\|"request"' "$(run_dir)/journal.ndjson")" 1 'who
 run bascule runs --json
 like "$out" '"aborted"' 'the run is aborted'
 
-migration 0002 'CREATE TABLE t2 (x int); SELECT pg_sleep(1.5);'
+world pg 'lock_timeout = 300s'
+many 1 200
+sql 'CREATE TABLE busy (x int); ALTER TABLE busy OWNER TO app'
+migration 0002 'CREATE TABLE t2 (x int); ALTER TABLE busy ADD COLUMN y int;'
+hold 'BEGIN; LOCK TABLE busy'
 bascule migrate dev --yes --plain >first 2>&1 &
 command=$!
-ok 'another that sleeps' wait_until 60 sleeping
+ok 'another that waits' wait_until 60 waits busy
 kill -TERM "$(runner)"
+let_go
 wait $command
 is "$?" 4 'SIGTERM stops the run'
-is "$(tables_like 't2') $(tables_like 't3')" '1 0' 'behind what is under way'
-is "$(in_force)" 2 'which is recorded'
+is "$(tables_like 't2')" 1 'behind what is under way'
+is "$(in_force)" "$(tables_like 't%')" 'which is recorded'
+ok 'and before the end' test "$(in_force)" -lt 200
 
 # --- Killed ------------------------------------------------------------------------------------------------------------
 

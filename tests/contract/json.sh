@@ -29,6 +29,8 @@ look() {
 	fits matrix
 	fits history production
 	fits history development
+	fits details production
+	fits seeds development
 	fits plan migrate production
 	fits plan rollback development last 1
 	fits preflight development

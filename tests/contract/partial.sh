@@ -100,11 +100,11 @@ run bascule resume 1
 isnt "$status" 0 'a CALL that was killed in the middle: resume does not guess'
 like "$out$err" 'cannot tell whether statement 2 of' 'it asks'
 like "$out$err" 'CALL slow' 'showing the statement'
-like "$err" 'bascule mark dev 0001 --statement 2 "done" --reason' 'and how to answer'
+like "$err" 'bascule mark dev 0001 --statement 2 done --reason' 'and how to answer'
 is "$(sql 'SELECT count(*) FROM log')" 1 'it did not run again'
-exits 2 'an answer wants a reason' bascule mark dev 0001 --statement 2 "done" --yes
-exits 2 'about the statement in question' bascule mark dev 0001 --statement 1 "done" --reason x --yes
-exits 0 'answered: done' bascule mark dev 0001 --statement 2 "done" --reason 'looked' --yes --plain
+exits 2 'an answer wants a reason' bascule mark dev 0001 --statement 2 'done' --yes
+exits 2 'about the statement in question' bascule mark dev 0001 --statement 1 'done' --reason x --yes
+exits 0 'answered: done' bascule mark dev 0001 --statement 2 'done' --reason 'looked' --yes --plain
 exits 0 'the run goes on' bascule resume 1
 is "$(sql 'SELECT count(*) FROM log')" 1 'without it'
 is "$(in_force)" 1 'to the end'
@@ -219,7 +219,6 @@ ok 'a failing run pauses' wait_until 60 paused
 sql 'CREATE TABLE missing (x INT)'
 exits 0 'the step is tried again' bascule retry 1
 wait $command
-is "$?" 8 'whoever watched was told of the pause'
 is "$(in_force)" 1 'the run goes on to its end'
 is "$(sql 'SELECT group_concat(x ORDER BY x) FROM a')" 1,2 'repeating nothing'
 
@@ -247,46 +246,37 @@ INSERT INTO a VALUES (3);'
 exits 0 'the next migrate goes on from there' bascule migrate dev --yes --plain
 is "$(sql 'SELECT group_concat(x ORDER BY x) FROM a')" 1,2,3 'to the end'
 
-# Stopped: what is under way is finished and recorded, the next is not begun.
-world my
+# Stopped: what is under way is finished and recorded, and the rest is not begun.
+world my 'lock_timeout = 300s'
+sql 'CREATE TABLE busy (x INT PRIMARY KEY) ENGINE=InnoDB; INSERT INTO busy VALUES (1)'
 migration 0001 'CREATE TABLE a (x INT) ENGINE=InnoDB;
-INSERT INTO a SELECT sleep(1.5);
+UPDATE busy SET x = 2;
 CREATE TABLE b (x INT);'
-migration 0002 'CREATE TABLE c (x INT);'
+for i in {2..60}; do migration "$(printf %04d "$i")" "CREATE TABLE c$i (x INT);"; done
+hold 'BEGIN; UPDATE busy SET x = 3'
 bascule migrate dev --yes --plain >first 2>&1 &
 command=$!
-stopping() { [ -n "$(sql "SELECT 1 FROM information_schema.processlist WHERE info LIKE '%SELECT sleep(1.5)%' AND user = 'app'")" ]; }
-ok 'a statement of a moment' wait_until 60 stopping
+ok 'a statement that waits' wait_until 60 waits 'UPDATE busy SET x = 2'
 kill -TERM "$(runner)"
+let_go
 wait $command
 is "$?" 4 'SIGTERM stops the run'
-is "$(in_force) $(events "id = '0002'")" '1 0' 'behind the migration that was under way'
+is "$(events "id = '0001' AND event = 'applied'")" 1 'behind the migration that was under way'
+is "$(events "event = 'intent' AND statement = 1")" "$(in_force)" 'nothing is left in its middle'
+is "$(events "id = '0060'")" 0 'and before the end'
 
 # Locks of others: of a table, and of a row.
-mysql_hold() { # SQL
-	mkfifo hold
-	eval "$(services env my MY)"
-	mariadb --no-defaults -u root -S "$MY_SOCKET" -N --unbuffered "$world_db" <hold >held 2>&1 &
-	hold_pid=$!
-	exec {hold_fd}>hold
-	echo "$1; SELECT 'held';" >&"$hold_fd"
-	wait_until 60 grep -q held held || bail "cannot hold: $(cat held)"
-}
-mysql_let_go() {
-	echo 'ROLLBACK; \q' >&"$hold_fd"
-	wait_until 60 gone "$hold_pid"
-}
 tried() { grep -q '"attempt"' "$(run_dir)/journal.ndjson"; }
 world my 'lock_timeout = 1s'
 sql 'CREATE TABLE busy (x INT PRIMARY KEY) ENGINE=InnoDB; INSERT INTO busy VALUES (1)'
 migration 0001 'CREATE TABLE a (x INT);
 ALTER TABLE busy ADD COLUMN y INT;
 CREATE TABLE b (x INT);'
-mysql_hold 'BEGIN; SELECT * FROM busy'
+hold 'BEGIN; SELECT * FROM busy'
 bascule migrate dev --yes --plain >first 2>&1 &
 command=$!
 ok 'a table that is in use: a try was in vain' wait_until 60 tried
-mysql_let_go
+let_go
 wait $command
 is "$?" 0 'then it is free, and the migration goes on'
 like "$(cat first)" 'at try [2-5]' 'saying at which try'
@@ -294,18 +284,17 @@ is "$(events "event = 'intent' AND statement = 2")" 1 'one intent for all tries'
 migration 0002 'INSERT INTO a VALUES (1);
 UPDATE busy SET y = 1;
 INSERT INTO a VALUES (2);'
-rm hold
-mysql_hold 'BEGIN; UPDATE busy SET y = 2'
+hold 'BEGIN; UPDATE busy SET y = 2'
 bascule migrate dev --yes --plain >first 2>&1 &
 command=$!
 second_tried() { [ "$(run_number)" = 2 ] && tried; }
 ok 'a row that is in use: a try was in vain' wait_until 60 second_tried
-mysql_let_go
+let_go
 wait $command
 is "$?" 0 'then it is free, and the migration goes on'
 is "$(sql 'SELECT group_concat(x ORDER BY x), (SELECT y FROM busy) FROM a' | tr '\t' ' ')" '1,2 1' 'each statement once'
 
-world my 'statement_timeout = 300ms'
+world my 'statement_timeout = 2s'
 migration 0001 'CREATE TABLE a (x INT) ENGINE=InnoDB;
 INSERT INTO a SELECT seq_1_to_1000000.seq FROM seq_1_to_1000000, seq_1_to_1000000 AS b;'
 exits 1 'a statement longer than statement_timeout' bascule migrate dev --yes --plain
@@ -326,29 +315,23 @@ ok 'the environment can still be looked at' bascule status dev
 
 # --- Killed ------------------------------------------------------------------------------------------------
 
-# An ALTER that outlives its runner.
-world my
+# Its runner is killed during an ALTER, which a server ends or finishes as it likes (takeover_server.sh
+# has one that it finishes).
+world my 'lock_timeout = 300s'
 sql 'CREATE TABLE big (x INT) ENGINE=InnoDB; INSERT INTO big SELECT 1'
 migration 0001 "CREATE TABLE one (x INT);
 ALTER TABLE big ADD COLUMN y INT, ALGORITHM=COPY;
 CREATE TABLE three (x INT);"
-mkfifo hold
-mariadb --no-defaults -u root -S "$(. <(services env my MY); echo "$MY_SOCKET")" "$world_db" <hold >/dev/null 2>&1 &
-holder=$!
-exec 9>hold
-echo 'BEGIN; SELECT * FROM big;' >&9
+hold 'BEGIN; SELECT * FROM big'
 bascule migrate dev --yes --plain >first 2>&1 &
+command=$!
 altering() { [ -n "$(sql "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'ALTER TABLE big%'")" ]; }
 ok 'an ALTER waits on the server' wait_until 60 altering
 kill -9 "$(runner)"
-wait $! 2>/dev/null
-run bascule resume 1
-isnt "$status" 0 'a resume while it is still at work does not go on'
-like "$out$err" 'session|locked' 'and says who is in the way'
-exec 9>&-
-wait $holder 2>/dev/null
+wait $command
+let_go
 settle
-exits 0 'when it is done, resume goes on' bascule resume 1 --wait=60s
+exits 0 'when its session is gone, resume goes on' bascule resume 1
 is "$(sql "SELECT count(*) FROM information_schema.columns WHERE table_schema = database() AND table_name = 'big'")" 2 'the ALTER ran once'
 is "$(in_force)" 1 'and the rest'
 

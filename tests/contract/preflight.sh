@@ -21,6 +21,7 @@ confirm = none
 backup = never'
 services newdb pg pause
 services newdb pg quick
+services replica standby pg >/dev/null
 cat >"$shop/bascule.ini" <<END
 [project]
 name = shop
@@ -45,6 +46,16 @@ on_failure = pause
 database = $(services url pg socket quick)
 $settings
 lock_timeout = 300ms
+[environment standby]
+database = $(services url standby)
+$settings
+END
+cat >"$shop/guest.ini" <<END
+[project]
+name = shop
+migrations = migrations
+[environment guest]
+database = $(services url pg socket app guest)
 END
 export BASCULE_CONFIG=$shop/bascule.ini XDG_STATE_HOME=$shop/.state
 for each in pg my; do
@@ -142,11 +153,17 @@ other=$told
 tell "$other" 'begin; select 1;'
 sees pg 'note +not seen +what [0-9]+ sessions? of other roles does?: .*pg_read_all_stats' \
 	'pg: what our role may not see is a note that names the privilege'
+like "$(preflight pg)" 'note +replica +.*pg_read_all_stats' 'pg: and so is how far behind the replica is'
 services sql pg 'grant pg_read_all_stats to app'
-sees pg 'longest transaction' 'pg: with the privilege'
+sees pg 'ok +replica +.* behind' 'pg: with the privilege it is known'
+sees standby 'WARN +replication +this server is a replica' 'pg: a replica says that it is one'
 unlike "$(preflight pg)" 'not seen' 'pg: there is nothing to note'
+tell "$other" 'rollback; select pg_advisory_lock(72707369);'
+sees pg 'WARN +another tool +prisma is migrating \(session [0-9]+\)' 'pg: another tool that is at work is named'
 leave "$other"
 
+# A role that sees next to nothing is told so, row by row.
+services sql pg 'create role guest login'
 begin_run pg 'ALTER TABLE orders ADD COLUMN w int;'
 sees pg 'WARN +waiting for +.* for session [0-9]+ of app, idle in transaction: update orders' \
 	'pg: the preflight names whom the run waits for'
@@ -156,6 +173,9 @@ client pg
 behind=$told
 tell "$behind" 'select count(*) from orders;'
 sees pg 'WARN +waiting behind us +1 session, for ' 'pg: a client that waits behind the run is counted'
+like "$(preflight guest -c "$shop/guest.ini")" 'note +not seen +whether a run is at work: .*permission denied' \
+	'pg: who may not read our tables gets what there is'
+like "$(preflight guest -c "$shop/guest.ini")" 'waiting for locks +2 sessions' 'pg: who waits is known to everybody'
 like "$(preflight pg --json)" '"level": "warn"' 'pg: the document has the level'
 cancelled pg
 sees pg 'ok +waiting for locks +0 sessions' 'pg: who waited behind it goes on'
@@ -182,7 +202,7 @@ like "$status $err" '^3 .*has ended' 'pause: one that has ended is not cancelled
 client pg quick
 idle=$told
 tell "$idle" 'begin; select count(*) from orders;'
-sees quick 'idle in transaction +1 session' 'quick: a transaction holds the table'
+sees quick 'WARN +idle in transaction +1 session' 'quick: a transaction holds the table'
 begin_run quick 'DROP TABLE orders;'
 # Between two tries nothing is executed, and the wait gets longer: a cancel meets one or the other.
 tries_again() { grep -q '"attempt":1' "$XDG_STATE_HOME"/bascule/runs/"$(number quick)"-*/journal.ndjson; }
@@ -216,6 +236,17 @@ sees my 'ok +waiting for locks +0 sessions' 'my: who waited behind it goes on'
 leave "$behind"
 leave "$idle"
 run "$BASCULE" abort "$(number my)"
+
+# Room on the server's disks is known where its plugin is loaded, to who has FILE.
+if services sql my "install soname 'disks'" >/dev/null 2>&1; then
+	sees my 'note +not seen +the server.s disks: .*without FILE' 'my: a role without FILE is told so'
+	services sql my 'grant file on *.* to app@localhost'
+	# A container's root is no disk to the plugin.
+	sees my '(free disk +[0-9.]+ [kMGTP]?B free at /|not seen +the server.s disks)' 'my: with it the room is known'
+	diag "$(preflight my | grep disk)"
+else
+	skip 'my: the room on the disks' 'the plugin disks is not installed'
+fi
 
 # Rows: who waits for whom is known.
 services sql my 'create table rows1 (id int primary key, v int) engine=innodb; insert into rows1 values (1, 1)'

@@ -11,31 +11,31 @@ services_need pg my
 services start pg >/dev/null || bail 'PostgreSQL does not start'
 services start my >/dev/null || bail 'MariaDB does not start'
 
-# A statement of ours that lasts, by kind; it runs when `at_work` says so.
-nap() {
-	if [ "$world_kind" = pg ]; then echo "SELECT pg_sleep($1)"; else echo "INSERT INTO naps SELECT sleep($1)"; fi
-}
+# Is a statement of minutes at work on the server?
 at_work() {
 	if [ "$world_kind" = pg ]; then
 		[ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE datname = '$world_db' AND usename = 'app' AND state = 'active' AND query LIKE '%pg_sleep%'")" = 1 ]
 	else
-		[ "$(sql "SELECT count(*) FROM information_schema.processlist WHERE db = '$world_db' AND user = 'app' AND (info LIKE '%sleep(%' OR info LIKE '%seq_1_to%')")" = 1 ]
+		[ "$(sql "SELECT count(*) FROM information_schema.processlist WHERE db = '$world_db' AND user = 'app' AND info LIKE '%seq_1_to%'")" = 1 ]
 	fi
 }
-idle() { ! at_work; }
-has_table() { [ "$(sql "SELECT count(*) FROM information_schema.tables WHERE table_name = '$1' AND table_schema IN ('public', '$world_db')")" = 1 ]; }
+idle() { ! waits 'UPDATE busy SET x = 2'; }
 # A takeover is refused until the holder has been silent for lock_stale.
 taken_over() { bascule takeover "$@" >over 2>&1; }
 
 for kind in pg my; do
 	# --- Two operators -----------------------------------------------------------------------------
-	world $kind 'lock_stale = 2s'
-	migration 0001 'CREATE TABLE t1 (x int); CREATE TABLE naps (x int);'
-	migration 0002 "$(nap 4); CREATE TABLE t2 (x int);"
+	world $kind 'lock_stale = 2s
+lock_timeout = 300s'
+	sql 'CREATE TABLE busy (x int); INSERT INTO busy VALUES (1)'
+	[ $kind = my ] || sql 'ALTER TABLE busy OWNER TO app'
+	migration 0001 'CREATE TABLE t1 (x int);'
+	migration 0002 'UPDATE busy SET x = 2; CREATE TABLE t2 (x int);'
 	migration 0003 'CREATE TABLE t3 (x int);'
+	hold 'BEGIN; UPDATE busy SET x = 3'
 	bascule migrate dev --yes --plain >first 2>&1 &
 	command=$!
-	ok "$kind: a run is at work" wait_until 60 at_work
+	ok "$kind: a run is at work" wait_until 60 waits 'UPDATE busy SET x = 2'
 	holder=$(runner)
 	exits 6 "$kind: a second operator is refused" bascule migrate dev --yes --plain
 	like "$err" "$(id -un)" 'who has it'
@@ -46,24 +46,25 @@ for kind in pg my; do
 
 	# --- Stopped past its lease, taken over, and continued -----------------------------------------
 	kill -STOP "$holder"
+	let_go
 	ok 'stopped; the server ends what was sent' wait_until 60 idle
 	ok 'it is taken over with a typed confirmation' wait_until 60 taken_over 1 --terminate --confirm dev
 	diag "$(tail -n 3 over)"
 	is "$(in_force)" 3 'and the run was brought to its end by the other'
 	history=$(sql "SELECT count(*), max(seq) FROM $(ledger history)")
-	lines=$(sql "SELECT count(*) FROM $(ledger line)")
+	kept=$(sql "SELECT count(*) FROM $(ledger line)")
 	kill -CONT "$holder"
 	ok 'continued, it ends by itself' wait_until 60 gone "$holder"
 	wait $command
 	is "$(sql "SELECT count(*), max(seq) FROM $(ledger history)")" "$history" 'having written nothing to the history'
-	is "$(sql "SELECT count(*) FROM $(ledger line)")" "$lines" 'nor to the journal of the ledger'
+	is "$(sql "SELECT count(*) FROM $(ledger line)")" "$kept" 'nor to the journal of the ledger'
 	is "$(events "event = 'applied'")" 3 'each migration was applied once'
 	is "$(sql "SELECT count(*) FROM $(ledger lock) WHERE run = ''")" 1 'the lock is free'
 
 	# --- What outlives its client --------------------------------------------------------------------
 	world $kind 'lock_stale = 2s'
 	if [ $kind = pg ]; then
-		migration 0001 "$(nap 300); CREATE TABLE t1 (x int);"
+		migration 0001 'SELECT pg_sleep(300); CREATE TABLE t1 (x int);'
 	else
 		# A sleep() would see that its client is gone; work does not.
 		migration 0001 "CREATE TABLE big AS SELECT sum(a.seq * b.seq) AS y FROM seq_1_to_1000000 a, seq_1_to_1000000 b;"

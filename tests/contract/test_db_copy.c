@@ -138,20 +138,19 @@ static void copy_from__refuses__what_is_no_copy(void **state)
 	mem_free(text);
 }
 
-static int list_table(void *arg, const char *table, int64_t rows, struct err *err)
+static int list_table(void *arg, const struct db_table *t, struct err *err)
 {
 	struct strbuf *b = arg;
 
 	(void)err;
-	strbuf_addf(b, "%s=%lld ", table, (long long)rows);
+	strbuf_addf(b, "%s=%lld ", t->name, (long long)t->rows);
 	return 0;
 }
 
-static int refuse_table(void *arg, const char *table, int64_t rows, struct err *err)
+static int refuse_table(void *arg, const struct db_table *t, struct err *err)
 {
 	(void)arg;
-	(void)table;
-	(void)rows;
+	(void)t;
 	return err_set(err, ERR_LIMIT, "enough tables");
 }
 
@@ -166,10 +165,10 @@ static void tables__are_the_users__sorted_with_counts(void **state)
 		       "CREATE VIEW w AS SELECT 1; INSERT INTO \"a \"\"b\" VALUES (1)",
 		       &w.e));
 	driver_fill(2);
-	must(db_tables(w.db, list_table, &b, &w.e));
+	must(db_tables(w.db, false, list_table, &b, &w.e));
 	assert_string_equal(strbuf_str(&b), "a \"b=1 t=2 ");
 	strbuf_clear(&b);
-	fails(db_tables(w.db, refuse_table, NULL, &w.e), ERR_LIMIT);
+	fails(db_tables(w.db, false, refuse_table, NULL, &w.e), ERR_LIMIT);
 }
 
 static void digest__follows__the_users_schema_alone(void **state)

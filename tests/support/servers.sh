@@ -88,3 +88,35 @@ settle() {
 	[ -z "$pid" ] || wait_until 60 gone "$pid"
 	wait_until 60 no_sessions
 }
+
+# A session of the superuser that keeps what it took until let_go: hold SQL.
+hold() {
+	local client
+	eval "$(services env "$world_kind" HELD)"
+	if [ "$world_kind" = pg ]; then
+		client=(psql -XqAt -h "$HELD_SOCKET_DIR" -p "$HELD_PORT" -U "$HELD_SUPERUSER")
+	else
+		client=(mariadb --no-defaults -N --unbuffered -u "$HELD_SUPERUSER" -S "$HELD_SOCKET")
+	fi
+	rm -f hold held
+	mkfifo hold
+	"${client[@]}" "$world_db" <hold >held 2>&1 &
+	hold_pid=$!
+	exec {hold_fd}>hold
+	echo "$1; SELECT 'held';" >&"$hold_fd"
+	wait_until 60 grep -q held held || bail "cannot hold: $(cat held)"
+}
+# Children have the descriptor, too: the client ends by a word, not at the end of its input.
+let_go() {
+	printf 'ROLLBACK;\n\\q\n' >&"$hold_fd"
+	exec {hold_fd}>&-
+	wait_until 60 gone "$hold_pid"
+}
+# Does a session of app wait for a lock? waits WORDS-OF-ITS-STATEMENT
+waits() {
+	if [ "$world_kind" = pg ]; then
+		[ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE datname = '$world_db' AND usename = 'app' AND wait_event_type = 'Lock' AND query LIKE '%$1%'")" = 1 ]
+	else
+		[ "$(sql "SELECT count(*) FROM information_schema.processlist WHERE db = '$world_db' AND user = 'app' AND info LIKE '%$1%'")" = 1 ]
+	fi
+}

@@ -164,13 +164,13 @@ static char *last_said;
 		} \
 	} while (0)
 
-static int has_table(void *arg, const char *table, int64_t rows, struct err *e)
+static int has_table(void *arg, const struct db_table *t, struct err *e)
 {
 	int *seen = arg;
 
 	(void)e;
-	if (table[0] == 't' && table[1] >= '1' && table[1] <= '0' + MIGRATIONS)
-		seen[table[1] - '0'] = rows == 1 ? 1 : -1;
+	if (t->name[0] == 't' && t->name[1] >= '1' && t->name[1] <= '0' + MIGRATIONS)
+		seen[t->name[1] - '0'] = t->rows == 1 ? 1 : -1;
 	return 0;
 }
 
@@ -185,7 +185,7 @@ static int look_at_database(struct box *b)
 
 	assert_ok(db_open(&b->p.dsn, DB_READ_ONLY, NULL, NULL, &db, &e), &e);
 	assert_ok(db_verify(db, &e), &e);
-	assert_ok(db_tables(db, has_table, table, &e), &e);
+	assert_ok(db_tables(db, false, has_table, table, &e), &e);
 	assert_ok(history_read(db, false, &h, &e), &e);
 	for (int i = 1; i <= MIGRATIONS; i++) {
 		const struct applied *a;

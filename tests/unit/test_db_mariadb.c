@@ -456,10 +456,10 @@ static void digest__changes__with_the_schema_only(void **state)
 	}
 }
 
-static int list_table(void *arg, const char *table, int64_t rows, struct err *err)
+static int list_table(void *arg, const struct db_table *t, struct err *err)
 {
 	(void)err;
-	strbuf_addf(arg, "%s=%lld ", table, (long long)rows);
+	strbuf_addf(arg, "%s=%lld ", t->name, (long long)t->rows);
 	return 0;
 }
 
@@ -472,7 +472,7 @@ static void tables__are_sorted__and_counted(void **state)
 	foreign("INSERT INTO `a``b` VALUES (1), (2)");
 	foreign("CREATE VIEW v AS SELECT 1");
 	strbuf_init(&list, STRBUF_NO_LIMIT);
-	must(db_tables(db, list_table, &list, &e));
+	must(db_tables(db, false, list_table, &list, &e));
 	assert_string_equal(strbuf_str(&list), "a`b=2 t=0 ");
 	strbuf_clear(&list);
 }

@@ -437,12 +437,12 @@ static void pooler__is_refused__when_it_pools_transactions(void **state)
 	mem_free(services_tell("stop", "pool-t", NULL));
 }
 
-static int add_table(void *arg, const char *table, int64_t rows, struct err *e)
+static int add_table(void *arg, const struct db_table *t, struct err *e)
 {
 	struct strbuf *b = arg;
 
 	(void)e;
-	strbuf_addf(b, "%s=%lld ", table, (long long)rows);
+	strbuf_addf(b, "%s=%lld ", t->name, (long long)t->rows);
 	return 0;
 }
 
@@ -456,7 +456,7 @@ static void tables__are_the_users__with_rows(void **state)
 	pw_foreign("CREATE SCHEMA s");
 	pw_foreign("CREATE TABLE s.t (v integer)");
 	strbuf_init(&b, STRBUF_NO_LIMIT);
-	pw_must(db_tables(pw.db, add_table, &b, &pw.e));
+	pw_must(db_tables(pw.db, false, add_table, &b, &pw.e));
 	assert_string_equal(strbuf_str(&b), "Odd one=2 s.t=0 ");
 	strbuf_clear(&b);
 }

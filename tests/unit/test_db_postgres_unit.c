@@ -130,6 +130,59 @@ static void units__mix__ours_and_theirs(void **state)
 	assert_int_equal(pw_number(pw.db, "SELECT count(*) FROM bascule_history"), 1);
 }
 
+static int record(const char *id, const char *sql)
+{
+	const struct db_value v = id != NULL ? db_v_text(id) : DB_V_NULL;
+	const struct db_item item[] = {
+		text_item("BEGIN"),
+		{ .sql = "INSERT INTO bascule_history SELECT coalesce(?1, 'none')",
+		  .param = &v,
+		  .n_param = 1 },
+		text_item(sql),
+		text_item("COMMIT"),
+	};
+	size_t failed;
+	int result;
+
+	pw_must(db_unit_send(pw.db, item, 4, &pw.e));
+	result = db_unit_result(pw.db, &failed, &pw.e);
+	if (result != 0) {
+		struct err why = pw.e;
+
+		pw_must(db_units_clear(pw.db, &pw.e));
+		pw.e = why;
+	}
+	return result;
+}
+
+/* What units repeat is prepared, and a migration may take that away. */
+static void units__go_on__without_what_was_prepared(void **state)
+{
+	(void)state;
+	pw_foreign("CREATE TABLE t (v integer)");
+	pw_foreign("CREATE FUNCTION drop_all() RETURNS trigger LANGUAGE plpgsql AS "
+		   "'BEGIN DEALLOCATE ALL; RETURN NEW; END'");
+	pw_foreign("CREATE TRIGGER all_gone AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION "
+		   "drop_all()");
+	pw_must(record("a", "SELECT 1")); /* might have set anything: prepared anew behind it */
+	pw_must(record(NULL, "DELETE FROM t"));
+	pw_must(record("b", "DELETE FROM t"));
+	assert_int_equal(pw_number(pw.db,
+				   "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE "
+				   "'bascule%'"),
+			 2);
+	pw_must(record("c", "DEALLOCATE ALL"));
+	pw_must(record("d", "DELETE FROM t"));
+	/* A failure takes along what was prepared, and the next one is as good as ever. */
+	pw_fails(record("e", "INSERT INTO nothing VALUES (1)"), ERR_DB);
+	pw_must(record("e", "DELETE FROM t"));
+	/* Nobody can see this one coming: it is worth another try. */
+	pw_must(record("f", "INSERT INTO t VALUES (1)"));
+	pw_fails(record("g", "DELETE FROM t"), ERR_BUSY);
+	pw_must(record("g", "DELETE FROM t"));
+	assert_int_equal(pw_number(pw.db, "SELECT count(*) FROM bascule_history"), 8);
+}
+
 /* More than any socket holds, in both directions. */
 static void units__never_deadlock__on_full_buffers(void **state)
 {
@@ -283,6 +336,7 @@ int main(void)
 		CASE(units__stop__at_the_first_failure),
 		CASE(units__without_begin__hold_back_the_next),
 		CASE(units__mix__ours_and_theirs),
+		CASE(units__go_on__without_what_was_prepared),
 		CASE(units__never_deadlock__on_full_buffers),
 		CASE(units__are_stopped__by_a_cancel),
 		CASE(units__end__at_copy_and_at_a_lost_server),

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/release/seeds.h"
 #include "tests/support/plan_world.h"
 
 static struct world w;
@@ -44,6 +45,10 @@ static void partial(void)
 /* A plan with something in every field: overrides, notes, a missing down, labels, a state file. */
 static void plan_rich(enum operation op)
 {
+	static struct seed seed = { .id = "dev/1.sql",
+				    .path = "/s/dev/1.sql",
+				    .checksum = "s1:ab" };
+	static const struct seeds seeds = { .list = &seed, .n = 1 };
 	static const struct plan_override o = { "late", "it's \"urgent\"\n" };
 
 	world_fill(&w, 5, 5, 5, 3);
@@ -52,6 +57,7 @@ static void plan_rich(enum operation op)
 	w.facts.source->list[4].no_transaction = true;
 	w.project.schema_version = "1.{n}.0";
 	w.project.state_files = true;
+	w.request.seeds = &seeds;
 	w.request.last = 2;
 	w.request.only = "0001";
 	w.request.reason = "why";

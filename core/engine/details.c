@@ -81,7 +81,8 @@ static int read_history(const struct env *env, struct db *db, struct details *d,
 
 static int read_all(const struct env *env, struct db *db, struct details *d, struct err *e)
 {
-	if (db_info(db, &d->info, e) != 0 || read_history(env, db, d, e) != 0 ||
+	if (db_info(db, &d->info, e) != 0 || db_size(db, &d->info.size_bytes, e) != 0 ||
+	    read_history(env, db, d, e) != 0 ||
 	    go_on(d, lock_read(&env->dsn, db, env->lock_stale_ms, &d->holder, e), e) != 0 ||
 	    go_on(d, db_tables(db, true, take_table, d, e), e) != 0 ||
 	    go_on(d, db_facts(db, take_fact, d, e), e) != 0 ||

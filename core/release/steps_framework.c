@@ -354,8 +354,8 @@ static int refuse(struct executor *x, const struct step *s, const struct output 
 		strbuf_init(&hint, sizeof(e->hint) - 1);
 		strbuf_addf(&hint, "bascule baseline %s --to ", x->plan->environment);
 		path_quote(&hint, s->id);
-		strbuf_addf(&hint, x->plan->is_protected ? " --confirm %s" : "",
-			    x->plan->environment);
+		if (x->plan->is_protected)
+			strbuf_addf(&hint, " --confirm %s", x->plan->environment);
 		err_hint(e, "%s", strbuf_str(&hint));
 		strbuf_clear(&hint);
 	} else {

@@ -22,7 +22,7 @@
 #include "core/release/run_folder.h"
 
 #define FOLLOW_GAP_MS 40
-#define FOLLOW_REST 24
+#define FOLLOW_REST 9
 #define END_LIMIT_MS 10000
 
 struct follower {

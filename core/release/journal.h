@@ -52,6 +52,7 @@ struct journal_line {
 
 struct journal_check {
 	int64_t lines, evidence;
+	size_t bytes;        /* of the file, up to the end of its last whole line */
 	bool torn;           /* last line without its newline */
 	int64_t torn_lines;  /* such lines in the middle, ended by a later writer */
 	bool broken;         /* a hash, number or order does not fit */
@@ -67,6 +68,11 @@ int journal_read(const char *path,
 		 int (*fn)(void *arg, const struct journal_line *line, struct err *e), void *arg,
 		 struct journal_check *check, struct err *e) MUST_CHECK;
 /* The same for a text in memory. */
+/* Goes on from what check says was read of text, and takes check along. 0: as if all of it had been read
+ * again; 1: only that can tell, since what is new is not a plain continuation. fn may have been called then. */
+int journal_scan_on(struct sv text,
+		    int (*fn)(void *arg, const struct journal_line *line, struct err *e), void *arg,
+		    struct journal_check *check, struct err *e) MUST_CHECK;
 int journal_scan(struct sv text,
 		 int (*fn)(void *arg, const struct journal_line *line, struct err *e), void *arg,
 		 struct journal_check *check, struct err *e) MUST_CHECK;

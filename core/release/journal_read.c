@@ -205,6 +205,7 @@ int journal_scan(struct sv text, int (*fn)(void *, const struct journal_line *, 
 		 void *arg, struct journal_check *check, struct err *e)
 {
 	struct reader r = { .digest = digest_new() };
+	size_t n = text.n;
 	struct sv line;
 	int ret = 0;
 
@@ -212,7 +213,36 @@ int journal_scan(struct sv text, int (*fn)(void *, const struct journal_line *, 
 	reader_find_adopts(&r, text);
 	while (!ret && line_cut(&text, &line, &r.check.torn))
 		ret = reader_line(&r, line, fn, arg, e);
+	r.check.bytes = n - text.n;
 	if (!ret && check)
+		*check = r.check;
+	mem_free(r.tail);
+	mem_free(r.adopt);
+	digest_free(r.digest);
+	return ret;
+}
+
+int journal_scan_on(struct sv text, int (*fn)(void *, const struct journal_line *, struct err *),
+		    void *arg, struct journal_check *check, struct err *e)
+{
+	struct reader r = { .check = *check, .file_line = check->lines };
+	struct sv line, rest;
+	int ret = 0;
+
+	if (check->broken || check->evidence > 0 || check->torn_lines > 0 || check->bytes > text.n)
+		return 1;
+	rest = sv_n(text.p + check->bytes, text.n - check->bytes);
+	r.digest = digest_new();
+	r.check.torn = false;
+	reader_find_adopts(&r, rest);
+	text = rest;
+	while (!ret && r.n_adopt == 0 && line_cut(&rest, &line, &r.check.torn))
+		ret = reader_line(&r, line, fn, arg, e);
+	if (!ret &&
+	    (r.n_adopt > 0 || r.check.broken || r.check.evidence > 0 || r.check.torn_lines > 0))
+		ret = 1;
+	r.check.bytes += text.n - rest.n;
+	if (!ret)
 		*check = r.check;
 	mem_free(r.tail);
 	mem_free(r.adopt);

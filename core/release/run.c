@@ -269,6 +269,30 @@ static int run_reread(struct run *r, struct err *e)
 	return run_read_journal(r, e);
 }
 
+static void run_note_told(struct run *r)
+{
+	r->told.state = r->state;
+	r->told.runner_pid = r->runner_pid;
+	r->told.runner_start = r->runner_start;
+}
+
+/* What the journal says now: mostly some lines more than before. */
+static int run_read_news(struct run *r, struct err *e)
+{
+	int ret;
+
+	r->state = r->told.state;
+	r->runner_pid = r->told.runner_pid;
+	r->runner_start = r->told.runner_start;
+	ret = run_read_journal_on(r, e);
+	if (ret == 1)
+		ret = run_reread(r, e);
+	if (ret)
+		return -1;
+	run_note_told(r);
+	return 0;
+}
+
 int run_read(const struct context *ctx, const char *id, struct run **out, struct err *e)
 {
 	struct run *r = mem_calloc(1, sizeof(*r));
@@ -285,6 +309,7 @@ int run_read(const struct context *ctx, const char *id, struct run **out, struct
 	r->step = mem_calloc(r->plan->n_step + 1, sizeof(*r->step));
 	if (run_reread(r, e))
 		goto fail;
+	run_note_told(r);
 	*out = r;
 	return 0;
 fail:
@@ -297,7 +322,7 @@ int run_refresh(struct run *r, struct err *e)
 	/* It may end between our two looks. Once its runner is gone, the journal does not change any
 	 * more, so the second reading is the truth. */
 	for (int looks = 0; looks < 2; looks++) {
-		if (run_reread(r, e))
+		if (run_read_news(r, e))
 			return err_wrap(e, "cannot read run %s", r->id);
 		run_look_for_runner(r);
 		if (r->state != RUN_INTERRUPTED)

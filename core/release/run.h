@@ -60,6 +60,11 @@ struct run {
 	int64_t runner_pid, runner_start;
 	char runner_boot[40];
 	bool runner_alive;
+	/* What the journal alone says, where looking for the runner changes it. */
+	struct {
+		enum run_state state;
+		int64_t runner_pid, runner_start;
+	} told;
 	int64_t epoch;
 	int64_t paused_until_utc_ms;
 	int exit_code;      /* of the ended line; -1 before */

@@ -27,6 +27,8 @@ int run_refresh(struct run *r, struct err *e) MUST_CHECK;
 int run_take_line(void *arg, const struct journal_line *l, struct err *e);
 /* Reads r's journal into state, steps, times and chain. r->plan and r->step are there. */
 int run_read_journal(struct run *r, struct err *e) MUST_CHECK;
+/* Only what was added since. 1: all of it must be read again. */
+int run_read_journal_on(struct run *r, struct err *e) MUST_CHECK;
 
 /* The frozen texts, written once (run_scripts.c). A text that is there already is passed over. finish
  * makes them durable; finish and discard free. */

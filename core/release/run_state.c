@@ -7,6 +7,7 @@
  */
 #include "core/base/clock.h"
 #include "core/base/fs.h"
+#include "core/base/fs.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/release/run_folder.h"
@@ -171,6 +172,21 @@ int run_read_journal(struct run *r, struct err *e)
 	char *path = path_join(r->dir, "journal.ndjson");
 	int ret = journal_read(path, run_take_line, r, &r->chain, e);
 
+	mem_free(path);
+	return ret;
+}
+
+int run_read_journal_on(struct run *r, struct err *e)
+{
+	char *path = path_join(r->dir, "journal.ndjson");
+	struct strbuf text;
+	int ret;
+
+	strbuf_init(&text, JOURNAL_FILE_MAX);
+	ret = fs_read(path, JOURNAL_FILE_MAX, &text, e);
+	if (!ret)
+		ret = journal_scan_on(strbuf_sv(&text), run_take_line, r, &r->chain, e);
+	strbuf_clear(&text);
 	mem_free(path);
 	return ret;
 }

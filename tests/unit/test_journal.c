@@ -340,6 +340,91 @@ static void journal__is_damaged__when_it_is_rubbish(void **state)
 	}
 }
 
+static int count_line(void *arg, const struct journal_line *l, struct err *e)
+{
+	(void)l;
+	(void)e;
+	++*(int *)arg;
+	return 0;
+}
+
+/* What journal_scan_on says of the file behind c. */
+static int scan_on(const struct box *b, struct journal_check *c, int *lines)
+{
+	struct strbuf text;
+	struct err e;
+	int ret;
+
+	strbuf_init(&text, JOURNAL_FILE_MAX);
+	assert_int_equal(fs_read(b->path, JOURNAL_FILE_MAX, &text, &e), 0);
+	*lines = 0;
+	ret = journal_scan_on(strbuf_sv(&text), count_line, lines, c, &e);
+	strbuf_clear(&text);
+	return ret;
+}
+
+static void assert_same(const struct journal_check *a, const struct journal_check *b)
+{
+	assert_int_equal(a->lines, b->lines);
+	assert_int_equal(a->bytes, b->bytes);
+	assert_int_equal(a->seq, b->seq);
+	assert_int_equal(a->epoch, b->epoch);
+	assert_int_equal(a->torn, b->torn);
+	assert_string_equal(a->head, b->head);
+}
+
+static void journal__is_read_on__from_where_it_was_read_to(void **state)
+{
+	struct box *b = *state;
+	struct journal_check c, whole;
+	struct strbuf text;
+	struct err e;
+	int lines;
+
+	write_lines(b->path, 3, 1);
+	c = check_of(b->path);
+	assert_int_equal(scan_on(b, &c, &lines), 0);
+	assert_int_equal(lines, 0);
+	write_lines(b->path, 2, 1);
+	assert_int_equal(scan_on(b, &c, &lines), 0);
+	assert_int_equal(lines, 2);
+	whole = check_of(b->path);
+	assert_same(&c, &whole);
+	/* Half of a line is not one yet. */
+	strbuf_init(&text, STRBUF_NO_LIMIT);
+	assert_int_equal(fs_read(b->path, JOURNAL_FILE_MAX, &text, &e), 0);
+	strbuf_adds(&text, "{\"seq\":6");
+	assert_int_equal(fs_replace(b->path, text.data, text.len, 0600, &e), 0);
+	strbuf_clear(&text);
+	assert_int_equal(scan_on(b, &c, &lines), 0);
+	assert_int_equal(lines, 0);
+	assert_true(c.torn);
+	whole = check_of(b->path);
+	assert_same(&c, &whole);
+	/* Its end as torn is for the whole reading to judge. */
+	write_lines(b->path, 1, 1);
+	assert_int_equal(scan_on(b, &c, &lines), 1);
+}
+
+static void journal__is_read_anew__when_it_was_taken_over_or_is_shorter(void **state)
+{
+	struct box *b = *state;
+	struct journal *j;
+	struct journal_check c;
+	int lines;
+
+	write_lines(b->path, 3, 1);
+	c = check_of(b->path);
+	j = open_ok(b->path, false, 1);
+	adopt(j, 2, 1, 3, journal_head(j));
+	journal_close(j);
+	assert_int_equal(scan_on(b, &c, &lines), 1);
+	assert_int_equal(lines, 0);
+	c = check_of(b->path);
+	tmp_write(b->dir, "journal.ndjson", "");
+	assert_int_equal(scan_on(b, &c, &lines), 1);
+}
+
 int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -355,6 +440,8 @@ int main(void)
 		CASE(journal__stays_sound__when_a_write_was_cut_short),
 		CASE(journal__refuses__when_a_line_is_too_long),
 		CASE(journal__is_damaged__when_it_is_rubbish),
+		CASE(journal__is_read_on__from_where_it_was_read_to),
+		CASE(journal__is_read_anew__when_it_was_taken_over_or_is_shorter),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -29,7 +29,8 @@ static int case_number; /* databases of servers outlive their case */
 
 static struct service *postgres_start(void)
 {
-	services_start(SERVICE_PG, &postgres);
+	if (!postgres.name)
+		services_start(SERVICE_PG, &postgres);
 	return &postgres;
 }
 
@@ -66,7 +67,8 @@ static struct service mariadb;
 
 static struct service *mariadb_start(void)
 {
-	services_start(SERVICE_MY, &mariadb);
+	if (!mariadb.name)
+		services_start(SERVICE_MY, &mariadb);
 	return &mariadb;
 }
 

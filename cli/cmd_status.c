@@ -348,13 +348,19 @@ static void cell_backup(const struct status *s, size_t i, struct strbuf *out)
 		    snap->backup_verified ? "verified" : "NOT VERIFIED");
 }
 
+/* Of a database that cannot be asked nobody can say that it is free. */
+static bool is_known(const struct env_snapshot *snap)
+{
+	return snap->reachable || !snap->has_db;
+}
+
 static void cell_lock(const struct status *s, size_t i, struct strbuf *out)
 {
 	const struct lock_holder *h = &s->snap->env[i].holder;
 	char text[CLOCK_TEXT_SIZE];
 
 	if (!h->held) {
-		strbuf_adds(out, "free");
+		strbuf_adds(out, is_known(&s->snap->env[i]) ? "free" : "unknown");
 		return;
 	}
 	strbuf_adds(out, h->stale ? "SILENT " : "held by ");
@@ -367,7 +373,7 @@ static void cell_run(const struct status *s, size_t i, struct strbuf *out)
 	const struct run *r = s->run[i];
 
 	if (r == NULL)
-		strbuf_adds(out, "none");
+		strbuf_adds(out, is_known(&s->snap->env[i]) ? "none" : "unknown");
 	else
 		strbuf_addf(out, "%s %s  step %d of %zu", r->number, run_state_name(r->state),
 			    r->current, r->plan->n_step);

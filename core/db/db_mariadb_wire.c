@@ -98,7 +98,7 @@ static const struct {
 	{ ER_SPECIFIC_ACCESS_DENIED_ERROR, ERR_DB, 0,
 	  "give the role what it lacks: GRANT … ON *.* TO user" },
 	{ ER_ACCESS_DENIED_ERROR, ERR_DB, 0,
-	  "check the user, and set password = in the environment's section, or use ~/.my.cnf" },
+	  "check the user, and set password = env:NAME of the environment, or use ~/.my.cnf" },
 	{ ER_BAD_DB_ERROR, ERR_NOT_FOUND, 0, NULL },
 	{ ER_SERVER_SHUTDOWN, ERR_LOST, 0, NULL },
 	{ ER_CONNECTION_KILLED, ERR_LOST, 0, NULL },

@@ -232,7 +232,7 @@ struct meaning {
 static const struct meaning meanings[] = {
 	{ "08", ERR_LOST, 0, NULL },
 	{ "25006", ERR_SYSTEM, EROFS, NULL },
-	{ "28", ERR_DB, 0, "check the user, `password =` and the server's pg_hba.conf" },
+	{ "28", ERR_DB, 0, "check the user, `password = env:NAME` and the server's pg_hba.conf" },
 	{ "3D000", ERR_NOT_FOUND, 0, "make it: createdb" },
 	{ "40001", ERR_BUSY, 0, NULL },
 	{ "40P01", ERR_BUSY, 0, NULL },
@@ -432,7 +432,9 @@ int pg_connect_error(struct db_postgres *s, PGconn *conn, struct err *e)
 		err_set(e, ERR_SYSTEM, "cannot connect to %s", s->shown);
 		name_errno(words, e);
 		if (s->pq.PQconnectionNeedsPassword(conn))
-			err_hint(e, "set `password =` of the environment, or ~/.pgpass");
+			err_hint(e, "set `password = env:NAME` of the environment, or ~/.pgpass");
+		else if (strstr(words, "certificate verify failed") != NULL)
+			err_hint(e, "look at the dates and the authority of its certificate");
 	}
 	clean = mem_strdup(words);
 	location = strstr(clean, "\nLOCATION:");
@@ -440,6 +442,8 @@ int pg_connect_error(struct db_postgres *s, PGconn *conn, struct err *e)
 		*location = '\0';
 	strbuf_init(&b, sizeof(e->detail));
 	add_words(&b, clean);
+	if (state != NULL)
+		strbuf_addf(&b, " (SQLSTATE %s)", e->sys);
 	err_detail(e, "%s", strbuf_str(&b));
 	strbuf_clear(&b);
 	mem_free(clean);

@@ -153,8 +153,10 @@ int lock_lease(const struct lock *l, struct err *e)
 {
 	if (clock_boot_ms() - atomic_load(&l->beat_boot_ms) <= l->stale_ms)
 		return 0;
-	return lock_fenced(l, "no beat for longer than the lease, the machine or the process slept",
-			   e);
+	return lock_fenced(
+		l,
+		"no beat for longer than the lease: the database was silent, or this machine slept",
+		e);
 }
 
 int lock_beat(struct lock *l, struct err *e)

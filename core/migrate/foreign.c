@@ -230,8 +230,9 @@ static int read_rows(struct db *db, struct history *h, struct err *e)
 		return -1;
 	}
 	if (h->foreign->n_odd > 0)
-		add_note(h, arena_printf(&h->arena, "%zu rows of %s not understood, %s",
-					 h->foreign->n_odd, h->table, h->foreign->odd));
+		add_note(h, arena_printf(&h->arena, "%zu row%s of %s not understood, %s",
+					 h->foreign->n_odd, h->foreign->n_odd == 1 ? "" : "s",
+					 h->table, h->foreign->odd));
 	return 0;
 }
 

@@ -303,7 +303,14 @@ static void end_with(struct outcome *o, enum run_state state, int exit_code, con
 
 static void end_lost(struct executor *x, struct outcome *o, const struct err *why)
 {
+	struct err over;
+
 	end_with(o, RUN_RUNNING, 1, why);
+	/* Work that was ended because the lease was over says "cancelled", which is not why. */
+	if (why->code == ERR_CANCELLED && lock_lease(x->lock, &over) != 0) {
+		err_set(&o->err, over.code, "%s", over.msg);
+		err_detail(&o->err, "%s; %s", over.detail, why->msg);
+	}
 	if (x->journal_failed)
 		err_hint(&o->err, "the run is interrupted: make room, then bascule resume %s",
 			 x->run->number);

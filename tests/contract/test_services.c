@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* needs: servers */
 /* Servers for tests in C: tests/support/services.h. What servers do is tested by services.sh. */
 #include "tests/support/services.h"
 

@@ -335,3 +335,23 @@ int text_gate_draw(struct canvas *c, struct rect r, int line, const struct gate 
 	strbuf_clear(&b);
 	return used;
 }
+
+void text_env_heads(struct canvas *c, struct rect r, const struct project *p, int shown,
+		    const char *lead)
+{
+	struct text_line l = text_line_at(c, r, 0);
+
+	text_add(&l, ROLE_HEAD, lead);
+	for (size_t i = 0; i < p->n_env; i++) {
+		const struct env *env = &p->env[i];
+		int col = l.col;
+
+		text_addf(&l, env->is_protected ? ROLE_PROD : ROLE_TEXT, " %s%s ", text_mark(env),
+			  env->name);
+		if ((int)i == shown)
+			canvas_paint(c, r.row, col, l.col - col,
+				     env->is_protected ? ROLE_PROD_BAR : ROLE_SELECT,
+				     !env->is_protected);
+		text_add(&l, ROLE_TEXT, " ");
+	}
+}

@@ -33,6 +33,10 @@ const char *text_mark(const struct env *env);
 /* "#PRODUCTION", "STAGING" (upper) or "#production". */
 void text_env(const struct env *env, bool upper, struct strbuf *out);
 
+/* The first row of a view of one environment: lead, then the names of all, the shown one marked. */
+void text_env_heads(struct canvas *c, struct rect r, const struct project *p, int shown,
+		    const char *lead);
+
 /* "13:40" on the day of now, "18 Nov" earlier; "" for 0. */
 char *text_when(int64_t utc_ms, int64_t now_utc_ms, char out[CLOCK_TEXT_SIZE]);
 /* "88 MB", "6.2 GB", "512 B". */

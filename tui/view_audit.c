@@ -162,26 +162,6 @@ static void draw_row(struct audit_state *s, size_t at, struct canvas *c, struct 
 	table_decorate(&s->table, &rows, at, c, row, r.col, r.cols);
 }
 
-static void draw_head(const struct tui *t, const struct audit_state *s, struct canvas *c,
-		      struct rect r)
-{
-	const struct project *p = t->model.project;
-	struct text_line l = text_line_at(c, r, 0);
-
-	text_add(&l, ROLE_HEAD, " Ledger of ");
-	for (size_t i = 0; i < p->n_env; i++) {
-		int col = l.col;
-
-		text_addf(&l, p->env[i].is_protected ? ROLE_PROD : ROLE_TEXT, " %s%s ",
-			  text_mark(&p->env[i]), p->env[i].name);
-		if ((int)i == s->env)
-			canvas_paint(c, r.row, col, l.col - col,
-				     p->env[i].is_protected ? ROLE_PROD_BAR : ROLE_SELECT,
-				     !p->env[i].is_protected);
-		text_add(&l, ROLE_TEXT, " ");
-	}
-}
-
 static void audit_draw(const struct tui *t, void *state, struct canvas *c, struct rect r,
 		       struct view_words *w)
 {
@@ -194,7 +174,7 @@ static void audit_draw(const struct tui *t, void *state, struct canvas *c, struc
 		return;
 	env = &m->project->env[s->env];
 	strbuf_addf(&w->crumb, "%s%s > audit", text_mark(env), env->name);
-	draw_head(t, s, c, rect_cut(&r, 1));
+	text_env_heads(c, rect_cut(&r, 1), t->model.project, s->env, " Ledger of ");
 	canvas_rule(c, r.row, r.col, r.cols);
 	rect_cut(&r, 1);
 	if (m->events_err.code != ERR_OK) {

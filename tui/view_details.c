@@ -284,26 +284,6 @@ static void draw_tables(struct details_state *s, struct canvas *c, struct rect r
 		draw_row(s, s->table.top + (size_t)i, c, r, i);
 }
 
-static void draw_head(const struct tui *t, const struct details_state *s, struct canvas *c,
-		      struct rect r)
-{
-	const struct project *p = t->model.project;
-	struct text_line l = text_line_at(c, r, 0);
-
-	text_add(&l, ROLE_HEAD, " Database of ");
-	for (size_t i = 0; i < p->n_env; i++) {
-		int col = l.col;
-
-		text_addf(&l, p->env[i].is_protected ? ROLE_PROD : ROLE_TEXT, " %s%s ",
-			  text_mark(&p->env[i]), p->env[i].name);
-		if ((int)i == s->env)
-			canvas_paint(c, r.row, col, l.col - col,
-				     p->env[i].is_protected ? ROLE_PROD_BAR : ROLE_SELECT,
-				     !p->env[i].is_protected);
-		text_add(&l, ROLE_TEXT, " ");
-	}
-}
-
 static void details_draw(const struct tui *t, void *state, struct canvas *c, struct rect r,
 			 struct view_words *w)
 {
@@ -316,7 +296,7 @@ static void details_draw(const struct tui *t, void *state, struct canvas *c, str
 		return;
 	env = &m->project->env[s->env];
 	strbuf_addf(&w->crumb, "%s%s > database", text_mark(env), env->name);
-	draw_head(t, s, c, rect_cut(&r, 1));
+	text_env_heads(c, rect_cut(&r, 1), t->model.project, s->env, " Database of ");
 	canvas_rule(c, r.row, r.col, r.cols);
 	rect_cut(&r, 1);
 	if (!env->has_db) {

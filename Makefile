@@ -77,8 +77,8 @@ FORMATTED := $(sort $(wildcard core/*/*.[ch] config/*.[ch] tui/*.[ch] cli/*.[ch]
 # --- Libraries ----------------------------------------------------------------------------------
 
 LIBS := sqlite3 ncursesw tinfo inih jansson libcrypto libzstd
-# Loaded when a database needs them (core/db/library.h): only their headers are used here.
-LOADED_LIBS := libmariadb libpq
+# Loaded when they are needed (core/base/library.h): only their headers are used here.
+LOADED_LIBS := libmariadb libpq libssh2 libcurl libpcre2-8
 TEST_LIBS := cmocka vterm
 
 # Asked for once, in one call; only when that fails is every library looked at, so that the error

@@ -111,6 +111,8 @@ const char *err_code_name(enum err_code code)
 		[ERR_BUSY] = "busy",
 		[ERR_TIMEOUT] = "timeout",
 		[ERR_LOST] = "connection-lost",
+		[ERR_ASKS] = "asks",
+		[ERR_REFUSED] = "refused",
 		[ERR_CANCELLED] = "cancelled",
 		[ERR_DB] = "db",
 		[ERR_CORRUPT] = "corrupt",

@@ -10,7 +10,7 @@
 #include "core/base/mem.h"
 #include "core/db/db.h"
 
-/* The functions of the client library that we call; core/db/library.h fills it. Every blocking call is
+/* The functions of the client library that we call; core/base/library.h fills it. Every blocking call is
  * there as its two halves, NAME_start and NAME_cont. */
 /* clang-format off */
 #define MARIADB_CALLS(X) \

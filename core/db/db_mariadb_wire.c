@@ -31,7 +31,7 @@
 #include <sys/socket.h>
 
 #include "core/base/clock.h"
-#include "core/db/library.h"
+#include "core/base/library.h"
 
 #define CANCEL_ANSWER_MS 5000 /* until a killed statement has said so */
 #define KILL_AGAIN_MS 300    /* a KILL QUERY that came between two statements of a packet is lost */

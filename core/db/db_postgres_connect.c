@@ -17,7 +17,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
-#include "core/db/library.h"
+#include "core/base/library.h"
 
 #define LOCK_TIMEOUT_DEFAULT_MS 5000
 #define CONNECT_TIMEOUT_DEFAULT_MS 10000

@@ -39,6 +39,33 @@ uint64_t engine_script(struct engine *g, const char *env, const char *ns, const 
 uint64_t engine_preflight(struct engine *g, const char *env);
 uint64_t engine_events(struct engine *g, const char *env);
 uint64_t engine_details(struct engine *g, const char *env);
+/* Asks the hosts of every environment what runs there: EV_SERVICES for each, as they come. Of one environment at
+ * most one look is under way. engine_refresh does it too. */
+void engine_services(struct engine *g);
+/* Checks the health of env's services with all their attempts, live: EV_HEALTH. service NULL: all of them. */
+uint64_t engine_health(struct engine *g, const char *env, const char *service);
+/* The answer to a host's question (EV_QUESTION); what waits for it is asked again. ERR_GATE: the four characters
+ * are not those. UI thread, does not wait. */
+int engine_answer(struct engine *g, const struct host_question *q, const char *text,
+		  struct err *e) MUST_CHECK;
+
+/* --- Logs: one store for the console, followed by threads of their own -------------------------- */
+
+struct log_choice {
+	const char *env, *service, *host; /* host NULL: every host of it */
+};
+/* Follows these from now on, instead of what was followed; lines of before leave the store. EV_LOGS follows. */
+void engine_logs_follow(struct engine *g, const struct log_choice *list, size_t n,
+			int64_t since_utc_ms, int64_t tail);
+void engine_logs_stop(struct engine *g);
+/* Both live as long as the engine; never NULL. */
+struct log_store *engine_log_store(struct engine *g);
+struct log_query *engine_log_query(struct engine *g);
+/* Asks the source to fetch what is missing at a LOG_GAP row. */
+void engine_logs_fetch(struct engine *g, int source, struct log_pos gap);
+/* Writes every visible line to a new file (0600). EV_EXPORTED. */
+uint64_t engine_logs_export(struct engine *g, const char *path);
+
 /* Freezes plan (moves it) and starts its runner. EV_RUN_STARTED. */
 uint64_t engine_start_run(struct engine *g, struct plan *plan);
 /* Follows a run with EV_RUN events until it ends or another is watched. NULL stops watching. */

@@ -13,8 +13,10 @@
 
 #include "core/engine/details.h"
 #include "core/ledger/lock.h"
+#include "core/logs/query.h"
 #include "core/migrate/git_state.h"
 #include "core/migrate/matrix.h"
+#include "core/release/health.h"
 #include "core/release/preflight.h"
 #include "core/release/run.h"
 
@@ -29,6 +31,11 @@ enum event_type {
 	EV_DETAILS,     /* one environment's database in detail */
 	EV_PREFLIGHT, /* what stands in the way of a change of one environment, or why nobody knows */
 	EV_EVENTS,    /* history events of one environment, for the audit view */
+	EV_SERVICES, /* one environment's services on all of its hosts, with a glance at their health */
+	EV_HEALTH,   /* one service on one host, while its health is checked with all attempts */
+	EV_LOGS,     /* the log store or what the query knows of it grew, or a source changed */
+	EV_QUESTION, /* a host asks something */
+	EV_EXPORTED, /* lines were written to a file, or why not */
 	EV_TYPES
 };
 
@@ -81,6 +88,16 @@ struct snapshot {
 };
 void snapshot_free(struct snapshot *s);
 
+/* What runs in one environment, and how it answered. */
+struct services_seen {
+	char env[64];
+	struct services *services; /* owned */
+	/* One each for the units whose service has a health URL, in the order of services->unit. */
+	struct health_result *health;
+	size_t n_health;
+};
+void services_seen_free(struct services_seen *s); /* NULL is fine */
+
 struct script_text {
 	char env[64], ns[64], id[80];
 	bool down;
@@ -121,6 +138,17 @@ struct event {
 			char env[64];
 			struct details *details;
 		} details;
+		struct services_seen *services;
+		struct {
+			char env[64];
+			struct health_result *result; /* NULL: err says why */
+			bool last;                    /* the check of this environment is over */
+		} health;
+		struct host_question question;
+		struct {
+			char path[256];
+			int64_t lines;
+		} exported;
 	} u;
 };
 

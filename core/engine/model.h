@@ -34,6 +34,19 @@ struct model {
 	char details_env[64];
 	struct details *details; /* of details_env; NULL: not read yet, or details_err */
 	struct err details_err;
+	struct services_seen *
+		*services; /* n_env of the project; NULL: not asked yet, or it has none */
+	struct {
+		char env[64];
+		struct health_result *
+			*list; /* the newest of each service and host, in the order they came */
+		size_t n;
+		bool over;
+	} health;                      /* the check that was asked for last */
+	struct host_question question; /* kind HOST_QUESTION_NONE: nothing is asked */
+	/* Borrowed from the engine, or from a golden test; NULL: no logs. They have locks of their own. */
+	struct log_store *log_store;
+	struct log_query *log_query;
 	/* arming: -1 none, else index of the environment */
 	int armed_env;
 	int64_t armed_until_utc_ms;

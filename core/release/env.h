@@ -8,6 +8,8 @@
 
 #include "core/base/mem.h"
 #include "core/db/dsn.h"
+#include "core/host/host.h"
+#include "core/runtime/runtime.h"
 
 enum env_confirm { CONFIRM_NONE, CONFIRM_YES, CONFIRM_NAME };
 enum env_backup { BACKUP_NEVER, BACKUP_BEFORE_MIGRATE, BACKUP_ALWAYS };
@@ -19,6 +21,24 @@ struct env_var {
 	const char *name, *value;
 };
 
+/* How a service is asked whether it is healthy. */
+struct health_spec {
+	const char *url; /* as its host reaches it; NULL: the container's state alone */
+	int64_t delay_ms, interval_ms, timeout_ms;
+	int attempts, successes; /* in a row */
+	bool redirects;          /* are followed; else a redirect is no success */
+};
+
+/* One service of one environment: [service NAME], with what [service NAME on ENVIRONMENT] changes. */
+struct service {
+	struct runtime_service runtime;
+	const struct host_spec *const *host; /* where it runs, at least one */
+	size_t n_host;
+	struct health_spec health;
+	int line; /* of its section in the configuration */
+};
+
+/* An environment has a database, or services, or both. */
 struct env {
 	const char *name;
 	bool has_db;
@@ -35,6 +55,12 @@ struct env {
 	size_t n_var;
 	/* "auto", "bascule", or the tool whose table is read ("dbmate"); NULL is auto. */
 	const char *history;
+	const struct host_spec *const *host; /* of `host`, in its order; none: this machine */
+	size_t n_host;
+	/* The database is reached through the first of them (database_via = host); NULL: directly. */
+	const struct host_spec *database_via;
+	struct service *service; /* in the order of the configuration */
+	size_t n_service;
 	const char *requires; /* name of the gate environment, or NULL */
 	bool is_protected;
 	enum env_confirm confirm;
@@ -92,6 +118,7 @@ struct context {
 	const char *backups_dir; /* state_dir/backups/<project> */
 	const char *exe;         /* this program, absolute: the runner is another process of it */
 	const struct env_secrets *secrets; /* NULL: none are known */
+	struct hosts *hosts;               /* how machines are reached; NULL: none but this one */
 };
 
 const struct env *env_find(const struct project *p, const char *name);

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/db/library.h"
+#include "core/base/library.h"
 
 struct table {
 	size_t (*length)(const char *);

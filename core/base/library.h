@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Client libraries of servers, loaded at the first connection instead of at the program's start.
+ * Client libraries, loaded when they are first needed instead of at the program's start.
  *
  * libpq and what it pulls in cost 4 ms of every start, also of those that never talk to a server. So
  * they are not linked: a driver has a struct of function pointers, a table that says which symbol goes
  * where in it, and fills one for each connection by library_load().
  */
-#ifndef DB_LIBRARY_H
-#define DB_LIBRARY_H
+#ifndef BASE_LIBRARY_H
+#define BASE_LIBRARY_H
 
 #include <stddef.h>
 

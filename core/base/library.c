@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/db/library.h"
+#include "core/base/library.h"
 
 #include <dlfcn.h>
 #include <string.h>

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lines of several sources in the order of their times, into a store.
+ *
+ * While a source is catching up with its past, the others wait at its time (for at most LOG_MERGE_CATCH_UP_MS
+ * without a line of it), so that history comes out merged however fast each side delivers. Live lines wait
+ * LOG_MERGE_WINDOW_MS for earlier ones of others; what comes later than that is put in where it arrives and
+ * marked late: history is not rewritten. Within a source order is never changed. Nothing is dropped: when
+ * LOG_MERGE_MAX_BYTES wait, the oldest go out without waiting longer.
+ */
+#ifndef LOGS_MERGE_H
+#define LOGS_MERGE_H
+
+#include "core/logs/store.h"
+
+#define LOG_MERGE_WINDOW_MS 300
+#define LOG_MERGE_CATCH_UP_MS 2000
+#define LOG_MERGE_MAX_BYTES ((size_t)32 << 20)
+
+struct log_merge;
+/* grew (may be NULL) is called from any thread when lines went into the store. */
+struct log_merge *log_merge_new(struct log_store *s, void (*grew)(void *arg), void *arg);
+/* What waits goes out first. Nobody adds any more. */
+void log_merge_free(struct log_merge *m);
+
+/* source begins (again) to deliver its past / is live from here / has nothing to wait for. Any thread. */
+void log_merge_catching_up(struct log_merge *m, int source);
+void log_merge_live(struct log_merge *m, int source);
+void log_merge_ended(struct log_merge *m, int source);
+/* line[].source is source; texts are copied. Any thread, one thread a source. */
+void log_merge_add(struct log_merge *m, int source, const struct log_line *line, size_t n);
+/* Everything that waits goes out in order now. */
+void log_merge_flush(struct log_merge *m);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* What runs in an environment: every service on every host of it, asked through the hosts. */
+#ifndef RELEASE_SERVICE_H
+#define RELEASE_SERVICE_H
+
+#include <jansson.h>
+
+#include "core/base/cancel.h"
+#include "core/host/host.h"
+#include "core/release/env.h"
+
+/* One service on one host, as it was at at_utc_ms. */
+struct service_unit {
+	const struct service *service; /* of the project */
+	size_t host;                   /* index into services.host */
+	struct runtime_unit unit;
+	struct err err; /* code ERR_OK: unit is known */
+	int64_t at_utc_ms;
+	/* It came up again and again: restarts grew, or started_utc_ms changed, since the look before. */
+	bool loops;
+	int64_t restarts_before; /* of the look before; -1 unknown */
+};
+
+struct service_host {
+	char name[HOST_NAME_SIZE];
+	struct host_status status;
+	struct err err; /* why nothing of it is known */
+	int64_t took_us;
+};
+
+struct services {
+	char env[64];
+	int64_t at_utc_ms;
+	struct service_unit *unit; /* by service in the order of the configuration, then by host */
+	size_t n_unit;
+	struct service_host *host;
+	size_t n_host;
+};
+
+/* Asks every host of env at the same time, in threads of its own, each with its share of timeout_ms. before (may be
+ * NULL) is the last look. What cannot be asked is said in the result; -1 only when cancelled. Any thread. */
+int services_read(const struct env *env, struct hosts *hosts, const struct services *before,
+		  int64_t timeout_ms, struct cancel *c, struct services **out,
+		  struct err *e) MUST_CHECK;
+void services_free(struct services *s); /* NULL is fine */
+
+/* Of one service over its hosts. */
+struct service_summary {
+	size_t wanted, up; /* hosts it should run on; on which it runs and is not unhealthy */
+	const struct service_unit *worst; /* the one that wants attention most; NULL: none known */
+	bool differs;                     /* image or digest is not the same on all hosts */
+	int64_t oldest_start_utc_ms, newest_start_utc_ms; /* 0 unknown */
+	int64_t restarts;                                 /* together; -1 unknown */
+};
+void service_summarise(const struct services *s, const struct service *service,
+		       struct service_summary *out);
+/* Whether it is as it should be: running, not restarting again and again, not unhealthy. */
+bool service_unit_ok(const struct service_unit *u);
+/* "exited 137, out of memory, 6 restarts in 9m" or "running"; one line, cleaned. */
+void service_words(const struct service_unit *u, int64_t now_utc_ms, struct strbuf *out);
+json_t *services_json(
+	const struct services *s); /* the "services" of status --json; new reference */
+
+#endif

@@ -18,7 +18,9 @@
 #define WORDS_MAX 24
 #define NOT_INSTALLED 77
 
-static const char *const kind_name[] = { [SERVICE_PG] = "pg", [SERVICE_MY] = "my" };
+static const char *const kind_name[] = {
+	[SERVICE_PG] = "pg", [SERVICE_MY] = "my", [SERVICE_SSH] = "ssh", [SERVICE_DOCKER] = "docker"
+};
 
 /* argv[0..4] are ours; words go behind, up to a NULL. */
 struct command {
@@ -119,7 +121,40 @@ char *services_sql(const struct service *s, const char *sql)
 	return services_tell("sql", s->name, sql, NULL);
 }
 
-/* The value of a line PREFIX_KEY='VALUE' of text; caller frees. */
+/* What `env` says, and where it goes. */
+static const struct {
+	const char *key;
+	size_t at;
+} field[] = {
+	{ "SOCKET_DIR", offsetof(struct service, socket_dir) },
+	{ "SOCKET", offsetof(struct service, socket) },
+	{ "USER", offsetof(struct service, user) },
+	{ "PASSWORD", offsetof(struct service, password) },
+	{ "DB", offsetof(struct service, db) },
+	{ "SUPERUSER", offsetof(struct service, superuser) },
+	{ "URL", offsetof(struct service, url) },
+	{ "URL_TCP", offsetof(struct service, url_tcp) },
+	{ "URL_PASSWORD", offsetof(struct service, url_password) },
+	{ "DATA", offsetof(struct service, data) },
+	{ "LOG", offsetof(struct service, log) },
+	{ "CA", offsetof(struct service, ca) },
+	{ "TLS", offsetof(struct service, tls) },
+	{ "DIR", offsetof(struct service, dir) },
+	{ "CONFIG", offsetof(struct service, config) },
+	{ "KEY", offsetof(struct service, key) },
+	{ "KNOWN_HOSTS", offsetof(struct service, known_hosts) },
+	{ "PASSPHRASE", offsetof(struct service, passphrase) },
+	{ "HOSTKEY_SHA256", offsetof(struct service, host_key) },
+	{ "HOSTKEY_ED25519", offsetof(struct service, host_key_ed25519) },
+	{ "HOSTKEY_ECDSA", offsetof(struct service, host_key_ecdsa) },
+};
+
+static char **field_of(struct service *s, size_t i)
+{
+	return (char **)(void *)((char *)s + field[i].at);
+}
+
+/* The value of a line S_KEY='VALUE' of text; caller frees. NULL: the kind has no such thing. */
 static char *env_value(const char *text, const char *key)
 {
 	char line[64];
@@ -128,7 +163,7 @@ static char *env_value(const char *text, const char *key)
 	snprintf(line, sizeof(line), "S_%s='", key);
 	at = strstr(text, line);
 	if (!at)
-		fail_msg("services.sh env says nothing of %s: %s", key, text);
+		return NULL;
 	at += strlen(line);
 	end = strchr(at, '\'');
 	assert_non_null(end);
@@ -138,7 +173,7 @@ static char *env_value(const char *text, const char *key)
 static long env_number(const char *text, const char *key)
 {
 	char *value = env_value(text, key);
-	long n = strtol(value, NULL, 10);
+	long n = value ? strtol(value, NULL, 10) : 0;
 
 	free(value);
 	return n;
@@ -150,19 +185,8 @@ void services_env(const char *name, struct service *s)
 
 	memset(s, 0, sizeof(*s));
 	s->name = strdup(name);
-	s->socket_dir = env_value(text, "SOCKET_DIR");
-	s->socket = env_value(text, "SOCKET");
-	s->user = env_value(text, "USER");
-	s->password = env_value(text, "PASSWORD");
-	s->db = env_value(text, "DB");
-	s->superuser = env_value(text, "SUPERUSER");
-	s->url = env_value(text, "URL");
-	s->url_tcp = env_value(text, "URL_TCP");
-	s->url_password = env_value(text, "URL_PASSWORD");
-	s->data = env_value(text, "DATA");
-	s->log = env_value(text, "LOG");
-	s->ca = env_value(text, "CA");
-	s->tls = env_value(text, "TLS");
+	for (size_t i = 0; i < sizeof(field) / sizeof(*field); i++)
+		*field_of(s, i) = env_value(text, field[i].key);
 	s->port = (int)env_number(text, "PORT");
 	s->pid = (pid_t)env_number(text, "PID");
 	free(text);
@@ -245,12 +269,9 @@ void services_need(const struct service *s)
 
 void services_clear(struct service *s)
 {
-	char *strings[] = { s->name, s->socket_dir, s->socket, s->user,    s->password,
-			    s->db,   s->superuser,  s->url,    s->url_tcp, s->url_password,
-			    s->data, s->log,        s->ca,     s->tls };
-
-	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
-		free(strings[i]);
+	free(s->name);
+	for (size_t i = 0; i < sizeof(field) / sizeof(*field); i++)
+		free(*field_of(s, i));
 	memset(s, 0, sizeof(*s));
 }
 

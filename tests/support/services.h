@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Throw-away PostgreSQL and MariaDB for tests in C, by tests/services/services.sh, whose head lists
- * what it can do. Failures fail the test. Servers belong to the test program and end with it. */
+/* Throw-away servers for tests in C, by tests/services/services.sh, whose head lists what it can do. Failures fail the test. Servers belong to the test program and end with it. */
 #ifndef SUPPORT_SERVICES_H
 #define SUPPORT_SERVICES_H
 
 #include <sys/types.h>
 
-enum service_kind { SERVICE_PG, SERVICE_MY };
+enum service_kind { SERVICE_PG, SERVICE_MY, SERVICE_SSH, SERVICE_DOCKER };
 
-/* All zero: not started. Strings belong to it. */
+/* All zero: not started. Strings belong to it; those that its kind does not have are NULL. */
 struct service {
 	char *name;
 	char *socket_dir, *socket; /* PostgreSQL clients want the folder, MariaDB's the file */
@@ -19,6 +18,11 @@ struct service {
 	char *url_password;  /* url_tcp with it */
 	char *data, *log;
 	char *ca, *tls; /* with --tls: the authority's certificate, the folder of all of them */
+	/* SSH, and a proxy in front of one: ssh -F config name. host_key is "SHA256:..." of the key
+	 * that it shows to who has no wish, the other two of its types or NULL. password and
+	 * passphrase are "" when there is none. */
+	char *dir, *config, *key, *known_hosts, *passphrase;
+	char *host_key, *host_key_ed25519, *host_key_ecdsa;
 	int port;
 	pid_t pid;
 };

@@ -80,6 +80,14 @@ ready() {
 		mapfile -t lines <"$2/log"
 		[[ ${lines[*]} == *ready* ]]
 		;;
+	docker)
+		mapfile -t lines <"$2/log"
+		[[ ${lines[*]} == *'API listen on '* ]]
+		;;
+	podman)
+		mapfile -t lines <"$2/log"
+		[[ ${lines[*]} == *'API service listening on '* ]]
+		;;
 	ssh)
 		mapfile -t lines <"$2/log"
 		[[ ${lines[*]} == *'Server listening on '* ]] && [ -s "$2/sshd.pid" ]

@@ -221,6 +221,7 @@ instance_crash() {
 # instance_end FOLDER: nothing of it is left.
 instance_end() {
 	instance_quiet "$1"
+	docker_end "$1"
 	[ ! -e "$1/mounted" ] || umount -l "$1/data"
 	rm -rf "$1"
 }

@@ -219,9 +219,12 @@ static int is_installed(enum service_kind kind)
 	int status = services_try(&said, "need", kind_name[kind], NULL);
 
 	if (status == NOT_INSTALLED) {
+		/* With a colon it is no package but a reason. */
+		const char *what = strchr(said, ':') ? "" : "not installed: ";
+
 		if (ci && strcmp(ci, "true") == 0)
-			fail_msg("not installed: %s", said);
-		print_message("not installed: %s\n", said);
+			fail_msg("%s%s", what, said);
+		print_message("%s%s\n", what, said);
 	} else if (status != 0) {
 		fail_msg("services.sh need: %s", said);
 	}

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-static struct service pg, my, ssh;
+static struct server pg, my, ssh;
 
 static int setup(void **state)
 {
@@ -33,7 +33,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_sql(const struct service *s, const char *sql, const char *want)
+static void assert_sql(const struct server *s, const char *sql, const char *want)
 {
 	char *got = services_sql(s, sql);
 
@@ -74,7 +74,7 @@ static void start__passes_options__to_the_server(void **state)
 
 static void start__names_the_running_one__when_called_again(void **state)
 {
-	struct service again;
+	struct server again;
 
 	(void)state;
 	services_need(&pg);
@@ -98,7 +98,7 @@ static void tell__brings_a_server_back__after_a_crash(void **state)
 
 static void env__knows_an_sshd__and_a_proxy_before_it(void **state)
 {
-	struct service proxy;
+	struct server proxy;
 
 	(void)state;
 	services_need(&ssh);

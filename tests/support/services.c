@@ -116,7 +116,7 @@ int services_try(char **said, const char *verb, ...)
 	return child.status;
 }
 
-char *services_sql(const struct service *s, const char *sql)
+char *services_sql(const struct server *s, const char *sql)
 {
 	return services_tell("sql", s->name, sql, NULL);
 }
@@ -126,30 +126,30 @@ static const struct {
 	const char *key;
 	size_t at;
 } field[] = {
-	{ "SOCKET_DIR", offsetof(struct service, socket_dir) },
-	{ "SOCKET", offsetof(struct service, socket) },
-	{ "USER", offsetof(struct service, user) },
-	{ "PASSWORD", offsetof(struct service, password) },
-	{ "DB", offsetof(struct service, db) },
-	{ "SUPERUSER", offsetof(struct service, superuser) },
-	{ "URL", offsetof(struct service, url) },
-	{ "URL_TCP", offsetof(struct service, url_tcp) },
-	{ "URL_PASSWORD", offsetof(struct service, url_password) },
-	{ "DATA", offsetof(struct service, data) },
-	{ "LOG", offsetof(struct service, log) },
-	{ "CA", offsetof(struct service, ca) },
-	{ "TLS", offsetof(struct service, tls) },
-	{ "DIR", offsetof(struct service, dir) },
-	{ "CONFIG", offsetof(struct service, config) },
-	{ "KEY", offsetof(struct service, key) },
-	{ "KNOWN_HOSTS", offsetof(struct service, known_hosts) },
-	{ "PASSPHRASE", offsetof(struct service, passphrase) },
-	{ "HOSTKEY_SHA256", offsetof(struct service, host_key) },
-	{ "HOSTKEY_ED25519", offsetof(struct service, host_key_ed25519) },
-	{ "HOSTKEY_ECDSA", offsetof(struct service, host_key_ecdsa) },
+	{ "SOCKET_DIR", offsetof(struct server, socket_dir) },
+	{ "SOCKET", offsetof(struct server, socket) },
+	{ "USER", offsetof(struct server, user) },
+	{ "PASSWORD", offsetof(struct server, password) },
+	{ "DB", offsetof(struct server, db) },
+	{ "SUPERUSER", offsetof(struct server, superuser) },
+	{ "URL", offsetof(struct server, url) },
+	{ "URL_TCP", offsetof(struct server, url_tcp) },
+	{ "URL_PASSWORD", offsetof(struct server, url_password) },
+	{ "DATA", offsetof(struct server, data) },
+	{ "LOG", offsetof(struct server, log) },
+	{ "CA", offsetof(struct server, ca) },
+	{ "TLS", offsetof(struct server, tls) },
+	{ "DIR", offsetof(struct server, dir) },
+	{ "CONFIG", offsetof(struct server, config) },
+	{ "KEY", offsetof(struct server, key) },
+	{ "KNOWN_HOSTS", offsetof(struct server, known_hosts) },
+	{ "PASSPHRASE", offsetof(struct server, passphrase) },
+	{ "HOSTKEY_SHA256", offsetof(struct server, host_key) },
+	{ "HOSTKEY_ED25519", offsetof(struct server, host_key_ed25519) },
+	{ "HOSTKEY_ECDSA", offsetof(struct server, host_key_ecdsa) },
 };
 
-static char **field_of(struct service *s, size_t i)
+static char **field_of(struct server *s, size_t i)
 {
 	return (char **)(void *)((char *)s + field[i].at);
 }
@@ -179,7 +179,7 @@ static long env_number(const char *text, const char *key)
 	return n;
 }
 
-void services_env(const char *name, struct service *s)
+void services_env(const char *name, struct server *s)
 {
 	char *text = services_tell("env", name, "S", NULL);
 
@@ -212,7 +212,7 @@ static void stop_all_at_exit(void)
 		registered = atexit(stop_all) == 0;
 }
 
-static int is_installed(enum service_kind kind)
+static int is_installed(enum server_kind kind)
 {
 	const char *ci = getenv("CI");
 	char *said;
@@ -232,8 +232,8 @@ static int is_installed(enum service_kind kind)
 	return status == 0;
 }
 
-int services_start_as(enum service_kind kind, const char *name, const char *options,
-		      struct service *out)
+int services_start_as(enum server_kind kind, const char *name, const char *options,
+		      struct server *out)
 {
 	char *words = mem_strdup(options ? options : ""), *rest = words, *word;
 	struct command c;
@@ -259,18 +259,18 @@ int services_start_as(enum service_kind kind, const char *name, const char *opti
 	return 0;
 }
 
-int services_start(enum service_kind kind, struct service *out)
+int services_start(enum server_kind kind, struct server *out)
 {
 	return services_start_as(kind, kind_name[kind], NULL, out);
 }
 
-void services_need(const struct service *s)
+void services_need(const struct server *s)
 {
 	if (!s->name)
 		skip();
 }
 
-void services_clear(struct service *s)
+void services_clear(struct server *s)
 {
 	free(s->name);
 	for (size_t i = 0; i < sizeof(field) / sizeof(*field); i++)
@@ -278,7 +278,7 @@ void services_clear(struct service *s)
 	memset(s, 0, sizeof(*s));
 }
 
-void services_stop(struct service *s)
+void services_stop(struct server *s)
 {
 	if (s->name)
 		free(services_tell("stop", s->name, NULL));

@@ -110,7 +110,7 @@ verb_image() {
 	built_program shopd
 	local program=$REPLY
 	shift 2
-	for line in 'CMD ["/shopd", "--port", "8080"]' 'EXPOSE 8080' \
+	for line in 'CMD ["/shopd", "--port", "0.0.0.0:8080"]' 'EXPOSE 8080' \
 		"LABEL org.opencontainers.image.version=${tag##*:}" \
 		'LABEL org.opencontainers.image.source=https://shop.example/shop' "$@"; do
 		changes+=(--change "$line")

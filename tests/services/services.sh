@@ -287,13 +287,6 @@ verb_list() {
 	done
 }
 
-verb_docker() {
-	instance "$1"
-	[ "$engine" = docker ] || die "$1 is not a Docker Engine"
-	shift
-	env -i PATH="$PATH" LC_ALL=C.UTF-8 HOME="$dir" docker --host "unix://$dir/docker.sock" "$@"
-}
-
 signal_below() { # SIGNAL NAME
 	local pids
 	instance "$2"

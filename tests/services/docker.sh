@@ -125,7 +125,13 @@ verb_docker() {
 	local never=()
 	instance "$1"
 	[ "$engine" = docker ] || die "$1 is not a Docker Engine"
-	case $2 in run | create) never=(--pull=never) ;; esac
+	case $kind-$2 in
+	*-run | *-create)
+		never=(--pull=never)
+		# Another network of podman is a bridge and rules of the machine's firewall.
+		[ "$kind" != podman ] || never+=(--network=host)
+		;;
+	esac
 	docker_run "$dir" "$2" "${never[@]}" "${@:3}"
 }
 

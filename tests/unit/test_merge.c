@@ -31,7 +31,7 @@ struct seen {
 		int64_t utc_ns;
 		int source;
 		bool late;
-		char text[16];
+		char text[24];
 	} line[SEEN_MAX];
 };
 
@@ -275,7 +275,7 @@ static void *write_lines(void *arg)
 
 	memset(text, 'x', w->size);
 	while (at < w->lines) {
-		char name[200][16];
+		char name[200][24];
 
 		n = 1 + (size_t)(rand_r(&w->seed) % 200);
 		for (i = 0; i < n && at < w->lines; i++, at++) {

@@ -15,6 +15,7 @@
 
 #include "cli/cli.h"
 #include "cli/context.h"
+#include "cli/demo_service.h"
 #include "cli/hosts.h"
 #include "cli/secrets.h"
 #include "core/base/clock.h"
@@ -200,6 +201,8 @@ int main(int argc, char **argv)
 		status = -1;
 	else if (argc > 1 && strcmp(argv[1], "run") == 0)
 		status = runner_process(&c, argc, argv, &e);
+	else if (argc > 1 && strcmp(argv[1], "demo-service") == 0)
+		status = demo_service(argc - 1, argv + 1);
 	else if (args_parse(argc, argv, &c.args, &e) == 0)
 		status = c.args.n_word > 0 ? run_command(&c, &e) : run_default(&c, &e);
 	if (status < 0) {

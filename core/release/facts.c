@@ -132,7 +132,7 @@ int plan_facts_read(const struct project *p, const struct context *ctx, const ch
 	f.history = mem_calloc(p->n_env, sizeof(struct history *));
 	f.history_err = mem_calloc(p->n_env, sizeof(*f.history_err));
 	if (source_scan(&spec, c, &f.source, e) < 0 ||
-	    read_histories(p, target, all, c, &f, e) < 0) {
+	    read_histories(p, ctx, target, all, c, &f, e) < 0) {
 		plan_facts_clear(&f);
 		return -1;
 	}

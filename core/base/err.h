@@ -34,7 +34,7 @@ enum err_code {
 	ERR_FENCED, /* our epoch is over: somebody took the lock */
 	ERR_BUSY,   /* the database is busy and did not become free in time */
 	ERR_TIMEOUT,
-	ERR_LOST, /* the connection broke: what was sent last may have been done or not */
+	ERR_LOST,    /* the connection broke: what was sent last may have been done or not */
 	ERR_ASKS,    /* a person has to answer first: a host key, a passphrase */
 	ERR_REFUSED, /* the other side does not let us in, or is not who it should be */
 	ERR_CANCELLED,

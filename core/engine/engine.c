@@ -27,6 +27,7 @@ int engine_new(const struct project *p, const struct context *ctx, struct engine
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_mutex_init(&g->source_lock, NULL);
 	pool_init(&g->pool);
+	g->look = mem_calloc(p->n_env + 1, sizeof(*g->look));
 	*out = g;
 	return 0;
 }
@@ -36,6 +37,10 @@ void engine_free(struct engine *g)
 	if (!g)
 		return;
 	pool_close(&g->pool);
+	engine_logs_free(g);
+	for (size_t i = 0; i < g->project->n_env; i++)
+		services_free(g->look[i].last);
+	mem_free(g->look);
 	mem_free(g->script.next);
 	event_queue_clear(&g->queue);
 	shared_source_drop(g->source);
@@ -52,7 +57,11 @@ int engine_fd(const struct engine *g)
 
 struct event *engine_next(struct engine *g)
 {
-	return event_take(&g->queue);
+	struct event *ev = event_take(&g->queue);
+
+	if (ev && ev->type == EV_LOGS)
+		engine_logs_taken(g);
+	return ev;
 }
 
 bool engine_busy(const struct engine *g)
@@ -108,6 +117,7 @@ uint64_t engine_refresh(struct engine *g)
 
 	if (begin_or_mark(g, &g->snapshot, &request))
 		snapshot_begin(g, request);
+	engine_services(g);
 	return request;
 }
 
@@ -134,6 +144,50 @@ void engine_runs_done(struct engine *g)
 
 	if (end_or_again(g, &g->runs, &request))
 		engine_add(g, request, job_runs, NULL);
+}
+
+/* --- Services --------------------------------------------------------------------------------- */
+
+uint64_t engine_request_number(struct engine *g)
+{
+	uint64_t request;
+
+	pthread_mutex_lock(&g->lock);
+	request = ++g->last_request;
+	pthread_mutex_unlock(&g->lock);
+	return request;
+}
+
+void engine_services(struct engine *g)
+{
+	for (size_t i = 0; i < g->project->n_env; i++) {
+		const struct env *env = &g->project->env[i];
+		bool begin;
+
+		if (!g->ctx->hosts || (env->n_service == 0 && env->n_host == 0))
+			continue;
+		pthread_mutex_lock(&g->lock);
+		begin = !g->look[i].running;
+		g->look[i].again = !begin;
+		g->look[i].running = true;
+		pthread_mutex_unlock(&g->lock);
+		if (begin)
+			engine_add(g, 0, job_services, mem_strdup(env->name));
+	}
+}
+
+void engine_services_done(struct engine *g, const struct env *env)
+{
+	struct services_look *look = &g->look[env_index(g->project, env)];
+	bool more;
+
+	pthread_mutex_lock(&g->lock);
+	more = look->again;
+	look->again = false;
+	look->running = more;
+	pthread_mutex_unlock(&g->lock);
+	if (more)
+		engine_add(g, 0, job_services, mem_strdup(env->name));
 }
 
 /* --- Plans ------------------------------------------------------------------------------------ */

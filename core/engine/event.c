@@ -82,6 +82,17 @@ void shared_git_drop(struct shared_git *s)
 	mem_free(s);
 }
 
+void services_seen_free(struct services_seen *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_health; i++)
+		health_result_clear(&s->health[i]);
+	mem_free(s->health);
+	services_free(s->services);
+	mem_free(s);
+}
+
 void script_text_free(struct script_text *s)
 {
 	if (!s)
@@ -131,8 +142,19 @@ void event_free(struct event *ev)
 	case EV_DETAILS:
 		details_free(ev->u.details.details);
 		break;
+	case EV_SERVICES:
+		services_seen_free(ev->u.services);
+		break;
+	case EV_HEALTH:
+		if (ev->u.health.result)
+			health_result_clear(ev->u.health.result);
+		mem_free(ev->u.health.result);
+		break;
 	case EV_RUN_STARTED:
 	case EV_REQUESTED:
+	case EV_LOGS:
+	case EV_QUESTION:
+	case EV_EXPORTED:
 	case EV_TYPES:
 		break;
 	}

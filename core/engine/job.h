@@ -73,6 +73,13 @@ struct engine {
 	struct shared_git *git; /* as git said last; NULL none */
 	int64_t git_ms;         /* when */
 
+	/* By environment; running and again under lock, last used by the one job that is under way. */
+	struct services_look {
+		bool running, again;
+		struct services *last; /* what was seen last */
+	} * look;
+	struct logs *logs; /* logs.c; made by the UI thread when logs are looked at first; NULL */
+
 	struct stamp runs_stamp; /* used by the one job_runs that is under way */
 	bool runs_settled;
 };
@@ -98,6 +105,18 @@ void snapshot_begin(struct engine *g, uint64_t request);
 void engine_snapshot_done(struct engine *g);
 /* snapshot_next.c: fills env[].next. The snapshot must be complete but for that. */
 void snapshot_next(const struct engine *g, struct snapshot *snap);
+
+/* A number for a request of several jobs. */
+uint64_t engine_request_number(struct engine *g);
+
+/* jobs_services.c. Posts what hosts of env ask. Any thread. */
+void engine_questions(struct engine *g, const struct env *env);
+void job_services(struct job *job); /* arg: char *environment */
+void engine_services_done(struct engine *g, const struct env *env);
+
+/* logs.c. An EV_LOGS was taken: the next one may be posted. */
+void engine_logs_taken(struct engine *g);
+void engine_logs_free(struct engine *g);
 
 /* jobs_read.c, jobs_run.c: bodies; arg as made by engine.c. */
 struct plan_job {

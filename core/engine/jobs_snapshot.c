@@ -69,6 +69,8 @@ static void part_run(struct job *job)
 		snapshot_read_env(job->engine->ctx, &job->engine->project->env[part->env],
 				  SNAPSHOT_STATE | SNAPSHOT_SIZE, &job->cancel,
 				  &snap->env[part->env]);
+	if (part->env != SIZE_MAX && snap->env[part->env].err.code == ERR_ASKS)
+		engine_questions(job->engine, &job->engine->project->env[part->env]);
 	/* Stopped half way: what was read is not the truth. */
 	part->ran = !cancel_fired(&job->cancel);
 }

@@ -21,6 +21,27 @@
 void model_init(struct model *m, const struct project *p, const struct context *ctx)
 {
 	*m = (struct model){ .project = p, .ctx = ctx, .armed_env = -1 };
+	m->services = mem_calloc(p->n_env + 1, sizeof(*m->services));
+}
+
+static void health_drop(struct model *m)
+{
+	for (size_t i = 0; i < m->health.n; i++) {
+		health_result_clear(m->health.list[i]);
+		mem_free(m->health.list[i]);
+	}
+	mem_free(m->health.list);
+	m->health.list = NULL;
+	m->health.n = 0;
+	m->health.over = false;
+	err_clear(&m->health.err);
+}
+
+void model_health_of(struct model *m, const char *env, uint64_t request)
+{
+	health_drop(m);
+	m->health.request = request;
+	str_copy(m->health.env, sizeof(m->health.env), env);
 }
 
 static void preflight_drop(struct model *m)
@@ -50,6 +71,10 @@ void model_clear(struct model *m)
 	history_free(m->events);
 	details_free(m->details);
 	preflight_drop(m);
+	health_drop(m);
+	for (size_t i = 0; m->services && i < m->project->n_env; i++)
+		services_seen_free(m->services[i]);
+	mem_free(m->services);
 	*m = (struct model){ .armed_env = -1 };
 }
 
@@ -118,6 +143,29 @@ static void news_of_run(struct model *m, const struct run *was, const struct run
 		model_news(m, bad, "run %s on %s: %s%s%s", now->number, now->plan->environment,
 			   run_state_name(now->state), now->error_msg[0] ? ", " : "",
 			   now->error_msg);
+}
+
+/* A service that went from well to ill, or back. */
+static void news_of_services(struct model *m, const struct env *env, const struct services *was,
+			     const struct services *now)
+{
+	struct strbuf words;
+
+	for (size_t i = 0; i < now->n_unit; i++) {
+		const struct service_unit *u = &now->unit[i];
+		const struct service_unit *before =
+			was && i < was->n_unit && was->unit[i].service == u->service ? &was->unit[i]
+										     : NULL;
+		bool ok = service_unit_ok(u);
+
+		if (!before || service_unit_ok(before) == ok)
+			continue;
+		strbuf_init(&words, 400);
+		service_words(u, m->now_utc_ms, &words);
+		model_news(m, !ok, "%s %s on %s: %s", env->name, u->service->runtime.name,
+			   now->host[u->host].name, strbuf_str(&words));
+		strbuf_clear(&words);
+	}
 }
 
 /* --- Applying --------------------------------------------------------------------------------- */
@@ -226,6 +274,57 @@ static void apply_preflight(struct model *m, struct event *ev)
 	ev->u.preflight.preflight = old;
 }
 
+static void apply_services(struct model *m, struct event *ev)
+{
+	const struct env *env = env_find(m->project, ev->u.services->env);
+	struct services_seen **place, *old;
+
+	if (!env)
+		return;
+	place = &m->services[env_index(m->project, env)];
+	old = *place;
+	if (ev->u.services->services)
+		news_of_services(m, env, old ? old->services : NULL, ev->u.services->services);
+	*place = ev->u.services;
+	ev->u.services = old;
+}
+
+/* The newest of each service and host stays. */
+static void apply_health(struct model *m, struct event *ev)
+{
+	struct health_result *now = ev->u.health.result;
+
+	if (ev->request != m->health.request)
+		return;
+	m->health.over = ev->u.health.last;
+	if (ev->err.code != ERR_OK)
+		m->health.err = ev->err;
+	if (!now)
+		return;
+	ev->u.health.result = NULL;
+	for (size_t i = 0; i < m->health.n; i++) {
+		struct health_result *was = m->health.list[i];
+
+		if (was->service != now->service || strcmp(was->host, now->host) != 0)
+			continue;
+		m->health.list[i] = now;
+		ev->u.health.result = was;
+		return;
+	}
+	m->health.list = mem_realloc(m->health.list, m->health.n + 1,
+				     sizeof(struct health_result *));
+	m->health.list[m->health.n++] = now;
+}
+
+static void apply_exported(struct model *m, const struct event *ev)
+{
+	if (ev->err.code != ERR_OK)
+		news_err(m, &ev->err);
+	else
+		model_news(m, false, "%lld lines written to %s", (long long)ev->u.exported.lines,
+			   ev->u.exported.path);
+}
+
 void model_apply(struct model *m, struct event *ev)
 {
 	switch (ev->type) {
@@ -258,6 +357,19 @@ void model_apply(struct model *m, struct event *ev)
 	case EV_DETAILS:
 		apply_details(m, ev);
 		break;
+	case EV_SERVICES:
+		apply_services(m, ev);
+		break;
+	case EV_HEALTH:
+		apply_health(m, ev);
+		break;
+	case EV_QUESTION:
+		m->question = ev->u.question;
+		break;
+	case EV_EXPORTED:
+		apply_exported(m, ev);
+		break;
+	case EV_LOGS: /* the store has a lock of its own; views look into it */
 	case EV_TYPES:
 		break;
 	}

@@ -38,10 +38,11 @@ struct model {
 		*services; /* n_env of the project; NULL: not asked yet, or it has none */
 	struct {
 		char env[64];
-		struct health_result *
-			*list; /* the newest of each service and host, in the order they came */
+		uint64_t request; /* number of the one asked for last; older answers are dropped */
+		struct health_result **list; /* the newest of each service and host */
 		size_t n;
 		bool over;
+		struct err err;        /* why one could not be asked; code ERR_OK: none */
 	} health;                      /* the check that was asked for last */
 	struct host_question question; /* kind HOST_QUESTION_NONE: nothing is asked */
 	/* Borrowed from the engine, or from a golden test; NULL: no logs. They have locks of their own. */
@@ -69,6 +70,8 @@ bool model_tick(struct model *m, int64_t now_utc_ms);
 bool model_ticking(const struct model *m);
 /* The environment that is looked at from now on; forgets what was known of another. */
 void model_preflight_of(struct model *m, const char *env);
+/* Another check of env's health was asked for: forgets what is known of the one before. */
+void model_health_of(struct model *m, const char *env, uint64_t request);
 /* Sets the newest thing that happened, as of the model's clock. */
 void model_news(struct model *m, bool bad, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Arms one environment for five minutes (ERR_GATE when read_only); disarm with -1. Expires by itself. */

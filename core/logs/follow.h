@@ -36,6 +36,7 @@ struct follower;
 int follow_start(const struct follow_spec *spec, struct follower **out, struct err *e) MUST_CHECK;
 /* Stops and joins. NULL is fine. */
 void follow_stop(struct follower *f);
+void follow_stop_soon(struct follower *f); /* tells it to stop; follow_stop waits and frees */
 bool follow_has_ended(const struct follower *f);
 /* Asks it to fetch what is missing at the gap; the row is replaced when it came. Does not wait. False when the gap
  * is not of this source. */

@@ -90,6 +90,9 @@ bool log_store_fill(struct log_store *s, struct log_pos gap, const struct log_li
 /* Drops all lines; sources stay. Positions of before are no more. */
 void log_store_empty(struct log_store *s);
 
+/* The same, and the sources too: nobody adds for them any more. */
+void log_store_forget(struct log_store *s);
+
 struct log_counts {
 	uint64_t version; /* changes with every change */
 	int64_t lines, level[LOG_LEVELS];

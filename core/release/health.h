@@ -40,6 +40,11 @@ void health_result_clear(struct health_result *r);
 int health_check(const struct service *s, const struct host_spec *on, struct hosts *hosts,
 		 bool once, void (*progress)(void *arg, const struct health_result *r), void *arg,
 		 struct cancel *c, struct health_result *out, struct err *e) MUST_CHECK;
+/* A glance (once) at every unit of s whose service has a health URL and whose host answered, one thread a host.
+ * *list has *n results in the order of s->unit; clear each, mem_free the list. -1 only when cancelled. */
+int health_glance(const struct env *env, const struct services *s, struct hosts *hosts,
+		  struct cancel *c, struct health_result **list, size_t *n,
+		  struct err *e) MUST_CHECK;
 json_t *health_json(const struct health_result *r);
 
 #endif

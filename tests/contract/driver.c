@@ -24,10 +24,10 @@ static char *sqlite_url(const char *dir, const char *name)
 
 /* --- PostgreSQL -------------------------------------------------------------------------------- */
 
-static struct service postgres;
+static struct server postgres;
 static int case_number; /* databases of servers outlive their case */
 
-static struct service *postgres_start(void)
+static struct server *postgres_start(void)
 {
 	if (!postgres.name)
 		services_start(SERVICE_PG, &postgres);
@@ -63,9 +63,9 @@ static void postgres_make(const char *name)
 
 /* --- MariaDB ----------------------------------------------------------------------------------- */
 
-static struct service mariadb;
+static struct server mariadb;
 
-static struct service *mariadb_start(void)
+static struct server *mariadb_start(void)
 {
 	if (!mariadb.name)
 		services_start(SERVICE_MY, &mariadb);

@@ -10,7 +10,7 @@
 #include "core/db/db.h"
 
 struct CMUnitTest;
-struct service;
+struct server;
 
 struct driver {
 	const char *name;
@@ -20,7 +20,7 @@ struct driver {
 	const char *endless; /* a statement that runs for minutes and changes nothing */
 	const char *table_t; /* makes the table t, whose id numbers itself */
 	/* Of a server: starts it once (NULL: no server), and makes the database of that name. */
-	struct service *(*start)(void);
+	struct server *(*start)(void);
 	void (*make)(const char *name);
 };
 

@@ -265,7 +265,7 @@ static const struct fixture fixtures[] = {
 	  .checksum = "sha1:aa" },
 };
 
-static struct service server[2];
+static struct server server[2];
 static enum service_kind kind;
 static struct arena arena;
 static struct db *db;

@@ -26,7 +26,7 @@ struct engine {
 	const char *guest; /* makes a role that may connect and no more */
 	const char *grant; /* what its refusal must name */
 	const char *half;  /* takes the ledger's number away */
-	struct service s;
+	struct server s;
 };
 
 static struct engine engines[] = {

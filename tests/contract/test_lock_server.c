@@ -33,7 +33,7 @@ struct engine {
 	const char *unlock;     /* gives every advisory lock of the session away */
 	const char *older;      /* the last beat was ten minutes ago */
 	const char *end_others; /* ends every session but this one */
-	struct service s;
+	struct server s;
 };
 
 static struct engine engines[] = {
@@ -599,7 +599,7 @@ static void takeover__takes_at_once__what_nobody_holds(void **state)
 
 static void pooler__is_refused__when_it_shares_sessions(void **state)
 {
-	struct service pool = { 0 };
+	struct server pool = { 0 };
 	struct db *through = NULL;
 	struct dsn to;
 

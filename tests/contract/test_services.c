@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-static struct service pg, my;
+static struct server pg, my;
 
 static int setup(void **state)
 {
@@ -31,7 +31,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_sql(const struct service *s, const char *sql, const char *want)
+static void assert_sql(const struct server *s, const char *sql, const char *want)
 {
 	char *got = services_sql(s, sql);
 
@@ -72,7 +72,7 @@ static void start__passes_options__to_the_server(void **state)
 
 static void start__names_the_running_one__when_called_again(void **state)
 {
-	struct service again;
+	struct server again;
 
 	(void)state;
 	services_need(&pg);

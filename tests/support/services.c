@@ -114,7 +114,7 @@ int services_try(char **said, const char *verb, ...)
 	return child.status;
 }
 
-char *services_sql(const struct service *s, const char *sql)
+char *services_sql(const struct server *s, const char *sql)
 {
 	return services_tell("sql", s->name, sql, NULL);
 }
@@ -144,7 +144,7 @@ static long env_number(const char *text, const char *key)
 	return n;
 }
 
-void services_env(const char *name, struct service *s)
+void services_env(const char *name, struct server *s)
 {
 	char *text = services_tell("env", name, "S", NULL);
 
@@ -206,7 +206,7 @@ static int is_installed(enum service_kind kind)
 }
 
 int services_start_as(enum service_kind kind, const char *name, const char *options,
-		      struct service *out)
+		      struct server *out)
 {
 	char *words = mem_strdup(options ? options : ""), *rest = words, *word;
 	struct command c;
@@ -232,18 +232,18 @@ int services_start_as(enum service_kind kind, const char *name, const char *opti
 	return 0;
 }
 
-int services_start(enum service_kind kind, struct service *out)
+int services_start(enum service_kind kind, struct server *out)
 {
 	return services_start_as(kind, kind_name[kind], NULL, out);
 }
 
-void services_need(const struct service *s)
+void services_need(const struct server *s)
 {
 	if (!s->name)
 		skip();
 }
 
-void services_clear(struct service *s)
+void services_clear(struct server *s)
 {
 	char *strings[] = { s->name, s->socket_dir, s->socket, s->user,    s->password,
 			    s->db,   s->superuser,  s->url,    s->url_tcp, s->url_password,
@@ -254,7 +254,7 @@ void services_clear(struct service *s)
 	memset(s, 0, sizeof(*s));
 }
 
-void services_stop(struct service *s)
+void services_stop(struct server *s)
 {
 	if (s->name)
 		free(services_tell("stop", s->name, NULL));

@@ -9,7 +9,7 @@
 enum service_kind { SERVICE_PG, SERVICE_MY };
 
 /* All zero: not started. Strings belong to it. */
-struct service {
+struct server {
 	char *name;
 	char *socket_dir, *socket; /* PostgreSQL clients want the folder, MariaDB's the file */
 	char *user, *password;     /* app; the password is asked for over TCP only */
@@ -26,20 +26,20 @@ struct service {
 /* Starts the one server of that kind, or names the one of this name that was started before. Returns
  * -1 when it is not installed here, which fails the test in continuous integration; call it in the
  * group's setup, ignore what it returns, and let each test begin with services_need(). */
-int services_start(enum service_kind kind, struct service *out);
+int services_start(enum service_kind kind, struct server *out);
 /* The same with a name and options of `start`, separated by blanks: "--durable --set port=1". */
 int services_start_as(enum service_kind kind, const char *name, const char *options,
-		      struct service *out);
+		      struct server *out);
 /* Skips the running test when s was not started. */
-void services_need(const struct service *s);
+void services_need(const struct server *s);
 /* Ends the server, removes its data, frees s. */
-void services_stop(struct service *s);
+void services_stop(struct server *s);
 /* Frees s; the server goes on. */
-void services_clear(struct service *s);
+void services_clear(struct server *s);
 
 /* SQL by the real client as the superuser, in the database app: rows one a line, without the last
  * newline; caller frees. */
-char *services_sql(const struct service *s, const char *sql);
+char *services_sql(const struct server *s, const char *sql);
 /* Any verb of services.sh, the words up to a NULL: services_tell("crash", s.name, NULL). What it
  * printed without the last newline; caller frees. */
 char *services_tell(const char *verb, ...) __attribute__((sentinel));
@@ -47,6 +47,6 @@ char *services_tell(const char *verb, ...) __attribute__((sentinel));
  * caller frees. */
 int services_try(char **said, const char *verb, ...) __attribute__((sentinel));
 /* Fills s for whatever was started by services_tell: a replica, a pooler, a proxy. */
-void services_env(const char *name, struct service *s);
+void services_env(const char *name, struct server *s);
 
 #endif

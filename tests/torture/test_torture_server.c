@@ -39,7 +39,7 @@
 #define MIGRATIONS 6
 #define SETTLE_MS 60000
 
-static struct service server[2];
+static struct server server[2];
 static const enum service_kind kinds[] = { SERVICE_PG, SERVICE_MY };
 
 /* Everything that differs between the two. */
@@ -79,7 +79,7 @@ static const struct scenario back = { "rollback", "migrate dev --yes", "rollback
 
 struct box {
 	struct program p;
-	const struct service *sv;
+	const struct server *sv;
 	const struct engine *en;
 	char db[32];
 	char *page_path, *said;

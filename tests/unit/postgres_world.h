@@ -7,7 +7,7 @@
 #include "tests/support/services.h"
 
 struct postgres_world {
-	struct service pg;
+	struct server pg;
 	struct arena arena;
 	struct cancel cancel;
 	struct db *db; /* of app, with schema bascule: the lock's row is epoch 3 of alice */

@@ -30,7 +30,7 @@
 
 #define BOUND_MS 20000 /* generous: a loaded machine must not fail a test */
 
-static struct service my;
+static struct server my;
 static struct arena arena;
 static struct dsn dsn;
 static struct cancel cancel;
@@ -189,7 +189,7 @@ static void use_openssl(void)
 
 static void open__by_tls__checks_the_certificate(void **state)
 {
-	struct service s = { .name = NULL };
+	struct server s = { .name = NULL };
 	struct db *db;
 
 	(void)state;
@@ -228,7 +228,7 @@ static void open__by_tls__refuses_bad_certificates(void **state)
 	(void)state;
 	use_openssl();
 	for (size_t i = 0; i < 2; i++) {
-		struct service s = { .name = NULL };
+		struct server s = { .name = NULL };
 		char options[32];
 
 		snprintf(options, sizeof(options), "--tls %s", kinds[i]);
@@ -346,7 +346,7 @@ static void exec__gives_up__on_a_mute_server(void **state)
 {
 	const struct db_options quick = { .answer_timeout_ms = 300, .lock_timeout_ms = 1 };
 	const struct db_options brief = { .connect_timeout_ms = 300 };
-	struct service s = { .name = NULL };
+	struct server s = { .name = NULL };
 	int64_t start;
 	pthread_t thread;
 	struct db *db, *other;
@@ -380,7 +380,7 @@ static void exec__is_lost__when_the_server_dies(void **state)
 {
 	const struct db_item item[] = { { .text = SV("BEGIN") },
 					{ .text = SV("SELECT SLEEP(1)") } };
-	struct service s = { .name = NULL };
+	struct server s = { .name = NULL };
 	size_t failed = 0;
 	struct db *db, *other, *third;
 

@@ -24,7 +24,7 @@
 #define MIB ((size_t)1 << 20)
 #define BOUND_MS 20000 /* generous: a loaded machine must not fail a test */
 
-static struct service my;
+static struct server my;
 static struct arena arena;
 static struct dsn dsn;
 static struct db *db;

@@ -148,7 +148,7 @@ static void open__checks__certificates(void **state)
 	(void)state;
 	digest_hex("x", 1, hex);
 	for (int i = 0; i < 3; i++) {
-		struct service tls = { 0 };
+		struct server tls = { 0 };
 		struct db *db = NULL;
 		char *options = arena_printf(&pw.arena, "--tls %s --tls-only", kind[i]);
 		const char *url;
@@ -208,7 +208,7 @@ static void exec__says_lost__when_the_session_is_ended(void **state)
 static void exec__gives_up__on_a_mute_server(void **state)
 {
 	const struct db_options quick = { .answer_timeout_ms = 100, .lock_timeout_ms = 100 };
-	struct service s = { 0 };
+	struct server s = { 0 };
 	struct db *db = NULL;
 
 	(void)state;

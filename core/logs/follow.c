@@ -223,6 +223,11 @@ static void on_began_past(void *arg)
 
 /* --- Streams ---------------------------------------------------------------------------------- */
 
+static bool is_up(const struct runtime_unit *u)
+{
+	return u->state == UNIT_RUNNING || u->state == UNIT_PAUSED;
+}
+
 static bool has_point(const struct follower *f)
 {
 	return f->point.utc_ns != 0 || f->point.cursor[0] != '\0' || f->point.inode != 0;
@@ -268,6 +273,7 @@ static enum follow_end read_past(struct follower *f, struct err *e)
 
 	request_init(f, &r);
 	r.past = true;
+	r.ends = !f->spec.follow || (f->is_container && !is_up(&f->unit));
 	r.sink.began = on_began_past;
 	f->got = 0;
 	if (has_point(f)) {
@@ -308,6 +314,7 @@ static enum follow_end read_live(struct follower *f, struct err *e)
 	log_merge_live(f->spec.merge, f->spec.source);
 	request_init(f, &r);
 	r.args.follow = true;
+	r.ends = f->is_container;
 	if (f->is_container && from.utc_ns != 0) {
 		r.args.tail = SEEK_LINES;
 		r.seek = &from;
@@ -368,11 +375,6 @@ static int trouble(struct follower *f, const struct err *e)
 	if (!f->spec.follow && (!follow_is_lost(e) || ++f->tries >= TRIES_MAX))
 		return ROUND_OVER;
 	return pause_of(f, RETRY_MIN_MS, RETRY_MAX_MS);
-}
-
-static bool is_up(const struct runtime_unit *u)
-{
-	return u->state == UNIT_RUNNING || u->state == UNIT_PAUSED;
 }
 
 static int absent(struct follower *f)

@@ -243,6 +243,7 @@ static void fetch(struct follower *f, struct http_client *http, const struct fol
 		.sink = { .line = page_line, .piece = page_piece, .lost = page_lost, .arg = &p },
 		.http = http,
 		.past = true,
+		.ends = true,
 	};
 	struct strbuf text;
 	struct err e;

@@ -69,7 +69,7 @@ struct follower {
 	bool row_made; /* and it was said */
 	bool gap_open; /* the row that was made waits for the first lines behind it */
 	int64_t gap_row_ns;
-	int64_t got;   /* lines that the runtime gave, of the past that is read */
+	int64_t got; /* lines that the runtime gave, of the past that is read */
 
 	pthread_mutex_t lock; /* guards what follows */
 	struct follow_gap gap[FOLLOW_GAPS_MAX];
@@ -118,6 +118,7 @@ struct follow_request {
 	struct follow_sink sink;
 	struct http_client *http;
 	bool past; /* lines without a time are as old as the one before them */
+	bool ends; /* with the stream's end the log ends too: what stands there without a newline is a line */
 };
 
 /* Carries one stream to its end. FOLLOW_REFUSED and FOLLOW_CUT fill e. */

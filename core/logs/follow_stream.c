@@ -342,7 +342,9 @@ enum follow_end follow_stream(struct follower *f, const struct follow_request *r
 	if (f->ops->request(RUNTIME_LOGS, f->spec.service, &r->args, &a, &q, e) == 0)
 		end = q.how == RUNTIME_HTTP ? stream_http(&st, &q, e) : stream_command(&st, &q, e);
 	if (end == FOLLOW_WHOLE) {
-		runtime_log_end(st.log, on_line, &st);
+		/* Else its half line comes again, whole, behind the point. */
+		if (r->ends)
+			runtime_log_end(st.log, on_line, &st);
 		end_piece(&st);
 		if (st.seeking || st.missed)
 			end = FOLLOW_MISSED;

@@ -139,20 +139,6 @@ static int add_service(struct logs *l, const struct service *s, struct err *e)
 	return 0;
 }
 
-static int refuse_service(const struct env *env, const char *name, struct err *e)
-{
-	const char *names[128], *near;
-	size_t n = env->n_service < 128 ? env->n_service : 128;
-
-	for (size_t i = 0; i < n; i++)
-		names[i] = env->service[i].runtime.name;
-	err_set(e, ERR_USAGE, "%s has no service %s", env->name, name);
-	near = str_nearest(name, names, n);
-	if (near != NULL)
-		return err_hint(e, "did you mean %s?", near);
-	return err_hint(e, "bascule status %s", env->name);
-}
-
 static int choose(struct logs *l, struct err *e)
 {
 	const struct env *env = l->env;
@@ -162,17 +148,10 @@ static int choose(struct logs *l, struct err *e)
 		return err_hint(e, "add a section [service NAME] to the configuration");
 	}
 	for (size_t w = 1; cli_word(l->c, w) != NULL; w++) {
-		bool found = false;
+		const struct service *s = cli_service(env, cli_word(l->c, w), e);
 
-		for (size_t i = 0; i < env->n_service; i++) {
-			if (strcmp(env->service[i].runtime.name, cli_word(l->c, w)) != 0)
-				continue;
-			found = true;
-			if (add_service(l, &env->service[i], e) != 0)
-				return -1;
-		}
-		if (!found)
-			return refuse_service(env, cli_word(l->c, w), e);
+		if (s == NULL || add_service(l, s, e) != 0)
+			return -1;
 	}
 	for (size_t i = 0; cli_word(l->c, 1) == NULL && i < env->n_service; i++)
 		if (add_service(l, &env->service[i], e) != 0)
@@ -189,7 +168,7 @@ static void make_labels(struct logs *l)
 		size_t cols;
 
 		if (f->service->n_host > 1)
-			snprintf(f->label, sizeof(f->label), "%s@%s", f->about.service,
+			snprintf(f->label, sizeof(f->label), "%s@%s", f->service->runtime.name,
 				 f->about.host);
 		else
 			str_copy(f->label, sizeof(f->label), f->about.service);

@@ -19,6 +19,7 @@
  */
 #include "core/logs/follow_own.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "core/base/clock.h"
@@ -548,6 +549,19 @@ static void follower_free(struct follower *f)
 	mem_free(f);
 }
 
+/* Signals are for the threads of whoever started us. */
+int follow_thread(pthread_t *out, void *(*fn)(void *), struct follower *f)
+{
+	sigset_t all, old;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(out, NULL, fn, f);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return error;
+}
+
 int follow_start(const struct follow_spec *spec, struct follower **out, struct err *e)
 {
 	struct follower *f = mem_calloc(1, sizeof(*f));
@@ -569,7 +583,7 @@ int follow_start(const struct follow_spec *spec, struct follower **out, struct e
 	err_clear(&none);
 	log_merge_catching_up(spec->merge, spec->source);
 	log_store_source_state(spec->store, spec->source, LOG_SOURCE_CONNECTING, &none);
-	error = pthread_create(&f->thread, NULL, follower_main, f);
+	error = follow_thread(&f->thread, follower_main, f);
 	if (error != 0) {
 		log_merge_ended(spec->merge, spec->source);
 		follower_free(f);

@@ -320,7 +320,7 @@ bool follow_fetch(struct follower *f, struct log_pos pos)
 		if (!f->fetch_runs) {
 			if (f->fetch_thread_made)
 				pthread_join(f->fetch_thread, NULL);
-			f->fetch_runs = pthread_create(&f->fetch_thread, NULL, fetch_main, f) == 0;
+			f->fetch_runs = follow_thread(&f->fetch_thread, fetch_main, f) == 0;
 			f->fetch_thread_made = f->fetch_runs;
 			ours = f->fetch_runs;
 			if (!ours)

@@ -80,6 +80,9 @@ struct follower {
 	bool fetch_thread_made, fetch_runs;
 };
 
+/* Starts a thread of f; an errno, 0 when it runs. */
+int follow_thread(pthread_t *out, void *(*fn)(void *), struct follower *f);
+
 /* --- follow_ask.c --------------------------------------------------------------------------- */
 
 /* The unit of the service as it is now, or that of id. A unit that is not there is UNIT_ABSENT. */

@@ -169,7 +169,7 @@ static void make_labels(struct logs *l)
 
 		if (f->service->n_host > 1)
 			snprintf(f->label, sizeof(f->label), "%s@%s", f->service->runtime.name,
-				 f->about.host);
+				 f->on->name);
 		else
 			str_copy(f->label, sizeof(f->label), f->about.service);
 		cols = utf8_cols(sv_of(f->label));
@@ -272,7 +272,7 @@ static void add_json_line(struct logs *l, const struct followed *f, const struct
 		add_member(out, "kind", kinds[line->kind]);
 	add_member(out, "environment", f->about.environment);
 	add_member(out, "service", f->about.service);
-	add_member(out, "host", f->about.host);
+	add_member(out, "host", f->on->name);
 	if (line->kind == LOG_LINE) {
 		strbuf_adds(out, ",\"level\":");
 		if (level[0] == '\0')
@@ -420,7 +420,7 @@ static size_t tell_troubles(struct logs *l)
 		if (strcmp(f->told, e.msg) == 0)
 			continue;
 		str_copy(f->told, sizeof(f->told), e.msg);
-		err_wrap(&e, "cannot read the log of %s on %s", f->about.service, f->about.host);
+		err_wrap(&e, "cannot read the log of %s on %s", f->about.service, f->on->name);
 		print_err(&e);
 	}
 	return bad;

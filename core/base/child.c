@@ -73,13 +73,10 @@ static void add_null(struct spawn *s, int fd, int flags)
 
 /* A pipe with all of input in it. It is written before anybody can read it, so that neither a child that
  * reads slowly nor one that died can hold us up; the kernel makes it as large as it must be. */
-static int pipe_filled(struct sv input, int *read_fd, struct err *e)
+int child_input_pipe(struct sv input, int *read_fd, struct err *e)
 {
 	int fds[2], ret = -1;
 
-	if (input.n > CHILD_INPUT_MAX)
-		return err_set(e, ERR_LIMIT, "a child's input is longer than %zu bytes",
-			       CHILD_INPUT_MAX);
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_sys(e, errno, "cannot create a pipe");
 	if (fcntl(fds[1], F_GETPIPE_SZ) < (int)input.n &&
@@ -114,7 +111,11 @@ int child_spawn_detached(const char *exe, char *const argv[], const char *log_pa
 		err_sys(e, errno, "cannot open log %s", log_path);
 		goto out;
 	}
-	if (input.n > 0 && pipe_filled(input, &in_fd, e))
+	if (input.n > CHILD_INPUT_MAX) {
+		err_set(e, ERR_LIMIT, "a child's input is longer than %zu bytes", CHILD_INPUT_MAX);
+		goto out;
+	}
+	if (input.n > 0 && child_input_pipe(input, &in_fd, e))
 		goto out;
 	spawn_init(&s, POSIX_SPAWN_SETSID);
 	must_add(posix_spawn_file_actions_adddup2(&s.actions, log_fd, STDOUT_FILENO));
@@ -403,6 +404,41 @@ int child_stream(const struct child_stream *s, int64_t grace_ms, struct cancel *
 	if (pipe_fds[0] >= 0)
 		close(pipe_fds[0]);
 	return r;
+}
+
+/* A copy of fd above all places in the child, so that none is overwritten before it is used. */
+static int raised(int fd, int *copy, struct err *e)
+{
+	*copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, CHILD_KEPT_FD + 1);
+	return fd >= 0 && *copy < 0 ? err_sys(e, errno, "cannot give a descriptor to a child") : 0;
+}
+
+int child_spawn(char *const argv[], const struct child_fds *fds, pid_t *pid, struct err *e)
+{
+	const int wanted[] = { fds->in, fds->out, fds->err, fds->keep_fd };
+	int copy[] = { -1, -1, -1, -1 }, error = 0, ret = 0;
+	struct spawn s;
+
+	for (int i = 0; i <= CHILD_KEPT_FD && ret == 0; i++)
+		ret = raised(wanted[i], &copy[i], e);
+	if (ret == 0) {
+		spawn_init(&s, POSIX_SPAWN_SETPGROUP);
+		for (int i = 0; i <= CHILD_KEPT_FD; i++) {
+			if (copy[i] >= 0)
+				must_add(posix_spawn_file_actions_adddup2(&s.actions, copy[i], i));
+			else if (i < CHILD_KEPT_FD)
+				add_null(&s, i, i == STDIN_FILENO ? O_RDONLY : O_WRONLY);
+		}
+		must_add(posix_spawn_file_actions_addclosefrom_np(
+			&s.actions, CHILD_KEPT_FD + (fds->keep_fd >= 0)));
+		error = posix_spawnp(pid, argv[0], &s.actions, &s.attr, argv, environ);
+		spawn_clear(&s);
+		ret = error ? err_sys(e, error, "cannot start %s", argv[0]) : 0;
+	}
+	for (int i = 0; i <= CHILD_KEPT_FD; i++)
+		if (copy[i] >= 0)
+			close(copy[i]);
+	return ret;
 }
 
 int child_foreground(char *const argv[], int *status, struct err *e)

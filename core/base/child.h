@@ -43,6 +43,16 @@ struct child_stream {
  * behind in its group is killed with its end. status as of child_capture. */
 int child_stream(const struct child_stream *s, int64_t grace_ms, struct cancel *c, int *status,
 		 struct err *e) MUST_CHECK;
+/* The descriptors of a child that is left running; -1: /dev/null, of keep_fd: none. Borrowed. */
+struct child_fds {
+	int in, out, err;
+	int keep_fd; /* the only other one of ours that it gets, as CHILD_KEPT_FD */
+};
+/* Starts argv[0] (searched in PATH) in a process group of its own. The caller waits for it. */
+int child_spawn(char *const argv[], const struct child_fds *fds, pid_t *pid,
+		struct err *e) MUST_CHECK;
+/* The read end (blocking, O_CLOEXEC) of a pipe that holds input and that nobody writes to any more. */
+int child_input_pipe(struct sv input, int *read_fd, struct err *e) MUST_CHECK;
 /* Runs argv[0] with the terminal (an editor, a pager) and waits for its end. */
 int child_foreground(char *const argv[], int *status, struct err *e) MUST_CHECK;
 

@@ -6,26 +6,6 @@
 
 #define MISSING(e) err_set((e), ERR_UNSUPPORTED, "not built yet")
 
-/* room host-core */
-struct host *hosts_get(struct hosts *p, const struct host_spec *spec)
-{
-	(void)p;
-	(void)spec;
-	return NULL;
-}
-bool host_question(struct host *h, struct host_question *out)
-{
-	(void)h;
-	(void)out;
-	return false;
-}
-int host_answer(struct host *h, uint64_t id, const char *text, struct err *e)
-{
-	(void)h;
-	(void)id;
-	(void)text;
-	return MISSING(e);
-}
 /* room http-runtime */
 int services_read(const struct env *env, struct hosts *hosts, const struct services *before,
 		  int64_t timeout_ms, struct cancel *c, struct services **out, struct err *e)

@@ -89,7 +89,8 @@ struct host_question {
 	enum host_question_kind kind;
 	uint64_t id; /* of this question; an answer to another one is ERR_NOT_FOUND */
 	char host[HOST_NAME_SIZE];
-	char text[320]; /* what to ask, one line: "passphrase of ~/.ssh/id_ed25519" */
+	char text[320];    /* what to ask, one line: "passphrase of ~/.ssh/id_ed25519" */
+	char subject[512]; /* what the answer is kept under: a key's path, "USER@HOST", … */
 	char key_type[48], sha256[64]; /* HOST_QUESTION_KEY: "ssh-ed25519", "SHA256:…" */
 	bool echo;                     /* what is typed may be shown */
 };
@@ -107,15 +108,20 @@ int hosts_answers_read(struct hosts *p, struct sv text, struct err *e) MUST_CHEC
 /* --- Commands ----------------------------------------------------------------------------------- */
 
 #define HOST_INPUT_MAX ((size_t)1 << 20)
+#define HOST_READ_MIN ((size_t)4096) /* the smallest buffer to read into */
 
 struct host_command {
 	/* Words up to a NULL. No shell reads them. */
 	const char *const *argv;
 	/* Not NULL: a constant text of ours for /bin/sh (POSIX), with argv as its $1 $2 … */
 	const char *script;
-	struct sv input; /* stdin, at most HOST_INPUT_MAX; may be secret. Empty: /dev/null */
-	bool duplex;     /* stdin is the caller's to write (host_proc_in); no input then */
-	bool bulk;       /* much is going to come: a large window */
+	/* stdin, at most HOST_INPUT_MAX; may be secret. Empty: /dev/null. Over SSH the command gets all of it or,
+	 * when the connection is cut before, nothing. */
+	struct sv input;
+	/* stdin is the caller's to write (host_proc_in); no input then. Behind its end the command may go on as
+	 * long as somebody reads it. */
+	bool duplex;
+	bool bulk; /* much is going to come: a large window */
 };
 
 struct host_proc; /* a running command; used by one thread at a time */
@@ -127,14 +133,16 @@ int host_start(struct host *h, const struct host_command *cmd, int64_t deadline_
 enum host_stream { HOST_OUT, HOST_ERR };
 /* To wait for with POLLIN; -1 when the stream has ended. It may be readable with nothing for the caller in it. */
 int host_proc_fd(const struct host_proc *p, enum host_stream s);
-/* Of a duplex command: nonblocking, to write to; host_proc_end_input closes it. -1: none. */
+/* Of a duplex command: a nonblocking socket to send to (with MSG_NOSIGNAL); host_proc_end_input closes it.
+ * -1: none. */
 int host_proc_in(const struct host_proc *p);
 void host_proc_end_input(struct host_proc *p);
-/* Reads what is there. 0 with *got == 0: nothing now, or, when host_proc_fd is -1 since, the end. Markers and
- * what a chatty login shell printed before them are not in it. */
+/* Reads what is there; size is at least HOST_READ_MIN. 0 with *got == 0: nothing now, or, when host_proc_fd is
+ * -1 since, the end. Markers and what a chatty login shell printed before them are not in it. */
 int host_proc_read(struct host_proc *p, enum host_stream s, void *buf, size_t size, size_t *got,
 		   struct err *e) MUST_CHECK;
 
+/* Over SSH a shell stands between, which cannot tell exit status 128 + n from signal n: both are the signal. */
 struct host_result {
 	int status;      /* of exit; -1 when a signal ended it */
 	char signal[16]; /* "KILL"; "" */
@@ -143,7 +151,8 @@ struct host_result {
 int host_proc_finish(struct host_proc *p, int64_t deadline_ms, struct cancel *c,
 		     struct host_result *r, struct err *e) MUST_CHECK;
 /* Frees p. What still runs there is ended with its process group: TERM, two seconds later KILL; so it is when
- * the connection is cut. Does not wait for it. NULL is fine. */
+ * the connection is cut or this program killed. Does not wait for it. What a command leaves behind in its group
+ * when it ends is killed with its end. NULL is fine. */
 void host_proc_close(struct host_proc *p);
 
 /* All of it: starts, reads to the end, finishes. out and err (may be NULL) get at most their max; more is

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside core/host: what a transport gives. host.c has what they share: markers around a command, the
- * questions, the pool. Included by core/host only.
+ * Inside core/host: what a transport gives. host.c and host_proc.c have what they share: marks around a command,
+ * the questions, the pool, the measuring of clocks. Included by core/host only.
  */
 #ifndef HOST_HOST_OPS_H
 #define HOST_HOST_OPS_H
@@ -13,14 +13,18 @@
 
 /* A command as the transport sees it: descriptors, and what the transport itself knows of its end. */
 struct host_wire {
-	int out, err; /* to read, nonblocking, owned by host.c; -1: none */
-	int in;       /* duplex: to write; -1 */
+	int out, err; /* to read, nonblocking, owned by host_proc.c; -1: none */
+	int in;       /* duplex: to write, nonblocking, owned by host_proc.c; -1 */
 	void *state;  /* of the transport */
 };
 
 struct host_ops {
 	const char *name;
-	/* The text for the login shell is made by host.c (local: argv is used as it is). */
+	/* remote_text is for the login shell and made by wrap.c (NULL when not marked: cmd is used as it is; argv is
+	 * cmd->argv).
+	 * cmd->input is to be written to stdin byte for byte. A marked command's stdin stays open behind it, until
+	 * end() or, when duplex, until wire.in ends: its end tells the other side that nobody is there any more,
+	 * and ends the command. */
 	int (*start)(struct host *h, const char *const *argv, const char *remote_text,
 		     const struct host_command *cmd, int64_t deadline_ms, struct cancel *c,
 		     struct host_wire *out, struct err *e);
@@ -34,7 +38,7 @@ struct host_ops {
 		       int64_t deadline_ms, struct cancel *c, void **state, struct err *e);
 	void (*forward_end)(struct host *h, void *state);
 	void (*close)(struct host *h); /* frees h->state; joins its thread */
-	bool marked; /* commands are wrapped in markers: the transport's own word is not enough */
+	bool marked; /* commands are wrapped in marks: the transport's own word is not enough */
 };
 
 extern const struct host_ops host_local_ops, host_ssh_ops, host_openssh_ops;
@@ -46,21 +50,30 @@ struct host {
 	struct hosts *pool;
 	const struct host_context *ctx;
 	const struct host_ops *ops;
-	void *state; /* of the transport, made at the first request */
+	void *state; /* of the transport, made at the first request; the transport guards it by lock */
 
-	pthread_mutex_t lock; /* guards everything below */
+	pthread_mutex_t lock; /* guards everything below; nothing waits while it is held */
 	struct host_status status;
 	struct host_question question;
+	/* A command of this connection was asked for the time there. host_set_state(HOST_CONNECTING) undoes it. */
+	bool clock_asked;
 };
 
 /* --- For transports; any thread ----------------------------------------------------------------- */
 
-void host_set_state(struct host *h, enum host_state s, const struct err *why); /* why NULL: none */
-/* Puts q (its id is given here) as what is asked now and fills e with ERR_ASKS. Returns -1. */
+/* why NULL: none. HOST_CONNECTING forgets what was known of the connection before. */
+void host_set_state(struct host *h, enum host_state s, const struct err *why);
+void host_set_about(struct host *h, const char *about);
+void host_set_round_trip(struct host *h, int64_t us);
+/* The other clock said remote_us at a moment between these two of ours, all microseconds since 1970, and
+ * nearer to the second. */
+void host_set_clock(struct host *h, int64_t sent_us, int64_t got_us, int64_t remote_us);
+/* Puts q (its id and host are given here) as what is asked now and fills e with ERR_ASKS. Returns -1.
+ * q->subject is what the answer is kept under; of a key, where it is empty, "TYPE SHA256:…". */
 int host_ask(struct host *h, const struct host_question *q, struct err *e);
 void host_ask_no_more(struct host *h);
 /* What was answered for kind and subject (a key's path, "USER@HOST", or a key's "TYPE SHA256:…"); false when
- * nothing was. secret_clear it. */
+ * nothing was. secret_clear it. The answer about a key counts for the host that asked only. */
 bool host_answered(struct host *h, enum host_question_kind kind, const char *subject,
 		   struct secret *out);
 /* It was wrong: asked again next time. */

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* The contract of hosts (host_cases.c), for the transport that needs no server: this machine. */
+#include "tests/contract/host_cases.h"
+
+int main(void)
+{
+	return host_cases_run(HOST_CASES_LOCAL);
+}

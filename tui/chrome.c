@@ -25,11 +25,12 @@
 static const struct {
 	enum view_id view;
 	enum action action;
+	bool needs_db; /* of any environment */
 } tabs[] = {
-	{ VIEW_ENVS, ACT_VIEW_ENVS },         { VIEW_MATRIX, ACT_VIEW_MIGRATIONS },
-	{ VIEW_LOGS, ACT_VIEW_LOGS },         { VIEW_PLAN, ACT_VIEW_PLAN },
-	{ VIEW_DETAILS, ACT_VIEW_DATABASE },  { VIEW_AUDIT, ACT_VIEW_AUDIT },
-	{ VIEW_RUNS, ACT_VIEW_RUNS },         { VIEW_SERVICES, ACT_VIEW_SERVICES },
+	{ VIEW_ENVS, ACT_VIEW_ENVS, false },      { VIEW_MATRIX, ACT_VIEW_MIGRATIONS, true },
+	{ VIEW_LOGS, ACT_VIEW_LOGS, false },      { VIEW_PLAN, ACT_VIEW_PLAN, true },
+	{ VIEW_DETAILS, ACT_VIEW_DATABASE, true }, { VIEW_AUDIT, ACT_VIEW_AUDIT, true },
+	{ VIEW_RUNS, ACT_VIEW_RUNS, true },       { VIEW_SERVICES, ACT_VIEW_SERVICES, false },
 };
 #define N_TABS (sizeof(tabs) / sizeof(tabs[0]))
 
@@ -172,8 +173,7 @@ static int draw_tabs(const struct tui *t, struct canvas *c, int row, int col)
 	for (size_t i = 0; i < N_TABS; i++) {
 		bool on = t->shown == tabs[i].view;
 
-		if ((tabs[i].view == VIEW_DETAILS && !has_database(t)) ||
-		    !tui_offers(t, tabs[i].action))
+		if ((tabs[i].needs_db && !has_database(t)) || !tui_offers(t, tabs[i].action))
 			continue;
 		text_add(&l, on ? ROLE_TAB_ON : ROLE_TAB, on ? "[" : " ");
 		draw_tab(t, &l, i);

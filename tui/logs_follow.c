@@ -19,6 +19,16 @@
 #define MINUTE_MS ((int64_t)60 * 1000)
 #define DAY_MS (24 * 60 * MINUTE_MS)
 
+void logs_begin(struct tui *t)
+{
+	logs_of(t)->m = &t->model;
+	if (!t->engine || t->model.log_store)
+		return;
+	t->model.log_store = engine_log_store(t->engine);
+	t->model.log_query = engine_log_query(t->engine);
+	(void)logs_apply(logs_of(t), NULL);
+}
+
 bool logs_follows(const struct logs_state *s, int env, const char *service)
 {
 	for (size_t i = 0; i < s->n_choice; i++)
@@ -108,6 +118,7 @@ void tui_logs(struct tui *t, int env, const char *service)
 		model_news(&t->model, true, "%s has no services, and so no logs", e->name);
 		return;
 	}
+	logs_begin(t);
 	logs_follow(t, logs_of(t), env, service ? service : "", false);
 	tui_show(t, VIEW_LOGS);
 }

@@ -97,6 +97,8 @@ static inline bool logs_same(struct log_pos a, struct log_pos b)
 
 /* --- What is followed: logs_follow.c -------------------------------------------------------------- */
 
+/* The engine's store and query, from the first time on that logs are looked at. */
+void logs_begin(struct tui *t);
 /* Follows that service of env ("": every one) instead of what was followed, or besides. */
 void logs_follow(struct tui *t, struct logs_state *s, int env, const char *service, bool besides);
 bool logs_follows(const struct logs_state *s, int env, const char *service);

@@ -89,7 +89,8 @@ static void draw_input(const struct prompt *p, struct text_line *l)
 {
 	struct sv text = tail_of(sv_n(p->text, p->len), l->end - l->col - 1);
 
-	if (p->kind == PROMPT_ANSWER && !p->question.echo) {
+	if (p->kind == PROMPT_ANSWER && !p->question.echo &&
+	    p->question.kind != HOST_QUESTION_KEY) {
 		/* One mark a character, as far as there is room. */
 		int n = (int)utf8_cols(text);
 
@@ -367,7 +368,7 @@ static void draw_ask(const struct tui *t, struct canvas *c)
 	const struct host_question *q = &t->prompt.question;
 	bool key = q->kind == HOST_QUESTION_KEY;
 	int cols = c->cols < BOX_COLS + 4 ? c->cols - 2 : BOX_COLS;
-	int rows = key ? 12 : 11;
+	int rows = key ? 13 : 11;
 	int row = (c->rows - rows) / 2, col = (c->cols - cols) / 2;
 	struct box b = {
 		.c = c, .in = { .row = row + 1, .col = col + 3, .rows = rows - 2, .cols = cols - 5 }

@@ -86,6 +86,13 @@ char *service_text_digest(const char *digest, char out[CLOCK_TEXT_SIZE])
 	return out;
 }
 
+const char *service_text_image(const struct service_unit *u)
+{
+	const char *slash = strrchr(u->unit.image, '/');
+
+	return slash ? slash + 1 : u->unit.image;
+}
+
 const char *service_text_state(const struct service_unit *u, enum role *role)
 {
 	static const char *const loud[UNIT_STATES] = {
@@ -116,16 +123,17 @@ enum role service_text_health_words(const struct health_result *h, bool narrow, 
 	switch (h->verdict) {
 	case HEALTH_OK:
 		strbuf_adds(out, slow ? "WARN" : "ok");
-		if (h->last.status)
-			strbuf_addf(out, narrow ? "  %d %lld ms" : "  %d in %lld ms",
+		if (h->last.status && slow && !narrow)
+			strbuf_addf(out, "  %d in %lld of %lld ms", h->last.status, ms,
+				    (long long)limit_ms);
+		else if (h->last.status)
+			strbuf_addf(out, narrow ? " %d %lld ms" : "  %d in %lld ms",
 				    h->last.status, ms);
-		if (slow && !narrow)
-			strbuf_addf(out, " of %lld allowed", (long long)limit_ms);
 		return slow ? ROLE_WARN : ROLE_OK;
 	case HEALTH_FAILED:
 		strbuf_adds(out, "FAIL");
 		if (h->last.status)
-			strbuf_addf(out, narrow ? "  %d %lld ms" : "  %d in %lld ms",
+			strbuf_addf(out, narrow ? " %d %lld ms" : "  %d in %lld ms",
 				    h->last.status, ms);
 		else
 			strbuf_addf(out, "  %s", h->err.msg);
@@ -151,64 +159,70 @@ static int host_rank(const struct service_host *h)
 	return h->status.state == HOST_READY ? 0 : 1;
 }
 
+const char *service_text_host(const struct service_host *h, enum role *role)
+{
+	static const enum role roles[] = { ROLE_OK, ROLE_DIM, ROLE_FAIL, ROLE_WARN };
+	int rank = host_rank(h);
+
+	*role = roles[rank];
+	return rank == 0 ? "ok" : rank == 2 ? "DOWN" : rank == 3 ? "ASKS" :
+								   host_state_name(h->status.state);
+}
+
 static enum role host_trouble(const struct service_host *h, bool alone, struct strbuf *out)
 {
 	const struct err *why = h->err.code != ERR_OK ? &h->err : &h->status.err;
-	const char *words = why->detail[0] ? why->detail : why->msg;
+	enum role role;
 
-	switch (host_rank(h)) {
-	case 3:
-		strbuf_addf(out, "ASKS  %s", h->name);
-		return ROLE_WARN;
-	case 2:
-		strbuf_addf(out, "DOWN  %s%s%s", alone ? "" : h->name, alone ? "" : ": ", words);
-		return ROLE_FAIL;
-	default:
-		strbuf_addf(out, "%s  %s", host_state_name(h->status.state), h->name);
-		return ROLE_DIM;
-	}
+	strbuf_addf(out, "%s  ", service_text_host(h, &role));
+	if (role != ROLE_FAIL || !alone)
+		strbuf_adds(out, h->name);
+	if (role == ROLE_FAIL)
+		strbuf_addf(out, "%s%s", alone ? "" : ": ", why->detail[0] ? why->detail : why->msg);
+	return role;
 }
 
+/* "18 / 29 ms", in the order of the hosts; a name for one that has no way to go. */
 static void host_times(const struct services *s, struct strbuf *out)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < s->n_host; i++) {
 		int64_t us = s->host[i].status.round_trip_us;
 
 		strbuf_adds(out, i > 0 ? " / " : "  ");
+		any = any || us >= 0;
 		if (us >= 0)
-			strbuf_addf(out, "%lld ms", (long long)((us + 999) / 1000));
+			strbuf_addf(out, "%lld", (long long)((us + 999) / 1000));
 		else
 			strbuf_adds(out, s->host[i].name);
 	}
+	strbuf_adds(out, any ? " ms" : "");
 }
 
 /* The clock of a host that is wrong by more than a second: its logs and start times are read wrongly. */
-static bool host_skew(const struct services *s, struct strbuf *out)
+static const struct service_host *host_skewed(const struct services *s)
 {
 	const struct service_host *worst = NULL;
+	int64_t most = SKEW_SHOWN_MS;
 
 	for (size_t i = 0; i < s->n_host; i++) {
 		const struct service_host *h = &s->host[i];
 		int64_t ms = h->status.skew_ms < 0 ? -h->status.skew_ms : h->status.skew_ms;
 
-		if (h->status.skew_known && ms > SKEW_SHOWN_MS &&
-		    (!worst || ms > (worst->status.skew_ms < 0 ? -worst->status.skew_ms
-							       : worst->status.skew_ms)))
+		if (h->status.skew_known && ms > most) {
 			worst = h;
+			most = ms;
+		}
 	}
-	if (!worst)
-		return false;
-	strbuf_addf(out, "  clock %+.1f s", (double)worst->status.skew_ms / 1000.0);
-	if (s->n_host > 1)
-		strbuf_addf(out, " %s", worst->name);
-	return true;
+	return worst;
 }
 
 enum role service_text_host_cell(const struct env *env, const struct services_seen *seen,
-				 struct strbuf *out)
+				 bool narrow, struct strbuf *out)
 {
 	const struct services *s = seen ? seen->services : NULL;
-	const struct service_host *worst = NULL;
+	const struct service_host *worst = NULL, *skewed;
 
 	if (env->n_service == 0 && env->n_host == 0) {
 		strbuf_adds(out, "-");
@@ -223,22 +237,36 @@ enum role service_text_host_cell(const struct env *env, const struct services_se
 			worst = &s->host[i];
 	if (host_rank(worst) > 0)
 		return host_trouble(worst, s->n_host == 1, out);
+	skewed = host_skewed(s);
 	strbuf_adds(out, "ok");
-	host_times(s, out);
-	return host_skew(s, out) ? ROLE_WARN : ROLE_OK;
+	if (!skewed || !narrow)
+		host_times(s, out);
+	if (!skewed)
+		return ROLE_OK;
+	strbuf_addf(out, "  clock %+.1f s", (double)skewed->status.skew_ms / 1000.0);
+	if (s->n_host > 1 && !narrow)
+		strbuf_addf(out, " %s", skewed->name);
+	return ROLE_WARN;
 }
 
 /* How many of an environment's services should run and do, over their hosts, and the worst of them. */
 struct tally {
-	size_t wanted, up;
+	size_t wanted, up, unknown;
 	const struct service_unit *worst;
 	bool differs;
 };
+
+static bool is_ok(const struct service_unit *u)
+{
+	return u->err.code == ERR_OK && service_unit_ok(u);
+}
 
 static struct tally count(const struct env *env, const struct services *s)
 {
 	struct tally t = { 0 };
 
+	for (size_t i = 0; i < s->n_unit; i++)
+		t.unknown += s->unit[i].err.code != ERR_OK;
 	for (size_t i = 0; i < env->n_service; i++) {
 		struct service_summary sum;
 
@@ -246,7 +274,7 @@ static struct tally count(const struct env *env, const struct services *s)
 		t.wanted += sum.wanted;
 		t.up += sum.up;
 		t.differs = t.differs || sum.differs;
-		if (!sum.worst || service_unit_ok(sum.worst))
+		if (!sum.worst || is_ok(sum.worst))
 			continue;
 		/* What is known to be broken is worse than what is not known. */
 		if (!t.worst || (t.worst->err.code != ERR_OK && sum.worst->err.code == ERR_OK))
@@ -289,17 +317,20 @@ enum role service_text_all_cell(const struct env *env, const struct services_see
 	t = count(env, s);
 	if (t.up < t.wanted)
 		role = t.worst && t.worst->err.code == ERR_OK ? ROLE_FAIL : ROLE_WARN;
-	strbuf_addf(out, narrow ? "%zu/%zu up" : "%zu of %zu up", t.up, t.wanted);
-	if (worst && t.worst) {
-		strbuf_addf(out, "  %s", t.worst->service->runtime.name);
-		strbuf_adds(out, t.worst->err.code == ERR_OK ? " " : " unknown");
-		if (t.worst->err.code == ERR_OK)
-			service_words(t.worst, now_utc_ms, out);
+	if (t.unknown == 0 || t.unknown < t.wanted)
+		strbuf_addf(out, narrow ? "%zu/%zu up" : "%zu of %zu up", t.up, t.wanted);
+	if (t.unknown > 0 && t.unknown < t.wanted)
+		strbuf_addf(out, narrow ? ", %zu?" : ", %zu unknown", t.unknown);
+	else if (t.unknown > 0)
+		strbuf_adds(out, "unknown");
+	if (worst && t.worst && t.worst->err.code == ERR_OK) {
+		strbuf_addf(out, "  %s ", t.worst->service->runtime.name);
+		service_words(t.worst, now_utc_ms, out);
 	} else if (worst && t.differs) {
 		strbuf_adds(out, "  images differ");
 		role = role == ROLE_OK ? ROLE_WARN : role;
 	}
-	if (!worst || !t.worst)
+	if (!worst || !t.worst || t.worst->err.code != ERR_OK)
 		add_age(s, now_utc_ms, out);
 	return faded(role, s, now_utc_ms);
 }
@@ -337,7 +368,7 @@ enum role service_text_cell(const struct service *service, const struct services
 		strbuf_adds(out, "unknown");
 		return ROLE_WARN;
 	}
-	if (!service_unit_ok(sum.worst))
+	if (!is_ok(sum.worst))
 		return broken_cell(&sum, now_utc_ms, narrow, out);
 	/* The youngest: what was started last is what changed last. */
 	service_text_age(sum.newest_start_utc_ms, now_utc_ms, up);

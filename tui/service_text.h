@@ -25,6 +25,10 @@ const struct health_result *service_text_health(const struct services_seen *seen
 char *service_text_age(int64_t since_utc_ms, int64_t now_utc_ms, char out[CLOCK_TEXT_SIZE]);
 /* "running", or in capitals what wants attention: "FAILED", "LOOPS", "unknown". */
 const char *service_text_state(const struct service_unit *u, enum role *role);
+/* "ok", or in capitals what wants attention: "ASKS", "DOWN". */
+const char *service_text_host(const struct service_host *h, enum role *role);
+/* The image without its registry: "shop-web:2.13.4". */
+const char *service_text_image(const struct service_unit *u);
 /* "ok 200 in 41 ms", "FAIL 503 in 2 ms", "unknown: …". */
 enum role service_text_health_words(const struct health_result *h, bool narrow, struct strbuf *out);
 /* "4f1c09aa" of "sha256:4f1c09aa…"; "" for none. */
@@ -34,7 +38,7 @@ char *service_text_digest(const char *digest, char out[CLOCK_TEXT_SIZE]);
 
 /* How its hosts are reached: "ok  31 ms / 29 ms", "ASKS prod-1: …", "DOWN prod-2: …". */
 enum role service_text_host_cell(const struct env *env, const struct services_seen *seen,
-				 struct strbuf *out);
+				 bool narrow, struct strbuf *out);
 /* "4 of 4 up  3s ago"; when the services have no rows of their own (worst), the worst of them by name. */
 enum role service_text_all_cell(const struct env *env, const struct services_seen *seen,
 				int64_t now_utc_ms, bool narrow, bool worst, struct strbuf *out);

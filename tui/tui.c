@@ -259,7 +259,7 @@ void tui_health(struct tui *t, int env, const char *service)
 	if (e->n_service == 0)
 		model_news(&t->model, true, "%s has no services", e->name);
 	else if (t->engine)
-		engine_health(t->engine, e->name, service);
+		model_health_of(&t->model, e->name, engine_health(t->engine, e->name, service));
 }
 
 /* --- Questions of hosts ----------------------------------------------------------------------- */

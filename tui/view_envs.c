@@ -255,7 +255,7 @@ static void fact_policy(const struct fact_of *f, struct fact_text *out)
 
 static void fact_host(const struct fact_of *f, struct fact_text *out)
 {
-	out->role = service_text_host_cell(f->env, f->seen, &out->text);
+	out->role = service_text_host_cell(f->env, f->seen, f->narrow, &out->text);
 }
 
 static void fact_health(const struct fact_of *f, struct fact_text *out)
@@ -480,7 +480,7 @@ static bool tell_absent(const struct fact *fact, const struct fact_of *f, struct
 
 	if (db && !f->env->has_db)
 		say(out, ROLE_DIM, fact->tell == fact_link ? "no database" : "-");
-	else if (db && !f->snap)
+	else if ((db || fact->need == NEED_NOTHING) && !f->snap)
 		say(out, ROLE_DIM, "reading");
 	else if (fact->need == NEED_READ_DB && !f->snap->reachable)
 		say(out, ROLE_DIM, "no data");

@@ -26,6 +26,7 @@ static void logs_open(struct tui *t, void *state)
 	int env = -1;
 
 	s->m = &t->model;
+	logs_begin(t);
 	if (t->returning || s->n_choice > 0)
 		return;
 	if (t->view[from]->selected_env && from != VIEW_LOGS)

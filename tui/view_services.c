@@ -252,18 +252,16 @@ static void draw_hosts(const struct services_state *s, struct canvas *c, struct 
 	text_add(&l, ROLE_HEAD, all->n_host == 1 ? " host  " : " hosts ");
 	for (size_t i = 0; i < all->n_host; i++) {
 		const struct service_host *h = &all->host[i];
-		bool ready = h->status.state == HOST_READY && h->err.code == ERR_OK;
 		const struct err *why = h->err.code != ERR_OK ? &h->err : &h->status.err;
+		enum role role;
+		const char *word = service_text_host(h, &role);
 
 		text_addf(&l, ROLE_TEXT, " %s ", h->name);
-		text_add(&l, ready ? ROLE_OK : h->status.state == HOST_ASKS ? ROLE_WARN : ROLE_FAIL,
-			 ready			       ? "ok"
-			 : h->status.state == HOST_ASKS ? "ASKS"
-							: "DOWN");
-		if (ready && h->status.round_trip_us >= 0)
+		text_add(&l, role, word);
+		if (role == ROLE_OK && h->status.round_trip_us >= 0)
 			text_addf(&l, ROLE_TEXT, " %lld ms",
 				  (long long)((h->status.round_trip_us + 999) / 1000));
-		else if (!ready)
+		else if (why->code != ERR_OK)
 			text_addf(&l, ROLE_TEXT, " %s%s%s", why->msg, why->detail[0] ? ": " : "",
 				  why->detail);
 		if (h->status.skew_known &&
@@ -285,7 +283,7 @@ static struct widths widths_of(int cols)
 {
 	if (cols >= TEXT_WIDE_COLS)
 		return (struct widths){ 15, 15, 11, 6, 5, 18 };
-	return (struct widths){ 12, 12, 10, 5, 4, 12 };
+	return (struct widths){ 11, 11, 10, 5, 4, 16 };
 }
 
 static void draw_column_heads(struct canvas *c, struct rect r)
@@ -328,7 +326,7 @@ static void draw_image(const struct services_state *s, const struct service_unit
 
 		if (differs)
 			text_add(&l, ROLE_WARN, "differs ");
-		text_add(&l, differs ? ROLE_WARN : ROLE_TEXT, u->unit.image);
+		text_add(&l, differs ? ROLE_WARN : ROLE_TEXT, service_text_image(u));
 		text_addf(&l, ROLE_DIM, " %s",
 			  service_text_digest(u->unit.digest[0] ? u->unit.digest
 								: u->unit.image_id,
@@ -491,7 +489,7 @@ static void pane_try(const struct tried *t, struct pane *p)
 static void pane_tail(const char *text, struct pane *p)
 {
 	struct sv all = sv_of(text), rest, one;
-	int n = 0;
+	int n = 0, first;
 
 	while (all.n > 0 && all.p[all.n - 1] == '\n')
 		all.n--;
@@ -499,14 +497,14 @@ static void pane_tail(const char *text, struct pane *p)
 	while (sv_cut(&rest, '\n', &one))
 		n++;
 	rest = all;
+	first = n > p->r.rows ? n - p->r.rows : 0;
 	for (int i = 0; sv_cut(&rest, '\n', &one); i++) {
 		struct rect r;
 
-		if (n - i > p->r.rows)
+		if (i < first)
 			continue;
 		r = rect_cut(&p->r, 1);
-		canvas_puts(p->c, r.row, r.col + 1, 11, ROLE_HEAD,
-			    i == 0 || n - i == p->r.rows + 1 ? "its log" : "");
+		canvas_puts(p->c, r.row, r.col + 1, 11, ROLE_HEAD, i == first ? "its log" : "");
 		canvas_put(p->c, r.row, r.col + 12, r.cols - 13, ROLE_TEXT, one);
 	}
 }
@@ -526,6 +524,9 @@ static void pane_health(const struct services_state *s, const struct service_uni
 		return;
 	}
 	pane_verdict(h, p);
+	if (s->m->health.err.code != ERR_OK)
+		line(p, ROLE_WARN, "", "%s%s%s", s->m->health.err.msg,
+		     s->m->health.err.detail[0] ? ": " : "", s->m->health.err.detail);
 	for (size_t i = 0; i < s->n_tried; i++)
 		n += is_of(&s->tried[i], u->service, host);
 	/* The newest tries, and half of the room for the log when there is one. */

@@ -201,8 +201,10 @@ REPLAY_BIN := $(FUZZ_C:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
 FUZZ_BIN := $(FUZZ_C:%.c=$(B)/%)
 BENCH_BIN := $(BENCH_C:%.c=$(B)/%)
 # What tests/services puts before a server (a bad network) and above it (a keeper of its processes);
-# of themselves, not linked with ours.
-SERVICES_BIN := $(B)/tests/services/proxy $(B)/tests/services/keeper
+# of themselves, not linked with ours. And the service in its images, static, since there is nothing
+# else in them.
+SHOPD_BIN := $(B)/tests/services/shopd
+SERVICES_BIN := $(B)/tests/services/proxy $(B)/tests/services/keeper $(SHOPD_BIN)
 
 $(B)/tests/support.a: $(SUPPORT_OBJ)
 	$(archive)
@@ -213,8 +215,14 @@ $(TEST_BIN): $(B)/%: $(B)/%.o $(B)/tests/support.a $(B)/libbascule.a
 $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libbascule.a
 	$(call link,$(TEST_LDLIBS))
 
-$(SERVICES_BIN): $(B)/%: $(B)/%.o
+$(filter-out $(SHOPD_BIN),$(SERVICES_BIN)): $(B)/%: $(B)/%.o
 	$(call link)
+
+$(SHOPD_BIN): cli/demo_service.c cli/demo_service.h $(B)/.flags
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -I. -include core/base/ban.h -DDEMO_SERVICE_ALONE -std=c11 $(WARNINGS) \
+		-O2 -static -o $@.$$$$ $< && mv -f $@.$$$$ $@
 
 # A fuzz target is linked twice: with libFuzzer to search (make fuzz), and with a main that feeds
 # it the stored corpus (make check).

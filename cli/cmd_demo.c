@@ -105,7 +105,7 @@ static int create_databases(const struct demo *d, struct err *e)
 	size_t i;
 
 	for (i = 0; i < p->n_env; i++) {
-		if (env_open(&p->env[i], DB_CREATE, NULL, &db, e) != 0)
+		if (env_open(&d->c->ctx, &p->env[i], DB_CREATE, NULL, &db, e) != 0)
 			return -1;
 		db_close(db);
 	}
@@ -138,7 +138,7 @@ static int run_plan(const struct demo *d, const struct plan *plan, const struct 
 	pid_t runner = 0;
 	int rc = -1;
 
-	if (env_open(env, DB_READ_ONLY, NULL, &db, e) == 0)
+	if (env_open(&d->c->ctx, env, DB_READ_ONLY, NULL, &db, e) == 0)
 		rc = run_create(&d->c->ctx, plan, source, db, id, e);
 	db_close(db);
 	if (rc != 0 || run_spawn(&d->c->ctx, id, "start", 0, &runner, e) != 0)

@@ -294,8 +294,7 @@ static void name_make(struct strbuf *out, const char *host, int port)
 		strbuf_addf(out, "]:%d", port);
 }
 
-static void answer_by(struct known_answer *out, enum known_verdict verdict,
-		      const struct line *line)
+static void answer_by(struct known_answer *out, enum known_verdict verdict, const struct line *line)
 {
 	out->verdict = verdict;
 	out->file = line->file;
@@ -438,8 +437,7 @@ static int append_text(const char *path, struct sv text, struct err *e)
 		return err_sys(e, errno, "cannot open %s", path);
 	if (flock(fd, LOCK_EX) < 0)
 		err_sys(e, errno, "cannot lock %s", path);
-	else if (end_last_line(fd, path, e) == 0 &&
-		 fs_write_all(fd, text.p, text.n, path, e) == 0)
+	else if (end_last_line(fd, path, e) == 0 && fs_write_all(fd, text.p, text.n, path, e) == 0)
 		ret = fsync(fd) < 0 && errno != EINVAL ? err_sys(e, errno, "cannot write %s", path)
 						       : 0;
 	close(fd);

@@ -63,7 +63,8 @@ docker_argv() {
 }
 
 podman_argv() {
-	printf '%s\n' '[containers]' 'netns = "host"' 'log_driver = "k8s-file"' '[engine]' \
+	printf '%s\n' '[containers]' 'netns = "host"' 'log_driver = "k8s-file"' \
+		"default_ulimits = [\"nofile=$(ulimit -n):$(ulimit -n)\", \"nproc=4096:4096\"]" '[engine]' \
 		'cgroup_manager = "cgroupfs"' 'events_logger = "file"' >"$1/containers.conf"
 	built_program keeper
 	# shellcheck disable=SC2016 # for the shell that starts it
@@ -110,14 +111,32 @@ verb_image() {
 	built_program shopd
 	local program=$REPLY
 	shift 2
-	for line in 'CMD ["/shopd", "--port", "8080"]' 'EXPOSE 8080' \
+	for line in 'CMD ["/shopd", "--port", "0.0.0.0:8080"]' 'EXPOSE 8080' \
 		"LABEL org.opencontainers.image.version=${tag##*:}" \
 		'LABEL org.opencontainers.image.source=https://shop.example/shop' "$@"; do
 		changes+=(--change "$line")
 	done
 	tar -C "${program%/*}" --owner=0 --group=0 --mtime=@0 -c shopd |
-		env -i PATH="$PATH" HOME="$dir" docker --host "unix://$dir/docker.sock" import \
-			"${changes[@]}" - "$tag" >/dev/null
+		docker_run "$dir" import "${changes[@]}" - "$tag" >/dev/null
+}
+
+# verb_docker NAME WORD...: nothing is ever pulled: where an image is not, the answer is no.
+verb_docker() {
+	local never=()
+	instance "$1"
+	[ "$engine" = docker ] || die "$1 is not a Docker Engine"
+	case $kind-$2 in
+	*-run | *-create)
+		never=(--pull=never)
+		# Another network of podman is a bridge and rules of the machine's firewall.
+		[ "$kind" != podman ] || never+=(--network=host)
+		;;
+	esac
+	docker_run "$dir" "$2" "${never[@]}" "${@:3}"
+}
+
+docker_run() { # FOLDER WORD...
+	env -i PATH="$PATH" LC_ALL=C.UTF-8 HOME="$1" docker --host "unix://$1/docker.sock" "${@:2}"
 }
 
 docker_env() { # PREFIX NAME

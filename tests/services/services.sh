@@ -32,8 +32,9 @@
 #	                  a Docker Engine with no image in it; needs root
 #	      --set X=Y   an option of dockerd (without --)
 #	      --podman    podman's service in its place
-#	image NAME TAG [LINE]...   our static program as an image of it; LINEs as in a Dockerfile
-#	                  (CMD, LABEL, HEALTHCHECK) come after ours: CMD ["/shopd", "--port", "8080"]
+#	image NAME TAG [LINE]...   our static program (cli/demo_service.c) as an image; LINEs as in a
+#	                  Dockerfile (CMD, LABEL, HEALTHCHECK --interval=1s CMD ["/shopd", "--probe",
+#	                  "8080"]) come after ours: CMD ["/shopd", "--port", "0.0.0.0:8080"]
 #	docker NAME WORD...        the docker program on it
 #	replica NAME OF   PostgreSQL: a hot standby; MariaDB: a read-only copy
 #	pgbouncer NAME OF [transaction|session [OPTION=VALUE]...]
@@ -284,13 +285,6 @@ verb_list() {
 		server_pid "$each" && state=running
 		echo "${each##*/} $kind $state"
 	done
-}
-
-verb_docker() {
-	instance "$1"
-	[ "$engine" = docker ] || die "$1 is not a Docker Engine"
-	shift
-	env -i PATH="$PATH" LC_ALL=C.UTF-8 HOME="$dir" docker --host "unix://$dir/docker.sock" "$@"
 }
 
 signal_below() { # SIGNAL NAME

@@ -20,13 +20,13 @@
 #define K1 "AAAAC3NzaC1lZDI1NTE5AAAAIKVu8NbF/WdA43h+RF7C9AweJh8gvLG7cEZNuF01X4NY"
 #define K1_SHA256 "SHA256:/q5Is32VdqGeSyNXEDADN7TIdTQSOWTWpARNHQKEkkI"
 #define K2 "AAAAC3NzaC1lZDI1NTE5AAAAIMq2HR4S/NgzJrzvU3gE2qpSrdVSnYsDmmAwHtUviFwE"
-#define E1                                                                                         \
-	"AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBG2pqiP8sjwYeXdUpEJtF/"               \
+#define E1 \
+	"AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBG2pqiP8sjwYeXdUpEJtF/" \
 	"An+W2SmyTLSLIM4OwZkOn5u05rouot5SekLC04/MVZCyI2CO4oSL5cLFt/yqAxdl8="
 /* app1.example.com with K1, and its port 2222 with K2 */
-#define HASHED_22                                                                                  \
+#define HASHED_22 \
 	"|1|QRC3W7nv5FO2L+4tPhgKZOrHbko=|F6N26rIbYlDcV+VkD66QuZsyPzk= ssh-ed25519 " K1 "\n"
-#define HASHED_2222                                                                                \
+#define HASHED_2222 \
 	"|1|HeD03fwIpyuSHuxRHrMkWINQxyw=|pGVuU6XAx3zeM20f2U/92XACKcU= ssh-ed25519 " K2 "\n"
 
 static struct err e;
@@ -176,9 +176,16 @@ static void authority__is_no_key_of_the_host(void **state)
 static void bad_lines__are_counted_and_passed_over(void **state)
 {
 	static const char *const bad[] = {
-		"a", "a ssh-ed25519", "a ssh-ed25519 !!!!", "a ssh-ed25519 " K1 "A",
-		"a ssh-rsa " K1, "@nonsense a ssh-ed25519 " K1, "@revoked",
-		"a 2048 35 1234567890", "a ssh-ed25519 AAAA", "a ssh-ed25519 AAAAAA==",
+		"a",
+		"a ssh-ed25519",
+		"a ssh-ed25519 !!!!",
+		"a ssh-ed25519 " K1 "A",
+		"a ssh-rsa " K1,
+		"@nonsense a ssh-ed25519 " K1,
+		"@revoked",
+		"a 2048 35 1234567890",
+		"a ssh-ed25519 AAAA",
+		"a ssh-ed25519 AAAAAA==",
 	};
 	struct known_hosts *k = known_hosts_new();
 	struct key key;

@@ -43,7 +43,7 @@ struct runtime_unit {
 	char image[200];               /* as it was asked for: "registry/shop:2.13.4"; "" */
 	char image_id[80], digest[80]; /* "sha256:…"; "" unknown */
 	int64_t created_utc_ms, started_utc_ms, ended_utc_ms; /* 0 unknown */
-	int exit_code;
+	int exit_code;                                        /* -1: nobody knows */
 	bool oom;
 	int64_t restarts; /* -1: this runtime does not count them */
 	int64_t pid;
@@ -56,17 +56,23 @@ struct runtime_unit {
 enum runtime_verb {
 	RUNTIME_INSPECT, /* -> struct runtime_unit */
 	RUNTIME_IMAGE,   /* of image_id -> digest; only where inspect leaves it out */
-	RUNTIME_LOGS     /* -> a stream for runtime_log_feed */
+	/* -> a stream for runtime_log_feed. parse is for one that did not come: status and words to an error. */
+	RUNTIME_LOGS,
+	/* Behind a request that did not get there (no socket, no permission …): asks the host why. parse fails
+	 * always, with the reason and what to do about it. */
+	RUNTIME_WHY
 };
 
 /* Where a followed log goes on: what was seen last. All zero: nothing. */
 struct runtime_log_point {
-	int64_t utc_ns;   /* stamp of the last line */
-	uint32_t same;    /* how many lines carried it */
-	char cursor[200]; /* journal */
-	uint64_t inode;   /* log file … */
-	int64_t offset;   /* … and how far it was read */
-	char id[72];      /* of the unit whose lines they were */
+	int64_t utc_ns;  /* stamp of the last line */
+	int64_t high_ns; /* the highest stamp; above utc_ns where the clock was set back */
+	uint32_t same;   /* how many lines carried utc_ns */
+	char cursor
+		[200]; /* journal; log file: checksum of its beginning, which tells it from others */
+	uint64_t inode; /* log file … */
+	int64_t offset; /* … and how far it was read */
+	char id[72];    /* of the unit whose lines they were */
 };
 
 struct runtime_args {
@@ -75,8 +81,9 @@ struct runtime_args {
 	int64_t since_utc_ms, until_utc_ms; /* LOGS: 0 no limit */
 	int64_t tail;                       /* LOGS: at most that many of the newest; -1 no limit */
 	bool follow;
-	const struct runtime_log_point
-		*point; /* LOGS: go on behind it; NULL: from since and tail */
+	/* LOGS: go on behind it, whatever since and tail say; of a container with another id than the point's
+	 * everything comes. NULL, or one of zeroes: from since and tail. */
+	const struct runtime_log_point *point;
 	bool tty;
 };
 
@@ -136,10 +143,11 @@ void runtime_log_free(struct runtime_log *l); /* NULL is fine */
 int runtime_log_feed(struct runtime_log *l, struct sv bytes,
 		     void (*line)(void *arg, const struct runtime_line *), void *arg,
 		     struct err *e) MUST_CHECK;
-/* At the end of the stream: what stands there without a newline. */
+/* At the orderly end of the stream: what stands there without a newline. Not for one that was cut: its half line
+ * comes again behind the point. */
 void runtime_log_end(struct runtime_log *l, void (*line)(void *arg, const struct runtime_line *),
 		     void *arg);
-/* Where to go on behind the last line given. */
+/* Where to go on behind the last whole line given; the id is that of args. */
 void runtime_log_point(const struct runtime_log *l, struct runtime_log_point *out);
 /* How many lines the runtime itself says it dropped or can no longer give (journald's rate limit, a file that
  * was rotated away); -1: some, nobody knows how many. Told once: zero again behind it. */

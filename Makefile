@@ -46,7 +46,8 @@ MODE_CFLAGS.debug := -Og -g
 MODE_CFLAGS.asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 MODE_CFLAGS.tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
-MODE_CFLAGS.cov := -O0 -g -fprofile-instr-generate -fcoverage-mapping \
+# The file is for processes that have no LLVM_PROFILE_FILE (services of the demo).
+MODE_CFLAGS.cov := -O0 -g -fprofile-instr-generate=$(CURDIR)/$(B)/stray.profraw -fcoverage-mapping \
 	-mllvm -runtime-counter-relocation
 MODE_CFLAGS.fuzz := -O1 -g -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
@@ -200,8 +201,11 @@ FAULTS_SO := $(if $(FAULTS_C),$(B)/tests/torture/faults.so)
 REPLAY_BIN := $(FUZZ_C:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
 FUZZ_BIN := $(FUZZ_C:%.c=$(B)/%)
 BENCH_BIN := $(BENCH_C:%.c=$(B)/%)
-# The bad network that tests/services puts before a server; of itself, not linked with ours.
-PROXY_BIN := $(B)/tests/services/proxy
+# What tests/services puts before a server (a bad network) and above it (a keeper of its processes);
+# of themselves, not linked with ours. And the service in its images, static, since there is nothing
+# else in them.
+SHOPD_BIN := $(B)/tests/services/shopd
+SERVICES_BIN := $(B)/tests/services/proxy $(B)/tests/services/keeper $(SHOPD_BIN)
 
 $(B)/tests/support.a: $(SUPPORT_OBJ)
 	$(archive)
@@ -212,8 +216,14 @@ $(TEST_BIN): $(B)/%: $(B)/%.o $(B)/tests/support.a $(B)/libbascule.a
 $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libbascule.a
 	$(call link,$(TEST_LDLIBS))
 
-$(PROXY_BIN): $(B)/%: $(B)/%.o
+$(filter-out $(SHOPD_BIN),$(SERVICES_BIN)): $(B)/%: $(B)/%.o
 	$(call link)
+
+$(SHOPD_BIN): cli/demo_service.c cli/demo_service.h $(B)/.flags
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -I. -include core/base/ban.h -DDEMO_SERVICE_ALONE -std=c11 $(WARNINGS) \
+		-O2 -static -o $@.$$$$ $< && mv -f $@.$$$$ $@
 
 # A fuzz target is linked twice: with libFuzzer to search (make fuzz), and with a main that feeds
 # it the stored corpus (make check).
@@ -232,7 +242,7 @@ $(B)/tests/torture/faults.so: $(FAULTS_C) $(B)/.flags
 		-o $@ $(FAULTS_C) -ldl
 
 .PHONY: test-programs
-test-programs: $(B)/bascule $(TEST_BIN) $(REPLAY_BIN) $(FAULTS_SO) $(PROXY_BIN)
+test-programs: $(B)/bascule $(TEST_BIN) $(REPLAY_BIN) $(FAULTS_SO) $(SERVICES_BIN)
 
 # --- Tests --------------------------------------------------------------------------------------
 
@@ -278,7 +288,7 @@ WITH_SERVERS = $(shell grep -lE '^[ /]\* needs: servers' $(TEST_C))
 FAST_BIN = $(filter-out $(WITH_SERVERS:%.c=$(B)/%),$(call programs-of,unit contract golden,$(MODE)))
 
 ## check-fast: unit, contract and golden test programs of the debug build, in seconds
-check-fast: $(B)/bascule $(PROXY_BIN) \
+check-fast: $(B)/bascule $(SERVICES_BIN) \
 	$(filter $(B)/tests/unit/% $(B)/tests/contract/% $(B)/tests/golden/%,$(TEST_BIN))
 	@echo 'left out, because they start servers: $(sort $(notdir $(WITH_SERVERS:%.c=%)))'
 	$(call run-tests,$(FAST_BIN))
@@ -348,7 +358,7 @@ bench:
 	done
 
 .PHONY: bench-programs
-bench-programs: $(BENCH_BIN) $(PROXY_BIN)
+bench-programs: $(BENCH_BIN) $(SERVICES_BIN)
 
 # --- For people ---------------------------------------------------------------------------------
 

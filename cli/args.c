@@ -48,6 +48,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_TERMINATE] = { "--terminate", NULL, NULL, false, false,
 			    "end the session on the server that still holds the lock, and what it "
 			    "is doing; needs --confirm" },
+	[OPT_FINGERPRINT] = { "--fingerprint", NULL, "SHA256:…", false, false,
+			      "the key that is expected, instead of a question" },
 	[OPT_DOCS] = { "--print-docs", NULL, "PART", false, false,
 		       "man page source of keys, options, commands, config or exit" },
 };

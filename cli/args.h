@@ -36,6 +36,7 @@ enum cli_option_id {
 	OPT_WAIT,
 	OPT_NO_DETACH,
 	OPT_TERMINATE,
+	OPT_FINGERPRINT,
 	OPT_DOCS,
 	OPT_COUNT
 };

@@ -12,7 +12,9 @@ struct cli {
 	struct arena arena;   /* strings of ctx and others that live as long as the program */
 	struct arena secrets; /* of a runner, as they came through its pipe */
 	struct context ctx;
-	struct project *project; /* NULL for commands that need none */
+	struct host_context host_ctx; /* of ctx.hosts */
+	int run_lock;                 /* the lock of host_ctx.run_dir, while there are hosts */
+	struct project *project;      /* NULL for commands that need none */
 	bool terminal_in, terminal_out;
 };
 
@@ -77,6 +79,7 @@ int cmd_seeds(struct cli *c, struct err *e);
 int cmd_create(struct cli *c, struct err *e);
 int cmd_new(struct cli *c, struct err *e);
 int cmd_check(struct cli *c, struct err *e);
+int cmd_trust(struct cli *c, struct err *e);
 int cmd_runs(struct cli *c, struct err *e);
 int cmd_watch(struct cli *c, struct err *e);
 int cmd_resume(struct cli *c, struct err *e);

@@ -190,7 +190,9 @@ static int wait_for_lock(struct cli *c, int64_t *wait_ms, struct err *e)
 	if (cli_env(c, cli_word(c, 0), &env, e) != 0)
 		return -1;
 	/* A file's lock is beside it; that of a server is asked for there. */
-	rc = dsn_is_file(&env->dsn) || !env->has_db ? 0 : env_open(env, DB_READ_ONLY, NULL, &db, e);
+	rc = dsn_is_file(&env->dsn) || !env->has_db
+		     ? 0
+		     : env_open(&c->ctx, env, DB_READ_ONLY, NULL, &db, e);
 	if (rc == 0)
 		rc = lock_read(&env->dsn, db, env->lock_stale_ms, &h, e);
 	if (rc != 0 || !h.held) {
@@ -228,7 +230,8 @@ static int freeze(const struct change *ch, char id[RUN_ID_SIZE], struct err *e)
 	struct db *db = NULL;
 	int rc = -1;
 
-	if (!plan_goes_down(ch->plan) || env_open(ch->env, DB_READ_ONLY, NULL, &db, e) == 0)
+	if (!plan_goes_down(ch->plan) ||
+	    env_open(&ch->c->ctx, ch->env, DB_READ_ONLY, NULL, &db, e) == 0)
 		rc = run_create(&ch->c->ctx, ch->plan, ch->facts.source, db, id, e);
 	db_close(db);
 	return rc;

@@ -294,7 +294,8 @@ static void check_env(struct check *k, const struct env *env)
 	if (dsn_is_file(&env->dsn) && fs_is_network(env->dsn.path, kind))
 		check_add(k, CHECK_FAIL, env->name, "", "%s is on a network file system (%s)",
 			  env->dsn.path, kind);
-	if (env_open(env, DB_READ_ONLY, NULL, &db, &e) != 0 || db_info(db, &info, &e) != 0) {
+	if (env_open(&k->c->ctx, env, DB_READ_ONLY, NULL, &db, &e) != 0 ||
+	    db_info(db, &info, &e) != 0) {
 		add_err(k, CHECK_FAIL, env->name, &e);
 		db_close(db);
 		return;

@@ -223,7 +223,7 @@ int cmd_details(struct cli *c, struct err *e)
 		return -1;
 	if (!env->has_db)
 		return err_set(e, ERR_USAGE, "%s has no database", env->name);
-	if (details_read(env, NULL, &d, e) != 0)
+	if (details_read(&c->ctx, env, NULL, &d, e) != 0)
 		return -1;
 	if (args_has(&c->args, OPT_JSON)) {
 		rc = print_json(details_json(env, d), e);

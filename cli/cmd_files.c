@@ -104,7 +104,7 @@ int cmd_create(struct cli *c, struct err *e)
 		return say_created(c, env, false, e);
 	if (confirm_create(c, env, e) != 0)
 		return -1;
-	if (env_open(env, DB_CREATE, NULL, &db, e) != 0)
+	if (env_open(&c->ctx, env, DB_CREATE, NULL, &db, e) != 0)
 		return -1;
 	db_close(db);
 	return say_created(c, env, true, e);

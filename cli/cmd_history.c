@@ -162,7 +162,7 @@ int cmd_history(struct cli *c, struct err *e)
 
 	if (cli_env(c, cli_word(c, 0), &env, e) != 0)
 		return -1;
-	if (env_open(env, DB_READ_ONLY, NULL, &db, e) != 0 ||
+	if (env_open(&c->ctx, env, DB_READ_ONLY, NULL, &db, e) != 0 ||
 	    history_read_from(db, env->history, true, &h, e) != 0)
 		goto out;
 	if (h->tool != NULL && join_files(c, env, h, &source, e) != 0)

@@ -53,7 +53,7 @@ int cmd_preflight(struct cli *c, struct err *e)
 		err_set(e, ERR_GATE, "cannot look at %s: it has no database", env->name);
 		return err_hint(e, "set database = in section %s", env->name);
 	}
-	if (preflight_ask(env, NULL, &p, e) == 0)
+	if (preflight_ask(&c->ctx, env, NULL, &p, e) == 0)
 		rc = args_has(&c->args, OPT_JSON) ? preflight_json(env, &p, e)
 						  : preflight_table(&p, e);
 	preflight_clear(&p);

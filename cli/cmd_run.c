@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/hosts.h"
 #include "cli/interrupt.h"
 #include "core/base/child.h"
 #include "core/base/clock.h"
@@ -66,8 +67,18 @@ static int read_stdin(struct strbuf *out, struct err *e)
 	return 0;
 }
 
+/* A runner without hosts goes on: what wants one fails for it, where it is written down. */
+static int take_answers(struct cli *c, struct sv answers, struct err *e)
+{
+	if (cli_hosts_start(c, true, e) == 0)
+		return hosts_answers_read(c->ctx.hosts, answers, e);
+	print_err(e);
+	return 0;
+}
+
 static int take_secrets(struct cli *c, struct err *e)
 {
+	struct sv answers = { NULL, 0 };
 	struct strbuf text;
 	int rc;
 
@@ -75,7 +86,9 @@ static int take_secrets(struct cli *c, struct err *e)
 	strbuf_room(&text, CHILD_INPUT_MAX + SECRETS_STEP);
 	rc = read_stdin(&text, e);
 	if (rc == 0 && text.len > 0)
-		rc = run_secrets_read(&c->secrets, strbuf_sv(&text), &c->ctx.secrets, e);
+		rc = run_secrets_read(&c->secrets, strbuf_sv(&text), &c->ctx.secrets, &answers, e);
+	if (rc == 0 && answers.p != NULL)
+		rc = take_answers(c, answers, e);
 	secret_clear_buf(&text);
 	return rc;
 }

@@ -115,7 +115,7 @@ int cmd_seeds(struct cli *c, struct err *e)
 	if (!env->has_db)
 		return err_set(e, ERR_USAGE, "%s has no database", env->name);
 	if (seeds_read(c->project->seeds, env->name, &files, e) != 0 ||
-	    env_open(env, DB_READ_ONLY, NULL, &db, e) != 0 ||
+	    env_open(&c->ctx, env, DB_READ_ONLY, NULL, &db, e) != 0 ||
 	    history_read_from(db, "bascule", false, &h, e) != 0)
 		goto out;
 	row = mem_calloc(files->n + h->n_seed + 1, sizeof(*row));

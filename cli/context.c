@@ -9,16 +9,23 @@
 
 #define EXE_MAX 4096
 
+const char *context_home(struct arena *a)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	const char *home = getenv("HOME");
+
+	if (pw != NULL && (home == NULL || home[0] != '/'))
+		return arena_strdup(a, pw->pw_dir);
+	return home;
+}
+
 /* The login name as the user database has it: the variable can be set to anything, so it only
  * serves where the database has no name (a container with a bare uid). */
-static const char *find_who(struct arena *a, const char **home)
+static const char *find_who(struct arena *a)
 {
 	const struct passwd *pw = getpwuid(getuid());
 	const char *logname = getenv("LOGNAME");
 
-	*home = getenv("HOME");
-	if (pw != NULL && (*home == NULL || (*home)[0] != '/'))
-		*home = arena_strdup(a, pw->pw_dir);
 	if (pw != NULL && pw->pw_name[0] != '\0')
 		return arena_strdup(a, pw->pw_name);
 	if (logname != NULL && logname[0] != '\0')
@@ -57,9 +64,9 @@ void context_set_state(struct context *ctx, struct arena *a, const char *state_d
 
 int context_fill(struct context *ctx, struct arena *a, struct err *e)
 {
-	const char *base = getenv("XDG_STATE_HOME"), *home;
+	const char *base = getenv("XDG_STATE_HOME"), *home = context_home(a);
 
-	ctx->who = find_who(a, &home);
+	ctx->who = find_who(a);
 	ctx->host = find_host(a);
 	if (find_exe(a, &ctx->exe, e) != 0)
 		return -1;

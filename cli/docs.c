@@ -176,6 +176,8 @@ static void add_values(struct strbuf *out, const struct option *o)
 		[OPTION_LIST] = "names with -> between",
 		[OPTION_URL] = "a URL",
 		[OPTION_FILES] = "paths with , between",
+		[OPTION_HOSTS] = "machines with , between",
+		[OPTION_COUNT] = "a number",
 		[OPTION_SECRET] = "env:NAME, file:PATH, cmd:WORDS, ask or a literal",
 	};
 	size_t i;
@@ -204,7 +206,7 @@ static void docs_config(struct strbuf *out)
 		if (i == 0 || strcmp(options[i - 1].section, o->section) != 0)
 			strbuf_addf(out, "%s.Ss [%s%s]\n.Bl -tag -width Ds\n",
 				    i == 0 ? "" : ".El\n", o->section,
-				    strcmp(o->section, "environment") == 0 ? " NAME" : "");
+				    strcmp(o->section, "project") == 0 ? "" : " NAME");
 		add_item(out, o->key);
 		add_values(out, o);
 		add_line(out, o->help);

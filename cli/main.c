@@ -15,6 +15,8 @@
 
 #include "cli/cli.h"
 #include "cli/context.h"
+#include "cli/demo_service.h"
+#include "cli/hosts.h"
 #include "cli/secrets.h"
 #include "core/base/clock.h"
 #include "core/base/fs.h"
@@ -84,6 +86,11 @@ static int check_words(const struct cli *c, const struct command *cmd, struct er
 	return err_hint(e, "bascule help %s", cmd->name);
 }
 
+static int start_hosts(struct cli *c, struct err *e)
+{
+	return cli_hosts_wanted(c->project) ? cli_hosts_start(c, false, e) : 0;
+}
+
 static int run_command(struct cli *c, struct err *e)
 {
 	const char *name = c->args.word[0];
@@ -101,7 +108,7 @@ static int run_command(struct cli *c, struct err *e)
 		return err_hint(e, "leave --read-only out");
 	}
 	if ((cmd->flags & COMMAND_CONFIG) &&
-	    (cli_read_config(c, e) != 0 || cli_secrets(c, cmd, e) != 0))
+	    (cli_read_config(c, e) != 0 || start_hosts(c, e) != 0 || cli_secrets(c, cmd, e) != 0))
 		return -1;
 	return cmd->run(c, e);
 }
@@ -124,7 +131,7 @@ static int run_default(struct cli *c, struct err *e)
 	if (args_has(&c->args, OPT_DOCS))
 		return print_docs(c->args.value[OPT_DOCS], e);
 	if (args_allow(&c->args, OPT_READING, "bascule", e) != 0 || cli_read_config(c, e) != 0 ||
-	    cli_secrets(c, NULL, e) != 0)
+	    start_hosts(c, e) != 0 || cli_secrets(c, NULL, e) != 0)
 		return -1;
 	if (cli_can_draw(c) && !(c->args.given & OPT_READING))
 		return cli_console(c, e);
@@ -194,6 +201,8 @@ int main(int argc, char **argv)
 		status = -1;
 	else if (argc > 1 && strcmp(argv[1], "run") == 0)
 		status = runner_process(&c, argc, argv, &e);
+	else if (argc > 1 && strcmp(argv[1], "demo-service") == 0)
+		status = demo_service(argc - 1, argv + 1);
 	else if (args_parse(argc, argv, &c.args, &e) == 0)
 		status = c.args.n_word > 0 ? run_command(&c, &e) : run_default(&c, &e);
 	if (status < 0) {
@@ -203,6 +212,7 @@ int main(int argc, char **argv)
 		}
 		status = exit_of(e.code);
 	}
+	cli_hosts_stop(&c);
 	project_free(c.project);
 	arena_wipe(&c.secrets);
 	arena_clear(&c.arena);

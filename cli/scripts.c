@@ -25,7 +25,7 @@ static int stored_scripts(const struct change *ch, const struct applied *a, stru
 	bool has_down;
 	int rc = -1;
 
-	if (env_open(ch->env, DB_READ_ONLY, NULL, &db, e) == 0)
+	if (env_open(&ch->c->ctx, ch->env, DB_READ_ONLY, NULL, &db, e) == 0)
 		rc = ledger_scripts(db, a->script_seq, up, down, &has_down, e);
 	db_close(db);
 	return rc;

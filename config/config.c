@@ -5,7 +5,8 @@
  * Three passes. The first (on_item) follows the lines: it sorts pairs into sections, refuses what
  * the option table does not have, and keeps each value as text. Then dotenv files are read and
  * ${NAME} is replaced (expand.c). The second (fill.c) turns texts into values and puts defaults where nothing was said; here the order of the pipeline is known,
- * which some defaults hang on. The third (fill.c too) looks at environments against each other.
+ * which some defaults hang on. The third (fill.c too) looks at environments against each other; then each of them
+ * gets its services (services.c).
  * No pass stops at a mistake; it is noted with its line and the pass goes on with a default, so
  * that one wrong line does not hide the next. A project is handed out only when none was noted.
  */
@@ -23,21 +24,36 @@
 #include "core/base/fs.h"
 #include "core/base/secret.h"
 
+static bool is_noted(const struct config_errors *errs, int line, const char *text)
+{
+	for (size_t i = errs->n; i > 0; i--)
+		if (errs->list[i - 1].line == line && strcmp(errs->list[i - 1].text, text) == 0)
+			return true;
+	return false;
+}
+
 void reader_mistake(struct reader *r, int line, const char *hint, const char *fmt, ...)
 {
 	struct config_errors *errs = r->errs;
 	struct strbuf text;
 	va_list ap;
 
-	errs->total++;
-	if (errs->n == CONFIG_ERRORS_MAX)
+	if (errs->n == CONFIG_ERRORS_MAX) {
+		errs->total++;
 		return;
+	}
 	if (errs->list == NULL)
 		errs->list = arena_alloc(&errs->arena, CONFIG_ERRORS_MAX * sizeof(*errs->list));
 	strbuf_init(&text, CONFIG_LINE_MAX);
 	va_start(ap, fmt);
 	strbuf_addv(&text, fmt, ap);
 	va_end(ap);
+	/* The defaults of a service are looked at once for each environment. */
+	if (is_noted(errs, line, strbuf_str(&text))) {
+		strbuf_clear(&text);
+		return;
+	}
+	errs->total++;
 	errs->list[errs->n++] = (struct config_error){
 		.line = line,
 		.text = arena_strdup(&errs->arena, strbuf_str(&text)),
@@ -54,6 +70,8 @@ void config_errors_clear(struct config_errors *errs)
 
 const char *reader_shown(struct reader *r, const struct section *s)
 {
+	if (s->on[0] != '\0')
+		return arena_printf(&r->errs->arena, "[%s %s on %s]", s->kind, s->name, s->on);
 	return arena_printf(&r->errs->arena, s->name[0] != '\0' ? "[%s %s]" : "[%s%s]", s->kind,
 			    s->name);
 }
@@ -80,19 +98,21 @@ bool reader_name_ok(const char *name)
 	return i > 0 && i <= NAME_MAX_BYTES && isalnum((unsigned char)name[0]);
 }
 
-const struct section *reader_find(const struct reader *r, const char *kind, const char *name)
+const struct section *reader_find(const struct reader *r, const char *kind, const char *name,
+				  const char *on)
 {
 	size_t i;
 
 	for (i = 0; i < r->n; i++)
-		if (strcmp(r->list[i]->kind, kind) == 0 && strcmp(r->list[i]->name, name) == 0)
+		if (strcmp(r->list[i]->kind, kind) == 0 && strcmp(r->list[i]->name, name) == 0 &&
+		    strcmp(r->list[i]->on, on) == 0)
 			return r->list[i];
 	return NULL;
 }
 
 static void refuse_section(struct reader *r, int line, const char *kind, const char *whole)
 {
-	static const char *const kinds[] = { "project", "environment" };
+	static const char *const kinds[] = { "project", "environment", "service" };
 	const char *missing = option_later(kind, NULL);
 
 	if (missing != NULL)
@@ -100,10 +120,56 @@ static void refuse_section(struct reader *r, int line, const char *kind, const c
 			       arena_printf(&r->errs->arena, "remove the section: %s", missing),
 			       "`[%s]` is not acted on by this version", whole);
 	else
-		reader_mistake(r, line,
-			       reader_nearest(r, kind, kinds, 2,
-					      "write [project] or [environment NAME]"),
-			       "unknown section [%s]", whole);
+		reader_mistake(
+			r, line,
+			reader_nearest(r, kind, kinds, 3,
+				       "write [project], [environment NAME] or [service NAME]"),
+			"unknown section [%s]", whole);
+}
+
+/* "web on production" to its two names; on is "" where there is only one. */
+static void cut_on(struct arena *a, struct sv rest, const char **name, const char **on)
+{
+	size_t i;
+
+	*on = "";
+	for (i = 0; i + 4 <= rest.n; i++) {
+		if (memcmp(rest.p + i, " on ", 4) != 0)
+			continue;
+		*on = arena_sv(a, sv_trim(sv_n(rest.p + i + 4, rest.n - i - 4))).p;
+		rest.n = i;
+		break;
+	}
+	*name = arena_sv(a, sv_trim(rest)).p;
+}
+
+static bool section_names_ok(struct reader *r, const struct ini_item *item, const struct section *s)
+{
+	const char *hint =
+		"write [project] or [environment NAME]: letters, digits, . _ -, at most 40";
+	bool ok;
+
+	if (strcmp(s->kind, "project") == 0) {
+		ok = s->name[0] == '\0';
+	} else if (strcmp(s->kind, "environment") == 0) {
+		ok = reader_name_ok(s->name);
+	} else {
+		hint = "write [service NAME] or [service NAME on ENVIRONMENT]: letters, digits, . _ "
+		       "-, at most 40";
+		ok = reader_name_ok(s->name) && (s->on[0] == '\0' || reader_name_ok(s->on));
+	}
+	if (!ok)
+		reader_mistake(r, item->line, hint, "[%s] is not a name", item->section);
+	return ok;
+}
+
+static size_t count_kind(const struct reader *r, const char *kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		n += strcmp(r->list[i]->kind, kind) == 0;
+	return n;
 }
 
 static void on_section(struct reader *r, const struct ini_item *item)
@@ -111,39 +177,39 @@ static void on_section(struct reader *r, const struct ini_item *item)
 	struct arena *a = &r->p->arena;
 	struct sv rest = sv_of(item->section);
 	const struct section *before;
-	struct section *s;
+	struct section *s = arena_alloc(a, sizeof(*s));
 	struct sv kind;
-	const char *k, *name;
 
 	r->current = NULL;
 	r->outside = false;
 	sv_cut(&rest, ' ', &kind);
-	k = arena_strndup(a, kind.p, kind.n);
-	name = arena_sv(a, sv_trim(rest)).p;
-	if (strcmp(k, "project") != 0 && strcmp(k, "environment") != 0) {
-		refuse_section(r, item->line, k, item->section);
+	*s = (struct section){ .line = item->line, .on = "" };
+	s->kind = arena_strndup(a, kind.p, kind.n);
+	if (strcmp(s->kind, "service") == 0)
+		cut_on(a, rest, &s->name, &s->on);
+	else
+		s->name = arena_sv(a, sv_trim(rest)).p;
+	if (strcmp(s->kind, "project") != 0 && strcmp(s->kind, "environment") != 0 &&
+	    strcmp(s->kind, "service") != 0) {
+		refuse_section(r, item->line, s->kind, item->section);
 		return;
 	}
-	if (strcmp(k, "project") == 0 ? name[0] != '\0' : !reader_name_ok(name)) {
-		reader_mistake(
-			r, item->line,
-			"write [project] or [environment NAME]: letters, digits, . _ -, at most 40",
-			"[%s] is not a name", item->section);
+	if (!section_names_ok(r, item, s))
 		return;
-	}
-	before = reader_find(r, k, name);
+	before = reader_find(r, s->kind, s->name, s->on);
 	if (before != NULL) {
 		reader_mistake(r, item->line, "put its keys under one of the two",
 			       "[%s] is there twice: lines %d and %d", item->section, before->line,
 			       item->line);
 		return;
 	}
-	if (r->n == ENVIRONMENTS_MAX) {
-		reader_mistake(r, item->line, NULL, "more than %d sections", ENVIRONMENTS_MAX);
+	if (r->n == SECTIONS_MAX || (strcmp(s->kind, "environment") == 0 &&
+				     count_kind(r, "environment") == ENVIRONMENTS_MAX)) {
+		reader_mistake(r, item->line, NULL, "more than %d %s",
+			       r->n == SECTIONS_MAX ? SECTIONS_MAX : ENVIRONMENTS_MAX,
+			       r->n == SECTIONS_MAX ? "sections" : "environments");
 		return;
 	}
-	s = arena_alloc(a, sizeof(*s));
-	*s = (struct section){ .kind = k, .name = name, .line = item->line };
 	r->list[r->n++] = s;
 	r->current = s;
 }
@@ -236,7 +302,7 @@ int config_parse(struct sv text, const char *path, const char *dir, config_env_f
 	p->config_path = arena_strdup(&p->arena, path);
 	p->config_dir = arena_strdup(&p->arena, dir);
 	digest_hex(text.p, text.n, p->config_digest);
-	r.list = arena_alloc(&p->arena, ENVIRONMENTS_MAX * sizeof(struct section *));
+	r.list = arena_alloc(&p->arena, SECTIONS_MAX * sizeof(struct section *));
 	ini_scan(text, CONFIG_LINE_MAX, on_item, &r);
 	reader_expand(&r);
 	reader_fill(&r);

@@ -44,6 +44,10 @@ int config_parse(struct sv text, const char *path, const char *dir, config_env_f
 		 struct project **out, struct config_errors *errs, struct err *e) MUST_CHECK;
 void project_free(struct project *p);
 
+/* Whether name can stand for a machine: "local", an alias, [USER@]HOST[:PORT], [USER@][IPV6][:PORT]. Else
+ * *hint is what would be accepted. Such a name is never an option of ssh. */
+bool config_host_ok(struct sv name, const char **hint);
+
 /* Where the configuration is: explicit (-c), $BASCULE_CONFIG, ./bascule.ini or the nearest above cwd, else
  * $XDG_CONFIG_HOME/bascule/bascule.ini. Malloced path; *found_above as config_read wants it. */
 int config_find(const char *explicit_path, config_env_fn env, void *arg, char **path,

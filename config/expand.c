@@ -165,9 +165,11 @@ static void read_file(struct reader *r, struct section *s, const char *name)
 static void read_files(struct reader *r, struct section *s)
 {
 	const struct option *o = option_find(s->kind, "env_files");
-	struct given *g = &s->given[o - options];
+	struct given *g = o != NULL ? &s->given[o - options] : NULL;
 	struct sv rest, one;
 
+	if (g == NULL)
+		return;
 	expand_key(r, s, g);
 	rest = sv_of(g->value);
 	while (sv_cut(&rest, ',', &one)) {
@@ -187,25 +189,31 @@ static void expand_section(struct reader *r, struct section *s)
 		expand_key(r, s, &s->given[i]);
 }
 
+/* What stands in the files of from is known in s. */
+static void share_vars(struct reader *r, const struct section *from, struct section *s)
+{
+	if (from == NULL)
+		return;
+	add_vars(&r->p->arena, s, from->var, from->n_var);
+	s->var_dir = from->var_dir;
+	s->trouble = from->trouble;
+}
+
 void reader_expand(struct reader *r)
 {
-	struct section *project = NULL;
+	const struct section *project = reader_find(r, "project", "", ""), *env;
+	static const char *const kinds[] = { "project", "environment", "service" };
 
-	for (size_t i = 0; i < r->n; i++)
-		if (strcmp(r->list[i]->kind, "project") == 0)
-			project = r->list[i];
-	if (project != NULL)
-		expand_section(r, project);
-	for (size_t i = 0; i < r->n; i++) {
-		struct section *s = r->list[i];
+	/* Each kind uses what the files of the one before it say. */
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+		for (size_t i = 0; i < r->n; i++) {
+			struct section *s = r->list[i];
 
-		if (s == project)
-			continue;
-		if (project != NULL) {
-			add_vars(&r->p->arena, s, project->var, project->n_var);
-			s->var_dir = project->var_dir;
-			s->trouble = project->trouble;
+			if (strcmp(s->kind, kinds[k]) != 0)
+				continue;
+			env = k == 2 ? reader_find(r, "environment", s->on, "") : NULL;
+			if (k > 0)
+				share_vars(r, env != NULL ? env : project, s);
+			expand_section(r, s);
 		}
-		expand_section(r, s);
-	}
 }

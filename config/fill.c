@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "config/schema.h"
@@ -20,119 +21,6 @@
 #include "core/base/words.h"
 
 /* --- Second pass: values --------------------------------------------------------------------- */
-
-/* What the file says for key, or NULL; *o and *line as well. */
-const char *reader_value(const struct section *s, const char *key, const struct option **o,
-			 int *line)
-{
-	*o = s != NULL ? option_find(s->kind, key) : NULL;
-	*line = 0;
-	if (*o == NULL)
-		return NULL;
-	*line = s->given[*o - options].line;
-	return s->given[*o - options].value;
-}
-
-static const char *text_of(const struct section *s, const char *key, const char *dflt)
-{
-	const struct option *o;
-	int line;
-	const char *v = reader_value(s, key, &o, &line);
-
-	return v != NULL ? v : dflt;
-}
-
-static bool bool_of(struct reader *r, const struct section *s, const char *key, bool dflt)
-{
-	static const char *const words[] = { "no", "yes", "false", "true", "off", "on" };
-	const struct option *o;
-	int line;
-	const char *v = reader_value(s, key, &o, &line);
-	size_t i;
-
-	if (v == NULL)
-		return dflt;
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(v, words[i]) == 0)
-			return i % 2 == 1;
-	reader_mistake(r, line, "write yes or no", "`%s` is neither yes nor no: %s", key, v);
-	return dflt;
-}
-
-/* Index into the option's values. */
-static int enum_of(struct reader *r, const struct section *s, const char *key, int dflt)
-{
-	const struct option *o;
-	int line, i;
-	const char *v = reader_value(s, key, &o, &line);
-	struct strbuf all;
-
-	if (v == NULL)
-		return dflt;
-	for (i = 0; o->values[i] != NULL; i++)
-		if (strcmp(v, o->values[i]) == 0)
-			return i;
-	if (option_later(key, v) != NULL) {
-		reader_mistake(r, line,
-			       arena_printf(&r->errs->arena, "choose another: %s",
-					    option_later(key, v)),
-			       "`%s = %s` is not acted on by this version", key, v);
-		return dflt;
-	}
-	strbuf_init(&all, 512);
-	strbuf_adds(&all, "write ");
-	for (i = 0; o->values[i] != NULL; i++)
-		strbuf_addf(&all, "%s%s",
-			    i == 0                     ? ""
-			    : o->values[i + 1] != NULL ? ", "
-						       : " or ",
-			    o->values[i]);
-	reader_mistake(r, line,
-		       reader_nearest(r, v, o->values, (size_t)i,
-				      arena_strdup(&r->errs->arena, strbuf_str(&all))),
-		       "`%s` cannot be %s", key, v);
-	strbuf_clear(&all);
-	return dflt;
-}
-
-/* A length of time as one would type it. */
-static const char *span_typed(struct reader *r, int64_t ms)
-{
-	static const struct {
-		int64_t ms;
-		const char *unit;
-	} units[] = { { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" } };
-	size_t i = 0;
-
-	while (ms % units[i].ms != 0)
-		i++;
-	return arena_printf(&r->errs->arena, "%lld%s", (long long)(ms / units[i].ms),
-			    units[i].unit);
-}
-
-static int64_t span_of(struct reader *r, const struct section *s, const char *key)
-{
-	const struct option *o;
-	int line;
-	const char *v = reader_value(s, key, &o, &line);
-	int64_t ms = 0, dflt = 0;
-
-	if (o == NULL || !clock_parse_span(o->dflt, &dflt) || v == NULL)
-		return dflt;
-	if (!clock_parse_span(v, &ms)) {
-		reader_mistake(r, line, "write a number with ms, s, m, h or d, such as 30m",
-			       "`%s` is not a length of time: %s", key, v);
-		return dflt;
-	}
-	if (ms < o->min || ms > o->max) {
-		reader_mistake(r, line,
-			       arena_printf(&r->errs->arena, "from %s to %s", span_typed(r, o->min),
-					    span_typed(r, o->max)),
-			       "`%s` is out of range: %s", key, v);
-		return dflt;
-	}
-	return ms;
-}
 
 /* An environment whose settings are missing is one all the same; env_open says what is wrong. */
 static void fill_database(struct reader *r, const struct section *s, struct env *env)
@@ -151,10 +39,29 @@ static void fill_database(struct reader *r, const struct section *s, struct env 
 		env->has_db = true;
 		env->dsn = (struct dsn){ .engine = "mariadb", .shown = "unknown" };
 	} else if (line == 0 && s->n_var > 0) {
-		env->has_db = reader_settings(r, s, &env->dsn);
-	} else if (line == 0) {
-		reader_mistake(r, s->line, "add database = sqlite:PATH", "%s has no database",
-			       reader_shown(r, s));
+		env->has_db = reader_settings(r, s, !reader_has_service(r, s->name), &env->dsn);
+	} else if (line == 0 && !reader_has_service(r, s->name)) {
+		reader_mistake(r, s->line, "add database = sqlite:PATH, or a [service NAME]",
+			       "%s has neither a database nor a service", reader_shown(r, s));
+	}
+}
+
+/* What makes sense with a database only. */
+static void check_no_database(struct reader *r, const struct section *s)
+{
+	static const char *const keys[] = { "password", "history", "database_via" };
+	const struct option *o;
+	int line;
+
+	reader_value(s, "database", &o, &line);
+	for (size_t i = 0; line == 0 && i < sizeof(keys) / sizeof(keys[0]); i++) {
+		int at;
+
+		reader_value(s, keys[i], &o, &at);
+		if (at > 0)
+			reader_mistake(r, at, "add database = URL, or remove it",
+				       "%s has no database: there is nothing for `%s`",
+				       reader_shown(r, s), keys[i]);
 	}
 }
 
@@ -163,18 +70,23 @@ static void fill_database(struct reader *r, const struct section *s, struct env 
 static void fill_backup(struct reader *r, const struct section *s, struct env *env)
 {
 	const struct option *o;
-	bool server = env->has_db && !dsn_is_file(&env->dsn);
-	int line;
+	bool file = env->has_db && dsn_is_file(&env->dsn);
+	int line, database;
 
-	env->backup = (enum env_backup)enum_of(r, s, "backup",
-					       env->is_protected && !server ? BACKUP_BEFORE_MIGRATE
-									    : BACKUP_NEVER);
+	env->backup = (enum env_backup)reader_enum(
+		r, s, "backup", env->is_protected && file ? BACKUP_BEFORE_MIGRATE : BACKUP_NEVER);
 	reader_value(s, "backup", &o, &line);
-	if (!server || env->backup == BACKUP_NEVER)
+	if (file || env->backup == BACKUP_NEVER)
 		return;
-	reader_mistake(r, line, "write backup = never, and take a copy by other means first",
-		       "bascule does not back up %s yet: `backup = %s` cannot be kept",
-		       env->dsn.engine, env_backup_name(env->backup));
+	if (env->has_db)
+		reader_mistake(r, line,
+			       "write backup = never, and take a copy by other means first",
+			       "bascule does not back up %s yet: `backup = %s` cannot be kept",
+			       env->dsn.engine, env_backup_name(env->backup));
+	else if (reader_value(s, "database", &o, &database) == NULL && database == 0)
+		reader_mistake(r, line, "write backup = never, or add database = URL",
+			       "%s has no database: `backup = %s` cannot be kept",
+			       reader_shown(r, s), env_backup_name(env->backup));
 	env->backup = BACKUP_NEVER;
 }
 
@@ -191,10 +103,12 @@ static void fill_env(struct reader *r, const struct section *s, bool last, struc
 	fill_database(r, s, env);
 	if (env->has_db)
 		reader_password(r, s, env);
-	env->requires = text_of(s, "requires", NULL);
-	env->is_protected = bool_of(r, s, "protected", last);
-	env->confirm = (enum env_confirm)enum_of(r, s, "confirm",
-						 env->is_protected ? CONFIRM_NAME : CONFIRM_NONE);
+	else
+		check_no_database(r, s);
+	env->requires = reader_text(s, "requires", NULL);
+	env->is_protected = reader_bool(r, s, "protected", last);
+	env->confirm = (enum env_confirm)reader_enum(
+		r, s, "confirm", env->is_protected ? CONFIRM_NAME : CONFIRM_NONE);
 	if (env->is_protected && env->confirm != CONFIRM_NAME) {
 		reader_value(s, "confirm", &o, &line);
 		reader_mistake(
@@ -203,14 +117,16 @@ static void fill_env(struct reader *r, const struct section *s, bool last, struc
 			env_confirm_name(env->confirm));
 	}
 	fill_backup(r, s, env);
-	env->on_failure = (enum env_failure)enum_of(r, s, "on_failure", FAILURE_ROLLBACK);
-	env->undo_migrations = (enum env_undo)enum_of(r, s, "undo_migrations", UNDO_NEVER);
-	env->pause_limit_ms = span_of(r, s, "pause_limit");
-	env->lock_timeout_ms = span_of(r, s, "lock_timeout");
-	env->statement_timeout_ms = span_of(r, s, "statement_timeout");
-	env->connect_timeout_ms = span_of(r, s, "connect_timeout");
-	env->history = option_find("environment", "history")->values[enum_of(r, s, "history", 0)];
-	env->lock_stale_ms = span_of(r, s, "lock_stale");
+	env->on_failure = (enum env_failure)reader_enum(r, s, "on_failure", FAILURE_ROLLBACK);
+	env->undo_migrations = (enum env_undo)reader_enum(r, s, "undo_migrations", UNDO_NEVER);
+	env->pause_limit_ms = reader_span(r, s, "pause_limit");
+	env->lock_timeout_ms = reader_span(r, s, "lock_timeout");
+	env->statement_timeout_ms = reader_span(r, s, "statement_timeout");
+	env->connect_timeout_ms = reader_span(r, s, "connect_timeout");
+	env->history =
+		option_find("environment", "history")->values[reader_enum(r, s, "history", 0)];
+	env->lock_stale_ms = reader_span(r, s, "lock_stale");
+	reader_env_hosts(r, s, env);
 }
 
 /* The next name of "a -> b -> c"; false at the end. */
@@ -233,13 +149,13 @@ static bool cut_stage(struct sv *rest, struct sv *name)
 	return true;
 }
 
-static const char *nearest_env(struct reader *r, const char *word)
+const char *reader_nearest_env(struct reader *r, const char *word)
 {
 	const char *names[ENVIRONMENTS_MAX];
 	size_t i, n = 0;
 
 	for (i = 0; i < r->n; i++)
-		if (r->list[i]->name[0] != '\0')
+		if (strcmp(r->list[i]->kind, "environment") == 0)
 			names[n++] = r->list[i]->name;
 	return reader_nearest(r, word, names, n,
 			      arena_printf(&r->errs->arena, "add a section [environment %s]",
@@ -261,14 +177,14 @@ static size_t order_by_pipeline(struct reader *r, const struct section *project,
 
 	while (v != NULL && cut_stage(&rest, &piece)) {
 		name = arena_strndup(&r->p->arena, piece.p, piece.n);
-		s = reader_find(r, "environment", name);
+		s = reader_find(r, "environment", name, "");
 		for (k = 0; k < n && stage[k] != s; k++)
 			;
 		if (name[0] == '\0')
 			reader_mistake(r, line, "write NAME -> NAME",
 				       "`pipeline` has an empty stage");
 		else if (s == NULL)
-			reader_mistake(r, line, nearest_env(r, name),
+			reader_mistake(r, line, reader_nearest_env(r, name),
 				       "`pipeline` names %s, which has no section", name);
 		else if (k < n)
 			reader_mistake(r, line, "name it once", "`pipeline` names %s twice", name);
@@ -279,7 +195,7 @@ static size_t order_by_pipeline(struct reader *r, const struct section *project,
 		s = r->list[i];
 		for (k = 0; k < n && stage[k] != s; k++)
 			;
-		if (s == project || k < n)
+		if (strcmp(s->kind, "environment") != 0 || k < n)
 			continue;
 		if (v != NULL)
 			reader_mistake(r, line, "add it where it belongs, such as NAME -> NAME",
@@ -321,7 +237,7 @@ static void fill_project(struct reader *r, const struct section *s)
 	struct err e;
 	size_t n;
 
-	p->name = text_of(s, "name", NULL);
+	p->name = reader_text(s, "name", NULL);
 	if (p->name != NULL && !reader_name_ok(p->name)) {
 		reader_value(s, "name", &o, &line);
 		reader_mistake(
@@ -334,10 +250,10 @@ static void fill_project(struct reader *r, const struct section *s)
 		if (!reader_name_ok(p->name))
 			p->name = "project";
 	}
-	path = path_join(p->config_dir, text_of(s, "migrations", "migrations"));
+	path = path_join(p->config_dir, reader_text(s, "migrations", "migrations"));
 	p->migrations = arena_strdup(&p->arena, path);
 	mem_free(path);
-	path = path_join(p->config_dir, text_of(s, "seeds", "seeds"));
+	path = path_join(p->config_dir, reader_text(s, "seeds", "seeds"));
 	p->seeds = arena_strdup(&p->arena, path);
 	mem_free(path);
 	p->migrate_command = reader_value(s, "migrate_command", &o, &line);
@@ -345,15 +261,15 @@ static void fill_project(struct reader *r, const struct section *s)
 	    words_split(&p->arena, p->migrate_command, &words, &n, &e) != 0)
 		reader_mistake(r, line, "write the words of the command", "`migrate_command`: %s",
 			       e.msg);
-	enum_of(r, s, "migrate_in", 0);
-	layout = enum_of(r, s, "layout", -1);
+	reader_enum(r, s, "migrate_in", 0);
+	layout = reader_enum(r, s, "layout", -1);
 	if (layout >= 0)
 		p->layout = option_find("project", "layout")->values[layout];
 	p->schema_version = reader_value(s, "schema_version", &o, &line);
 	if (p->schema_version != NULL && !version_pattern_ok(p->schema_version))
 		reader_mistake(r, line, "digits and dots around {n} or {n:03}, such as 1.{n}.0",
 			       "`schema_version` cannot be %s", p->schema_version);
-	p->state_files = bool_of(r, s, "state_files", false);
+	p->state_files = reader_bool(r, s, "state_files", false);
 }
 
 /* --- Third pass: environments against each other --------------------------------------------- */
@@ -361,7 +277,7 @@ static void fill_project(struct reader *r, const struct section *s)
 static void check_requires(struct reader *r, size_t at)
 {
 	const struct env *env = &r->p->env[at];
-	const struct section *s = reader_find(r, "environment", env->name);
+	const struct section *s = reader_find(r, "environment", env->name, "");
 	const struct option *o;
 	size_t i;
 	int line;
@@ -372,16 +288,35 @@ static void check_requires(struct reader *r, size_t at)
 	for (i = 0; i < r->p->n_env && strcmp(r->p->env[i].name, env->requires) != 0; i++)
 		;
 	if (i == r->p->n_env)
-		reader_mistake(r, line, nearest_env(r, env->requires),
+		reader_mistake(r, line, reader_nearest_env(r, env->requires),
 			       "`requires` names %s, which has no section", env->requires);
 	else if (i >= at)
 		reader_mistake(r, line, "name a stage that stands before it in the pipeline",
 			       "%s requires %s, which is not an earlier stage", env->name,
 			       env->requires);
+	else if (env->has_db && !r->p->env[i].has_db)
+		reader_mistake(r, line, "name a stage that has a database",
+			       "%s requires %s, which has no database that could pass anything",
+			       env->name, env->requires);
+}
+
+static const char *via_of(const struct env *env)
+{
+	return env->database_via != NULL ? env->database_via->name : "";
+}
+
+/* A name that means another machine on each machine. */
+static bool is_relative(const struct dsn *d)
+{
+	return d->socket != NULL || d->host == NULL || d->host[0] == '/' ||
+	       strcasecmp(d->host, "localhost") == 0 || strncmp(d->host, "127.", 4) == 0 ||
+	       strcmp(d->host, "::1") == 0;
 }
 
 static bool same_server(const struct env *a, const struct env *b)
 {
+	if (strcmp(via_of(a), via_of(b)) != 0 && is_relative(&a->dsn))
+		return false;
 	/* Without a name it is one whose settings are missing. */
 	return a->dsn.database != NULL && dsn_same(&a->dsn, &b->dsn);
 }
@@ -416,7 +351,7 @@ static void check_databases(struct reader *r, size_t at)
 	size_t i;
 	int line;
 
-	reader_value(reader_find(r, "environment", env->name), "database", &o, &line);
+	reader_value(reader_find(r, "environment", env->name, ""), "database", &o, &line);
 	for (i = 0; i < at; i++) {
 		const struct env *other = &r->p->env[i];
 
@@ -440,7 +375,7 @@ static void check_databases(struct reader *r, size_t at)
 
 void reader_fill(struct reader *r)
 {
-	const struct section *project = reader_find(r, "project", "");
+	const struct section *project = reader_find(r, "project", "", "");
 	const struct section *stage[ENVIRONMENTS_MAX];
 	struct project *p = r->p;
 	size_t i;
@@ -460,4 +395,5 @@ void reader_fill(struct reader *r)
 		check_requires(r, i);
 		check_databases(r, i);
 	}
+	reader_services(r);
 }

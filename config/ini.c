@@ -10,9 +10,9 @@
  * So every physical line is looked at by itself and then given to inih in a form it cannot
  * misread: a value goes in pieces far below 200 bytes, one per continuation line, each behind a
  * guard byte and with its blanks masked, so that no piece is trimmed or taken for a comment; the
- * pieces are put together again in the handler. A section is given with one pair behind it, which
- * makes inih say its name. Control characters are refused in the input, which frees two of them
- * for guard and mask.
+ * pieces are put together again in the handler. The text between the brackets of a section is kept
+ * here: inih cuts it at 49 bytes, which a service on an environment may pass. Control characters are
+ * refused in the input, which frees two of them for guard and mask.
  */
 #include "config/ini.h"
 
@@ -27,7 +27,6 @@
 #define GUARD '\002'
 #define MASKED_BLANK '\001'
 #define BOM "\xef\xbb\xbf" /* inih would drop one at the start of each line it is given */
-#define PROBE "name"       /* key of the pair that makes inih report a section */
 
 struct scan {
 	void (*fn)(void *arg, const struct ini_item *item);
@@ -69,8 +68,7 @@ static int on_pair(void *user, const char *section, const char *name, const char
 	struct scan *s = user;
 	size_t i;
 
-	strbuf_reset(&s->section);
-	strbuf_adds(&s->section, section);
+	(void)section;
 	strbuf_reset(&s->key);
 	strbuf_adds(&s->key, name);
 	for (i = value[0] == GUARD ? 1 : 0; value[i] != '\0'; i++)
@@ -113,18 +111,14 @@ static void scan_section(struct scan *s, struct sv line)
 		mistake(s, "text behind the closing bracket", "begin a new line there");
 		return;
 	}
-	if (name.n == 0 || name.n > INI_NAME_MAX || memchr(name.p, ';', name.n) != NULL) {
+	if (name.n == 0 || name.n > INI_SECTION_MAX || memchr(name.p, ';', name.n) != NULL) {
 		mistake(s,
-			"a section name that is empty, holds a semicolon or is longer than 48 bytes",
+			"a section name that is empty, holds a semicolon or is longer than 100 bytes",
 			"write [name]");
 		return;
 	}
-	strbuf_reset(&s->feed);
-	strbuf_addf(&s->feed, "[%.*s]\n" PROBE "=\n", (int)name.n, name.p);
-	if (!give(s)) {
-		mistake(s, "a section that cannot be read", "write [name]");
-		return;
-	}
+	strbuf_reset(&s->section);
+	strbuf_add(&s->section, name.p, name.n);
 	report(s, INI_SECTION, NULL, NULL);
 }
 
@@ -160,8 +154,6 @@ static void scan_pair(struct scan *s, struct sv line)
 		return;
 	}
 	strbuf_reset(&s->feed);
-	if (s->section.len > 0)
-		strbuf_addf(&s->feed, "[%s]\n", strbuf_str(&s->section));
 	strbuf_addf(&s->feed, "%.*s=", (int)key.n, key.p);
 	feed_value(&s->feed, without_comment(sv_n(line.p + at + 1, line.n - at - 1)));
 	if (!give(s)) {

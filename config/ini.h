@@ -5,7 +5,8 @@
 
 #include "core/base/str.h"
 
-#define INI_NAME_MAX 48 /* bytes of a section or key: inih cuts what is longer than 49 */
+#define INI_NAME_MAX 48 /* bytes of a key: inih cuts what is longer than 49 */
+#define INI_SECTION_MAX 100
 
 enum ini_event { INI_SECTION, INI_PAIR, INI_MISTAKE };
 

@@ -9,6 +9,8 @@
 
 #define OPTIONS_MAX 64
 #define ENVIRONMENTS_MAX 64
+#define SECTIONS_MAX 512
+#define HOSTS_MAX 64 /* of one list */
 #define NAME_MAX_BYTES 40
 
 struct given {
@@ -18,8 +20,9 @@ struct given {
 };
 
 struct section {
-	const char *kind; /* "project", "environment" */
-	const char *name; /* of an environment; "" */
+	const char *kind; /* "project", "environment", "service" */
+	const char *name; /* of an environment or a service; "" */
+	const char *on;   /* [service NAME on ENVIRONMENT]; "" */
 	int line;
 	const struct env_var *var; /* of its env_files and, before them, those of [project] */
 	size_t n_var;
@@ -46,7 +49,8 @@ void reader_mistake(struct reader *r, int line, const char *hint, const char *fm
 /* "did you mean `x`?" for the nearest name, or otherwise. Lives with the errors. */
 const char *reader_nearest(struct reader *r, const char *word, const char *const *names, size_t n,
 			   const char *otherwise);
-const struct section *reader_find(const struct reader *r, const char *kind, const char *name);
+const struct section *reader_find(const struct reader *r, const char *kind, const char *name,
+				  const char *on);
 /* "[environment staging]" or "[project]", for texts. Lives with the errors. */
 const char *reader_shown(struct reader *r, const struct section *s);
 /* Names of projects and environments: they become parts of paths and of commands. */
@@ -56,6 +60,14 @@ bool reader_name_ok(const char *name);
 const char *reader_value(const struct section *s, const char *key, const struct option **o,
 			 int *line);
 
+/* Values, values.c. What cannot be read is noted, and is then the default. */
+const char *reader_text(const struct section *s, const char *key, const char *dflt);
+bool reader_bool(struct reader *r, const struct section *s, const char *key, bool dflt);
+/* Index into the option's values. */
+int reader_enum(struct reader *r, const struct section *s, const char *key, int dflt);
+int64_t reader_span(struct reader *r, const struct section *s, const char *key); /* ms */
+int reader_count(struct reader *r, const struct section *s, const char *key);
+
 /* Between the passes: reads the env_files of all sections and replaces every ${NAME}. expand.c. */
 void reader_expand(struct reader *r);
 /* The value of a variable for s: of its env_files, else of the environment; NULL when there is none. */
@@ -63,13 +75,28 @@ const char *reader_variable(const struct reader *r, const struct section *s, con
 /* Of its env_files alone; NULL also for an empty one. */
 const char *reader_setting(const struct section *s, const char *name);
 
-/* The database that the settings of env_files name. False when they name none, or, noted, when it cannot
- * be understood. settings.c. */
-bool reader_settings(struct reader *r, const struct section *s, struct dsn *out);
+/* The database that the settings of env_files name. False when they name none, which is noted when one is
+ * wanted, or, noted, when it cannot be understood. settings.c. */
+bool reader_settings(struct reader *r, const struct section *s, bool wanted, struct dsn *out);
 
 /* The password of env, whose dsn is filled: what can be had now is, the rest is left to config_resolve.
  * secret.c. */
 void reader_password(struct reader *r, const struct section *s, struct env *env);
+
+/* `host` and `database_via` of env, whose database and transport are read. hosts.c. */
+void reader_env_hosts(struct reader *r, const struct section *s, struct env *env);
+/* The machines that `hosts` of a service names; false when they cannot be told. */
+bool reader_service_hosts(struct reader *r, const struct section *s, const struct env *env,
+			  size_t n_filled, const struct host_spec *const **out, size_t *n);
+/* Whether a list of machines says that there is none. */
+bool reader_hosts_none(const struct section *s);
+/* "did you mean [environment staging]?", or to add it. */
+const char *reader_nearest_env(struct reader *r, const char *word);
+
+/* Whether any service is in the environment of that name. services.c. */
+bool reader_has_service(const struct reader *r, const char *env);
+/* The services of all environments, whose hosts are known. */
+void reader_services(struct reader *r);
 
 /* The second and third pass: sections to r->p. fill.c. */
 void reader_fill(struct reader *r);

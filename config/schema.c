@@ -15,6 +15,9 @@ static const char *const confirms[] = { "none", "yes", "name", NULL };
 static const char *const backups[] = { "never", "before-migrate", "always", NULL };
 static const char *const failures[] = { "rollback", "pause", NULL };
 static const char *const undos[] = { "never", "always", NULL };
+static const char *const vias[] = { "host", NULL };
+static const char *const transports[] = { "libssh2", "openssh", NULL };
+static const char *const runtimes[] = { "docker", "podman", "systemd", "process", NULL };
 
 #define SECOND ((int64_t)1000)
 #define MINUTE (60 * SECOND)
@@ -59,6 +62,20 @@ const struct option options[] = {
 	{ "environment", "env_files", OPTION_FILES, NULL, 0, 0, "none", ".env.staging",
 	  "Dotenv files with the application's own settings, separated by commas; a later one wins. "
 	  "${NAME} in this section finds their values, and without database they say where it is." },
+	{ "environment", "host", OPTION_HOSTS, NULL, 0, 0, "none", "deploy@app1, deploy@app2",
+	  "The machines of the environment, separated by commas: each an alias of ssh's "
+	  "configuration, [USER@]HOST[:PORT], or local. Nothing is installed there. A database of "
+	  "SQLite is a file of this machine: its environment takes host = local only." },
+	{ "environment", "database_via", OPTION_ENUM, vias, 0, 0, "none: directly", "host",
+	  "host: the database is reached through the SSH connection to the first machine of host, "
+	  "and its URL says where it is as that machine sees it, a socket there included. SSH "
+	  "protects the way to that machine only; TLS from there on is not spoken." },
+	{ "environment", "transport", OPTION_ENUM, transports, 0, 0, "libssh2", "openssh",
+	  "How the machines are reached: libssh2 within this program, or the program ssh, where a "
+	  "key or a server wants what libssh2 cannot do." },
+	{ "environment", "host_alive", OPTION_SPAN, NULL, SECOND, 10 * MINUTE, "5s", "5s",
+	  "How often a machine is asked for a sign of life; it counts as gone after three without "
+	  "an answer." },
 	{ "environment", "history", OPTION_ENUM, histories, 0, 0, "auto", "dbmate",
 	  "Whose record of applied migrations is read beside bascule's own: the one that is found, "
 	  "none, or the table of a tool, which is never written to." },
@@ -89,10 +106,49 @@ const struct option options[] = {
 	{ "environment", "statement_timeout", OPTION_SPAN, NULL, 0, 24 * HOUR, "0", "15m",
 	  "How long one statement of a migration may take on a server; 0: as long as it likes." },
 	{ "environment", "connect_timeout", OPTION_SPAN, NULL, SECOND, 10 * MINUTE, "10s", "10s",
-	  "How long reaching a server may take, each host of a list anew." },
+	  "How long reaching a server or a machine may take, each of a list anew." },
 	{ "environment", "lock_stale", OPTION_SPAN, NULL, SECOND, HOUR, "120s", "120s",
 	  "After this silence the holder of the environment's lock may be taken over. It gives a "
 	  "sign of life eight times as often." },
+	{ "service", "hosts", OPTION_HOSTS, NULL, 0, 0, "the environment's host, else local",
+	  "app1, app2",
+	  "The machines it runs on, written as in host. none: it does not run in this "
+	  "environment." },
+	{ "service", "runtime", OPTION_ENUM, runtimes, 0, 0, "docker", "docker",
+	  "What runs it: an engine of containers, systemd, or nothing but its process." },
+	{ "service", "container", OPTION_TEXT, NULL, 0, 0, "the service's name", "shop-backend",
+	  "docker, podman: name of its container." },
+	{ "service", "engine_socket", OPTION_PATH, NULL, 0, 0, "the engine's usual one",
+	  "/run/user/1000/docker.sock", "docker, podman: socket of the engine on the machine." },
+	{ "service", "unit", OPTION_TEXT, NULL, 0, 0, "the service's name", "shop-web.service",
+	  "systemd: its unit, as systemctl takes it." },
+	{ "service", "pid_file", OPTION_PATH, NULL, 0, 0, "none: process wants one",
+	  "/run/shop/web.pid",
+	  "process: the file on the machine that has the number of its process." },
+	{ "service", "log_file", OPTION_PATH, NULL, 0, 0, "none: process wants one",
+	  "/var/log/shop/web.log", "process: the file on the machine that it writes its log to." },
+	{ "service", "directory", OPTION_PATH, NULL, 0, 0, "none", "/srv/shop",
+	  "process: the folder on the machine that the two files start from. On this machine alone "
+	  "it may start from the folder of this file, and is that folder by default." },
+	{ "service", "command", OPTION_TEXT, NULL, 0, 0, "not looked at", "./shop --port 8000",
+	  "process: the command it was started with. A process of another program under the same "
+	  "number is not taken for it. Split into words as migrate_command is." },
+	{ "service", "health", OPTION_URL, NULL, 0, 0, "its state alone",
+	  "http://127.0.0.1:8000/health/",
+	  "URL that answers with a status from 200 to 299 when it is healthy, as the machine it runs "
+	  "on reaches it." },
+	{ "service", "health_delay", OPTION_SPAN, NULL, 0, HOUR, "10s", "10s",
+	  "How long a check waits before its first try." },
+	{ "service", "health_attempts", OPTION_COUNT, NULL, 1, 1000, "20", "20",
+	  "How many tries a check has." },
+	{ "service", "health_interval", OPTION_SPAN, NULL, 100, 10 * MINUTE, "5s", "5s",
+	  "From one try to the next." },
+	{ "service", "health_timeout", OPTION_SPAN, NULL, 100, 10 * MINUTE, "5s", "5s",
+	  "How long one try may take." },
+	{ "service", "health_successes", OPTION_COUNT, NULL, 1, 100, "3", "3",
+	  "How many tries in a row must succeed, at most as many as health_attempts." },
+	{ "service", "health_redirects", OPTION_BOOL, NULL, 0, 0, "no", "no",
+	  "Whether a redirect is followed; it is no success otherwise." },
 };
 const size_t options_n = sizeof(options) / sizeof(options[0]);
 
@@ -101,10 +157,8 @@ const size_t options_n = sizeof(options) / sizeof(options[0]);
 static const struct {
 	const char *section, *key, *missing;
 } later[] = {
-	{ "migrate_in", "host", "it works on this machine only" },
+	{ "migrate_in", "host", "the framework's own tool runs on this machine only" },
 	{ "migrate_in", "release", "it starts no containers" },
-	{ "environment", "host", "it works on this machine only" },
-	{ "environment", "database_via", "it works on this machine only" },
 	{ "environment", "approvals", "nobody would be asked to sign" },
 	{ "environment", "allowed_signers", "nobody would be asked to sign" },
 	{ "environment", "backup_max_age", "the age of backups would not be looked at" },
@@ -113,8 +167,11 @@ static const struct {
 	{ "environment", "backup_to", "backups stay on this machine" },
 	{ "environment", "keep", "no backup is ever deleted" },
 	{ "environment", "scratch", "nothing is rehearsed or proven" },
-	{ "environment", "transport", "it works on this machine only" },
-	{ "service", NULL, "it drives no services" },
+	{ "service", "image", "it starts no containers" },
+	{ "service", "publish", "it starts no containers" },
+	{ "service", "env_file", "it starts no containers" },
+	{ "service", "volume", "it starts no containers" },
+	{ "service", "watch", "it deploys nothing that could be watched" },
 	{ "task", NULL, "it runs no tasks" },
 	{ "undo_migrations", "if-rehearsed", "nothing is rehearsed" },
 	{ "notify", NULL, "nobody would be notified" },

@@ -16,15 +16,17 @@ enum option_type {
 	OPTION_LIST,
 	OPTION_URL,
 	OPTION_FILES, /* paths, separated by commas */
+	OPTION_HOSTS, /* machines, separated by commas */
+	OPTION_COUNT, /* a number */
 	OPTION_SECRET /* where a secret comes from */
 };
 
 struct option {
-	const char *section; /* "project", "environment" */
+	const char *section; /* "project", "environment", "service" */
 	const char *key;
 	enum option_type type;
 	const char *const *values; /* OPTION_ENUM, NULL-terminated */
-	int64_t min, max;          /* OPTION_SPAN, milliseconds */
+	int64_t min, max;          /* OPTION_SPAN, milliseconds; OPTION_COUNT */
 	const char *dflt;          /* as one would type it; shown in the man page */
 	const char *example;
 	const char *help; /* one or two sentences */

@@ -133,7 +133,7 @@ static bool compose(struct reader *r, const struct section *s, int line, struct 
 	return true;
 }
 
-bool reader_settings(struct reader *r, const struct section *s, struct dsn *out)
+bool reader_settings(struct reader *r, const struct section *s, bool wanted, struct dsn *out)
 {
 	const struct option *o;
 	struct strbuf url;
@@ -146,6 +146,8 @@ bool reader_settings(struct reader *r, const struct section *s, struct dsn *out)
 	strbuf_init(&url, CONFIG_LINE_MAX);
 	strbuf_room(&url, CONFIG_LINE_MAX);
 	if (!compose(r, s, line, &url))
+		goto out;
+	if (url.len == 0 && !wanted)
 		goto out;
 	if (url.len == 0)
 		reader_mistake(r, line,

@@ -108,6 +108,27 @@ void digest_hex_by(enum digest_kind kind, const void *p, size_t n, char hex[DIGE
 	hex_of(bytes, got, hex);
 }
 
+void digest_bytes(const void *p, size_t n, unsigned char out[DIGEST_BYTES])
+{
+	size_t got = 0;
+
+	library_init();
+	if (!EVP_Q_digest(NULL, "SHA256", NULL, p, n, out, &got) || got != DIGEST_BYTES)
+		abort();
+}
+
+void digest_hmac_sha1(const void *key, size_t n_key, const void *p, size_t n,
+		      unsigned char out[DIGEST_HMAC_SHA1_BYTES])
+{
+	size_t got = 0;
+
+	library_init();
+	if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA1", NULL, key, n_key, p, n, out,
+		       DIGEST_HMAC_SHA1_BYTES, &got) ||
+	    got != DIGEST_HMAC_SHA1_BYTES)
+		abort();
+}
+
 int digest_file(const char *path, char hex[DIGEST_HEX_SIZE], struct err *e)
 {
 	struct digest *d = NULL;
@@ -141,21 +162,33 @@ out:
 	return r;
 }
 
-void digest_random_hex(size_t n, char *out)
+void digest_random(void *out, size_t n)
 {
-	unsigned char bytes[32];
+	char *at = out;
 
-	for (size_t at = 0; at < n;) {
-		size_t want = n - at < sizeof(bytes) ? n - at : sizeof(bytes);
-		ssize_t got = getrandom(bytes, want, 0);
+	while (n > 0) {
+		ssize_t got = getrandom(at, n, 0);
 
 		/* Fails for a signal early in the boot, or in a kernel without the call. */
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			abort();
-		hex_of(bytes, (size_t)got, out + 2 * at);
-		at += (size_t)got;
+		at += got;
+		n -= (size_t)got;
+	}
+}
+
+void digest_random_hex(size_t n, char *out)
+{
+	unsigned char bytes[32];
+
+	for (size_t at = 0; at < n;) {
+		size_t want = n - at < sizeof(bytes) ? n - at : sizeof(bytes);
+
+		digest_random(bytes, want);
+		hex_of(bytes, want, out + 2 * at);
+		at += want;
 	}
 	out[2 * n] = '\0';
 }

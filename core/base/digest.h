@@ -24,9 +24,16 @@ void digest_hex(const void *p, size_t n, char hex[DIGEST_HEX_SIZE]);
 enum digest_kind { DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA384, DIGEST_KINDS };
 #define DIGEST_ANY_HEX_SIZE 97 /* of the longest, SHA-384 */
 void digest_hex_by(enum digest_kind kind, const void *p, size_t n, char hex[DIGEST_ANY_HEX_SIZE]);
+/* One text at once, as bytes. */
+void digest_bytes(const void *p, size_t n, unsigned char out[DIGEST_BYTES]);
+/* HMAC-SHA1, which is how names are hashed in ssh's known_hosts files. */
+#define DIGEST_HMAC_SHA1_BYTES 20
+void digest_hmac_sha1(const void *key, size_t n_key, const void *p, size_t n,
+		      unsigned char out[DIGEST_HMAC_SHA1_BYTES]);
 /* A file's bytes, streamed. */
 int digest_file(const char *path, char hex[DIGEST_HEX_SIZE], struct err *e) MUST_CHECK;
 /* n random bytes as 2n hex digits and a NUL, from getrandom(2). */
 void digest_random_hex(size_t n, char *out);
+void digest_random(void *out, size_t n);
 
 #endif

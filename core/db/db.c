@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/base/mem.h"
+
 /* A new engine is one file with one struct db_ops and one row here. Every slot is mandatory. */
 static const struct db_ops *const db_drivers[] = {
 	&db_sqlite_ops,
@@ -39,13 +41,32 @@ int db_open(const struct dsn *dsn, unsigned flags, const struct db_options *opt,
 		return err_set(e, ERR_UNSUPPORTED, "cannot open %s: no driver for it", dsn->shown);
 	if (cancel_fired(cancel))
 		return err_set(e, ERR_CANCELLED, "opening %s was stopped", dsn->shown);
-	return ops->open(dsn, flags, opt, cancel, out, e);
+	if (ops->open(dsn, flags, opt, cancel, out, e) != 0)
+		return -1;
+	if (opt != NULL && opt->server != NULL)
+		(*out)->server = mem_strdup(opt->server);
+	return 0;
 }
 
 void db_close(struct db *db)
 {
-	if (db != NULL)
-		db->ops->close(db);
+	void (*closed)(void *arg);
+	void *arg;
+
+	if (db == NULL)
+		return;
+	closed = db->closed;
+	arg = db->closed_arg;
+	mem_free(db->server);
+	db->ops->close(db);
+	if (closed != NULL)
+		closed(arg);
+}
+
+void db_on_close(struct db *db, void (*fn)(void *arg), void *arg)
+{
+	db->closed = fn;
+	db->closed_arg = arg;
 }
 
 void db_set_cancel(struct db *db, struct cancel *cancel)
@@ -71,7 +92,11 @@ const char *db_engine(const struct db *db)
 
 int db_info(struct db *db, struct db_info *out, struct err *e)
 {
-	return db->ops->info(db, out, e);
+	if (db->ops->info(db, out, e) != 0)
+		return -1;
+	if (db->server != NULL)
+		str_copy(out->server, sizeof(out->server), db->server);
+	return 0;
 }
 
 int db_size(struct db *db, int64_t *bytes, struct err *e)

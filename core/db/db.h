@@ -70,6 +70,8 @@ struct db_options {
 	int64_t statement_timeout_ms; /* of a migration's statements, kept by the server; 0: none */
 	int64_t connect_timeout_ms;   /* default 10000 when 0; each host of a list anew */
 	int64_t answer_timeout_ms;    /* for statements of ours; default 30000 when 0 */
+	const char *
+		server; /* what db_info names as the server, where the dsn leads to a tunnel; NULL */
 };
 
 struct db_info {
@@ -93,6 +95,8 @@ struct db; /* one open connection */
 int db_open(const struct dsn *dsn, unsigned flags, const struct db_options *opt,
 	    struct cancel *cancel, struct db **out, struct err *e) MUST_CHECK;
 void db_close(struct db *db); /* NULL is fine; an open transaction is rolled back */
+/* What the connection stands on and shall go with it: fn(arg) is called once, behind its close. */
+void db_on_close(struct db *db, void (*fn)(void *arg), void *arg);
 /* Exchanges the cancel (NULL: none). A call made after the old one fired would end at once, so who
  * must still write something down after a stop (a failed event, the lock's row) exchanges it first. */
 void db_set_cancel(struct db *db, struct cancel *cancel);
@@ -349,6 +353,9 @@ struct db_ops {
 /* Every driver's struct starts with this. */
 struct db {
 	const struct db_ops *ops;
+	void (*closed)(void *arg); /* db_on_close */
+	void *closed_arg;
+	char *server; /* of db_options; NULL */
 };
 
 extern const struct db_ops db_sqlite_ops, db_postgres_ops, db_mariadb_ops;

@@ -93,7 +93,8 @@ static int read_all(const struct env *env, struct db *db, struct details *d, str
 	return 0;
 }
 
-int details_read(const struct env *env, struct cancel *c, struct details **out, struct err *e)
+int details_read(const struct context *ctx, const struct env *env, struct cancel *c,
+		 struct details **out, struct err *e)
 {
 	struct details *d = mem_calloc(1, sizeof(*d));
 	struct db *db = NULL;
@@ -102,7 +103,7 @@ int details_read(const struct env *env, struct cancel *c, struct details **out, 
 	arena_init(&d->arena);
 	str_copy(d->env, sizeof(d->env), env->name);
 	d->at_utc_ms = clock_utc_ms();
-	if (env_open(env, DB_READ_ONLY, c, &db, e) != 0 || read_all(env, db, d, e) != 0)
+	if (env_open(ctx, env, DB_READ_ONLY, c, &db, e) != 0 || read_all(env, db, d, e) != 0)
 		goto out;
 	*out = d;
 	d = NULL;

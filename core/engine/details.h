@@ -32,8 +32,8 @@ struct details {
 };
 
 /* Opens env read-only and reads all of it. Worker only. Free with details_free. */
-int details_read(const struct env *env, struct cancel *c, struct details **out,
-		 struct err *e) MUST_CHECK;
+int details_read(const struct context *ctx, const struct env *env, struct cancel *c,
+		 struct details **out, struct err *e) MUST_CHECK;
 void details_free(struct details *d); /* NULL is fine */
 
 /* How many privileges are in that state, without the optional ones that are missing. */

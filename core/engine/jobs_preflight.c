@@ -13,7 +13,7 @@ void job_preflight(struct job *job)
 	str_copy(ev->u.preflight.env, sizeof(ev->u.preflight.env), job->arg);
 	if (!env || !env->has_db) {
 		err_set(&ev->err, ERR_NOT_FOUND, "%s has no database", (const char *)job->arg);
-	} else if (preflight_ask(env, &job->cancel, p, &ev->err) == 0) {
+	} else if (preflight_ask(job->engine->ctx, env, &job->cancel, p, &ev->err) == 0) {
 		err_clear(&ev->err);
 		ev->u.preflight.preflight = p;
 		p = NULL;

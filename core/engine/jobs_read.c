@@ -76,7 +76,7 @@ static int read_stored_text(struct job *job, const struct script_job *arg, struc
 		rc = 0;
 		goto out;
 	}
-	if (env_open(env, DB_READ_ONLY, &job->cancel, &db, e) != 0 ||
+	if (env_open(job->engine->ctx, env, DB_READ_ONLY, &job->cancel, &db, e) != 0 ||
 	    history_read_from(db, "bascule", false, &history, e) != 0)
 		goto out;
 	applied = history_find(history, arg->ns, arg->id);
@@ -132,7 +132,7 @@ void job_events(struct job *job)
 	str_copy(ev->u.events.env, sizeof(ev->u.events.env), name);
 	if (!env || !env->has_db)
 		err_set(&ev->err, ERR_USAGE, "%s has no database", name);
-	else if (env_open(env, DB_READ_ONLY, &job->cancel, &db, &ev->err) == 0 &&
+	else if (env_open(job->engine->ctx, env, DB_READ_ONLY, &job->cancel, &db, &ev->err) == 0 &&
 		 history_read_from(db, env->history, true, &ev->u.events.history, &ev->err) == 0)
 		err_clear(&ev->err);
 	db_close(db);

@@ -75,7 +75,7 @@ static int start_run(struct job *job, const struct plan *plan, char id[RUN_ID_SI
 	texts_needed(plan, &need_source, &need_db);
 	if (need_source && !(source = engine_source(g, &job->cancel, e)))
 		goto out;
-	if (need_db && env_open(&plan->env, DB_READ_ONLY, &job->cancel, &db, e) != 0)
+	if (need_db && env_open(g->ctx, &plan->env, DB_READ_ONLY, &job->cancel, &db, e) != 0)
 		goto out;
 	if (run_create(g->ctx, plan, source ? source->source : NULL, db, id, e) != 0)
 		goto out;

@@ -49,7 +49,7 @@ void snapshot_read_env(const struct context *ctx, const struct env *env, unsigne
 
 	out->has_db = env->has_db;
 	out->at_utc_ms = clock_utc_ms();
-	if (env->has_db && env_open(env, DB_READ_ONLY, c, &db, &out->err) == 0)
+	if (env->has_db && env_open(ctx, env, DB_READ_ONLY, c, &db, &out->err) == 0)
 		out->reachable = read_database(env, flags, db, out) == 0;
 	db_close(db);
 	if (!out->reachable) {

@@ -150,7 +150,7 @@ static int dead_lock_clear(const struct context *ctx, const struct run *r, const
 
 	if (r->epoch == 0)
 		return 0; /* it never had the lock */
-	if (env_open(&r->plan->env, 0, NULL, &db, e))
+	if (env_open(ctx, &r->plan->env, 0, NULL, &db, e))
 		return e->code == ERR_NOT_FOUND ? 0 : -1;
 	ret = lock_clear_dead(&r->plan->env.dsn, db, r->id, who, ctx->host, e);
 	db_close(db);

@@ -118,3 +118,22 @@ const char *env_undo_name(enum env_undo v)
 
 	return name_at(names, 2, (int)v);
 }
+
+const char *env_transport_name(enum host_transport v)
+{
+	static const char *const names[] = { "local", "libssh2", "openssh" };
+
+	return name_at(names, 3, (int)v);
+}
+
+const struct host_spec *env_copy_host(struct arena *a, const struct host_spec *spec)
+{
+	struct host_spec *copy;
+
+	if (!spec)
+		return NULL;
+	copy = arena_alloc(a, sizeof(*copy));
+	*copy = *spec;
+	copy->name = arena_strdup(a, spec->name);
+	return copy;
+}

@@ -138,5 +138,8 @@ const char *env_confirm_name(enum env_confirm v);
 const char *env_backup_name(enum env_backup v);
 const char *env_failure_name(enum env_failure v);
 const char *env_undo_name(enum env_undo v);
+const char *env_transport_name(enum host_transport v);
+/* A copy of spec in a; NULL of NULL. */
+const struct host_spec *env_copy_host(struct arena *a, const struct host_spec *spec);
 
 #endif

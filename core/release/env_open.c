@@ -1,12 +1,109 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Opening the database of an environment.
+ *
+ * With database_via the client library is given the near end of a tunnel, a unix socket in a private folder,
+ * in place of what the URL says; everything else of the URL stays. libpq wants the folder, libmariadb the
+ * path. The tunnel goes with the connection: further connections that the driver makes for itself (to cancel
+ * a statement, say) go through it too. What is shown stays the URL, and the server is named as the URL names
+ * it, with the host that leads there.
+ *
+ * A unix socket has no TLS in libpq, and its name is not checked in either library. The configuration refuses
+ * options that promise it; SSH protects the way to the host.
+ */
 #include "core/release/env_open.h"
 
+#include <string.h>
+
+#include "core/base/clock.h"
 #include "core/base/secret.h"
 #include "core/db/db.h"
+#include "core/host/tunnel.h"
 #include "core/release/plan_make.h"
 
-int env_open(const struct env *env, unsigned flags, struct cancel *c, struct db **out,
-	     struct err *e)
+static bool is_postgresql(const struct dsn *d)
+{
+	return strcmp(d->engine, "postgresql") == 0;
+}
+
+void env_via_target(const struct env *env, struct arena *a, struct host_target *out)
+{
+	const struct dsn *d = &env->dsn;
+	const char *usual = is_postgresql(d) ? "5432" : "3306";
+	const char *port = d->port != NULL ? d->port : usual;
+	int64_t number = 0;
+
+	*out = (struct host_target){ .path = d->socket };
+	if (out->path != NULL)
+		return;
+	if (d->host != NULL && d->host[0] == '/') {
+		out->path = is_postgresql(d) ? arena_printf(a, "%s/.s.PGSQL.%s", d->host, port)
+					     : d->host;
+		return;
+	}
+	if (!sv_int(sv_of(port), 1, 65535, &number))
+		sv_int(sv_of(usual), 1, 65535, &number);
+	out->host = d->host;
+	out->port = (int)number;
+}
+
+/* The near end in place of where the URL leads. */
+static void point_at_tunnel(const struct tunnel *t, const struct host_target *target,
+			    struct arena *a, struct dsn *d)
+{
+	if (is_postgresql(d)) {
+		d->host = arena_strdup(a, tunnel_dir(t));
+		d->port = target->path != NULL ? "5432" : arena_printf(a, "%d", target->port);
+	} else {
+		d->socket = arena_strdup(a, tunnel_path(t));
+		d->host = d->port = NULL;
+	}
+}
+
+static void drop_tunnel(void *tunnel)
+{
+	tunnel_close(tunnel);
+}
+
+static int open_via(const struct context *ctx, const struct env *env, unsigned flags,
+		    struct db_options *opt, struct cancel *c, struct db **out, struct err *e)
+{
+	const struct host_spec *via = env->database_via;
+	struct dsn d = env->dsn;
+	struct tunnel *t = NULL;
+	struct host_target target;
+	struct arena a;
+	int rc = -1;
+
+	if (!ctx->hosts) {
+		err_set(e, ERR_UNSUPPORTED, "cannot open %s", env->name);
+		return err_detail(e, "its database is behind %s, and no hosts are reached here",
+				  via->name);
+	}
+	arena_init(&a);
+	env_via_target(env, &a, &target);
+	if (tunnel_open(hosts_get(ctx->hosts, via), &target,
+			clock_mono_ms() + via->connect_timeout_ms, c, &t, e)) {
+		err_wrap(e, "cannot open %s through %s", env->name, via->name);
+		goto out;
+	}
+	point_at_tunnel(t, &target, &a, &d);
+	opt->server = target.path ? arena_printf(&a, "%s on %s", target.path, via->name)
+				  : arena_printf(&a, "%s:%d via %s", target.host, target.port,
+						 via->name);
+	rc = db_open(&d, flags, opt, c, out, e);
+	if (rc == 0) {
+		db_on_close(*out, drop_tunnel, t);
+		t = NULL;
+	}
+out:
+	tunnel_close(t);
+	arena_clear(&a);
+	return rc;
+}
+
+int env_open(const struct context *ctx, const struct env *env, unsigned flags, struct cancel *c,
+	     struct db **out, struct err *e)
 {
 	struct db_options opt = {
 		.lock_timeout_ms = env->lock_timeout_ms,
@@ -24,7 +121,8 @@ int env_open(const struct env *env, unsigned flags, struct cancel *c, struct db 
 		err_detail(e, "it comes from %s, and is never kept with a run", env->password_from);
 		return err_hint(e, "bascule check");
 	}
-	if (db_open(&env->dsn, flags, &opt, c, out, e) == 0)
+	if (env->database_via ? open_via(ctx, env, flags, &opt, c, out, e) == 0
+			      : db_open(&env->dsn, flags, &opt, c, out, e) == 0)
 		return 0;
 	/* The driver knows a missing file; what makes it is known here, where it has a name. */
 	if (e->code == ERR_NOT_FOUND && dsn_is_file(&env->dsn)) {

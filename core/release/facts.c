@@ -23,15 +23,16 @@
 #include <string.h>
 
 /* Opens one environment read-only and reads its history, and its lock when holder is not NULL. */
-static int read_env(const struct env *env, const struct source *source, struct cancel *c,
-		    struct history **out, struct lock_holder *holder, struct err *e)
+static int read_env(const struct context *ctx, const struct env *env, const struct source *source,
+		    struct cancel *c, struct history **out, struct lock_holder *holder,
+		    struct err *e)
 {
 	const struct source *variant = source_for(source, env->dsn.engine);
 	struct history *h = NULL;
 	struct db *db = NULL;
 	int rc = -1;
 
-	if (env_open(env, DB_READ_ONLY, c, &db, e) < 0)
+	if (env_open(ctx, env, DB_READ_ONLY, c, &db, e) < 0)
 		goto out;
 	if (history_read_from(db, framework_history(variant, env->history), false, &h, e) < 0 ||
 	    history_join(h, variant, c, e) < 0)
@@ -63,8 +64,9 @@ static void mark_needed(const struct project *p, const struct env *target, bool 
 	}
 }
 
-static int read_histories(const struct project *p, const struct env *target, bool all,
-			  struct cancel *c, struct plan_facts *f, struct err *e)
+static int read_histories(const struct project *p, const struct context *ctx,
+			  const struct env *target, bool all, struct cancel *c,
+			  struct plan_facts *f, struct err *e)
 {
 	bool *need = mem_calloc(p->n_env + 1, sizeof(*need));
 	int rc = -1;
@@ -78,8 +80,8 @@ static int read_histories(const struct project *p, const struct env *target, boo
 			continue;
 		if (env == target)
 			f->holder = mem_calloc(1, sizeof(*f->holder));
-		if (read_env(env, f->source, c, &f->history[i], env == target ? f->holder : NULL,
-			     why) == 0)
+		if (read_env(ctx, env, f->source, c, &f->history[i],
+			     env == target ? f->holder : NULL, why) == 0)
 			continue;
 		if (env == target || why->code == ERR_CANCELLED) {
 			*e = *why;
@@ -130,7 +132,7 @@ int plan_facts_read(const struct project *p, const struct context *ctx, const ch
 	f.history = mem_calloc(p->n_env, sizeof(struct history *));
 	f.history_err = mem_calloc(p->n_env, sizeof(*f.history_err));
 	if (source_scan(&spec, c, &f.source, e) < 0 ||
-	    read_histories(p, target, all, c, &f, e) < 0) {
+	    read_histories(p, ctx, target, all, c, &f, e) < 0) {
 		plan_facts_clear(&f);
 		return -1;
 	}

@@ -67,6 +67,11 @@ static void copy_env(struct plan *p, struct env *dst, const struct env *src)
 	dst->password_from = plan_str(p, src->password_from);
 	dst->history = plan_str(p, src->history);
 	dst->trouble = NULL;
+	/* A plan outlives the project. It is about the database; what it is reached through goes with it. */
+	dst->database_via = env_copy_host(&p->arena, src->database_via);
+	dst->host = NULL;
+	dst->service = NULL;
+	dst->n_host = dst->n_service = 0;
 	dsn_copy(&p->arena, &src->dsn, &dst->dsn);
 	/* Borrowed, as dst->var is: what is secret is held once. */
 	dst->dsn.password = src->dsn.password;

@@ -72,6 +72,11 @@ static const char *failure_word(int v)
 	return env_failure_name((enum env_failure)v);
 }
 
+static const char *transport_word(int v)
+{
+	return env_transport_name((enum host_transport)v);
+}
+
 static const char *undo_word(int v)
 {
 	return env_undo_name((enum env_undo)v);
@@ -189,6 +194,16 @@ static const struct field env_fields[] = {
 	{ NULL, F_TEXT, 0, NULL },
 };
 
+/* The host that the database is reached through; its key is in the user's own files, and what somebody
+ * answered goes through the pipe. */
+static const struct field via_fields[] = {
+	{ "name", F_TEXT, AT(host_spec, name) },
+	{ "transport", WORD(host_spec, transport, transport_word) },
+	{ "connect_timeout_ms", F_INT64, AT(host_spec, connect_timeout_ms) },
+	{ "alive_ms", F_INT64, AT(host_spec, alive_ms) },
+	{ NULL, F_TEXT, 0, NULL },
+};
+
 /* --- Writing -------------------------------------------------------------------------------------- */
 
 /* Fields are read and written by memcpy: their types differ, their places do not alias. */
@@ -301,6 +316,12 @@ static json_t *put_env(const struct env *env)
 	json_object_set_new(j, "options",
 			    put_list(option_fields, env->dsn.option, env->dsn.n_option,
 				     sizeof(*env->dsn.option)));
+	if (env->database_via) {
+		json_t *via = json_object();
+
+		put_fields(via, via_fields, env->database_via);
+		json_object_set_new(j, "database_via", via);
+	}
 	return j;
 }
 
@@ -487,11 +508,29 @@ static int check_steps(const struct plan *p, struct err *e)
 	return 0;
 }
 
+/* Its name becomes a word of ssh's command line. */
+static int take_via(struct arena *a, const json_t *j, struct env *env, struct err *e)
+{
+	struct host_spec *via;
+
+	if (!j)
+		return 0;
+	via = arena_alloc(a, sizeof(*via));
+	*via = (struct host_spec){ 0 };
+	if (take_fields(a, j, via_fields, via, e) < 0)
+		return err_wrap(e, "cannot read database_via of a plan");
+	if (via->name[0] == '\0' || via->name[0] == '-' || strlen(via->name) >= HOST_NAME_SIZE)
+		return err_set(e, ERR_INPUT, "cannot read a plan: %s is no host", via->name);
+	env->database_via = via;
+	return 0;
+}
+
 static int take_env(struct arena *a, const json_t *j, struct env *env, struct err *e)
 {
 	struct dsn_option *option = NULL;
 
-	if (take_fields(a, j, env_fields, env, e) < 0)
+	if (take_fields(a, j, env_fields, env, e) < 0 ||
+	    take_via(a, json_object_get(j, "database_via"), env, e) < 0)
 		return -1;
 	if (!json_object_get(j, "options"))
 		return 0;

@@ -514,8 +514,8 @@ int preflight_read(const struct env *env, struct db *db, const struct lock_holde
 	return db_caps(db) & DB_SERVER ? read_server(&r, db, e) : read_file(&r, db, e);
 }
 
-int preflight_ask(const struct env *env, struct cancel *cancel, struct preflight *out,
-		  struct err *e)
+int preflight_ask(const struct context *ctx, const struct env *env, struct cancel *cancel,
+		  struct preflight *out, struct err *e)
 {
 	struct err no_lock = { .code = ERR_OK };
 	struct lock_holder holder;
@@ -525,7 +525,7 @@ int preflight_ask(const struct env *env, struct cancel *cancel, struct preflight
 
 	*out = (struct preflight){ 0 };
 	memset(&holder, 0, sizeof(holder));
-	if (env_open(env, DB_READ_ONLY, cancel, &db, e) != 0)
+	if (env_open(ctx, env, DB_READ_ONLY, cancel, &db, e) != 0)
 		return -1;
 	if ((db_caps(db) & DB_SERVER) &&
 	    lock_read(&env->dsn, db, env->lock_stale_ms, &holder, e) != 0) {

@@ -41,7 +41,7 @@ const char *preflight_level_name(enum preflight_level level);
 int preflight_read(const struct env *env, struct db *db, const struct lock_holder *holder,
 		   struct preflight *out, struct err *e) MUST_CHECK;
 /* The same over a connection of its own: opens, reads the lock, asks, closes. */
-int preflight_ask(const struct env *env, struct cancel *cancel, struct preflight *out,
-		  struct err *e) MUST_CHECK;
+int preflight_ask(const struct context *ctx, const struct env *env, struct cancel *cancel,
+		  struct preflight *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/release/run_secrets.h"
 
+#include <string.h>
+
+#include "core/base/child.h"
 #include "core/base/json.h"
+#include "core/base/secret.h"
 #include "core/release/plan.h"
 
 #define ENVIRONMENTS_MAX 2 /* a plan's own and its gate's */
@@ -28,15 +32,33 @@ static void put_env(json_t *list, const struct env *env)
 	json_array_append_new(list, j);
 }
 
-void run_secrets_write(const struct plan *plan, struct strbuf *out)
+/* The lines of hosts_answers_write, which may be none: that they are there says that a host is wanted. */
+static void put_answers(json_t *j, const struct plan *plan, struct hosts *hosts)
 {
-	json_t *list = json_array();
+	struct strbuf text;
+
+	if (!hosts || (!plan->env.database_via && !plan->gate_env.database_via))
+		return;
+	strbuf_init(&text, CHILD_INPUT_MAX);
+	strbuf_room(&text, CHILD_INPUT_MAX); /* it does not move, so that nothing is left behind */
+	hosts_answers_write(hosts, &text);
+	json_object_set_new(j, "answers", json_stringn(strbuf_str(&text), text.len));
+	secret_clear_buf(&text);
+}
+
+void run_secrets_write(const struct plan *plan, struct hosts *hosts, struct strbuf *out)
+{
+	json_t *j = json_object(), *list = json_array();
 
 	put_env(list, &plan->env);
 	put_env(list, &plan->gate_env);
-	if (json_array_size(list) > 0)
-		json_write(out, list);
+	put_answers(j, plan, hosts);
+	if (json_array_size(list) > 0 || json_object_size(j) > 0) {
+		json_object_set(j, "environments", list);
+		json_write(out, j);
+	}
 	json_decref(list);
+	json_decref(j);
 }
 
 static int take_var(struct arena *a, const json_t *j, struct env_var *var, struct err *e)
@@ -79,11 +101,29 @@ static int take_list(struct arena *a, const json_t *j, struct env_secrets *all, 
 	return 0;
 }
 
-int run_secrets_read(struct arena *a, struct sv text, const struct env_secrets **out, struct err *e)
+/* KIND TAB SUBJECT TAB TEXT, of which the text is what was typed. */
+static void know_answers(struct arena *a, struct sv lines)
+{
+	struct sv line, word;
+
+	while (sv_cut(&lines, '\n', &line)) {
+		sv_cut(&line, '\t', &word);
+		sv_cut(&line, '\t', &word);
+		if (line.n > 0)
+			secret_know(arena_sv(a, line).p);
+	}
+}
+
+int run_secrets_read(struct arena *a, struct sv text, const struct env_secrets **out,
+		     struct sv *answers, struct err *e)
 {
 	struct env_secrets *all = arena_alloc(a, sizeof(*all));
 	json_t *j = json_parse(text, "the secrets on stdin", e);
-	int ret = j ? take_list(a, j, all, e) : -1;
+	int ret = j ? take_list(a, json_object_get(j, "environments"), all, e) : -1;
+	const char *lines = ret ? NULL : json_str_opt(j, "answers", NULL);
+
+	if (lines)
+		lines = arena_strdup(a, lines);
 
 	json_decref(j);
 	if (ret) {
@@ -92,6 +132,8 @@ int run_secrets_read(struct arena *a, struct sv text, const struct env_secrets *
 		return err_hint(e, "bascule runs");
 	}
 	env_secrets_know(all);
+	*answers = lines ? sv_of(lines) : (struct sv){ NULL, 0 };
+	know_answers(a, *answers);
 	*out = all;
 	return 0;
 }

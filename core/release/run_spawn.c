@@ -31,13 +31,14 @@ static int refuse_locked(const struct run *r, const struct lock_holder *h, struc
 }
 
 /* On a server it is asked there: a takeover changes the environment at once. */
-static int lock_look(const struct run *r, struct lock_holder *out, struct err *e)
+static int lock_look(const struct context *ctx, const struct run *r, struct lock_holder *out,
+		     struct err *e)
 {
 	const struct env *env = &r->plan->env;
 	struct db *db = NULL;
 	int ret = -1;
 
-	if (dsn_is_file(&env->dsn) || !env_open(env, DB_READ_ONLY, NULL, &db, e))
+	if (dsn_is_file(&env->dsn) || !env_open(ctx, env, DB_READ_ONLY, NULL, &db, e))
 		ret = lock_read(&env->dsn, db, env->lock_stale_ms, out, e);
 	db_close(db);
 	return ret;
@@ -61,7 +62,7 @@ static int spawn_allowed(const struct context *ctx, const char *id, const char *
 		close(fd);
 	if (!takeover && !busy)
 		return 0;
-	if (run_load(ctx, id, &r, e) || (lock_look(r, &holder, e) && !busy))
+	if (run_load(ctx, id, &r, e) || (lock_look(ctx, r, &holder, e) && !busy))
 		goto out;
 	if (busy || !lock_may_take_over(&holder)) {
 		refuse_locked(r, &holder, e);
@@ -103,12 +104,12 @@ static int spawn_secrets(const struct context *ctx, const char *id, struct strbu
 {
 	struct run *r = NULL;
 
-	if (!ctx->secrets || ctx->secrets->n == 0)
+	if ((!ctx->secrets || ctx->secrets->n == 0) && !ctx->hosts)
 		return 0;
 	if (run_read(ctx, id, &r, e))
 		return -1;
 	strbuf_room(out, CHILD_INPUT_MAX); /* it does not move, so that nothing is left behind */
-	run_secrets_write(r->plan, out);
+	run_secrets_write(r->plan, ctx->hosts, out);
 	run_free(r);
 	if (!strbuf_ok(out))
 		return err_set(e, ERR_LIMIT, "the settings in env_files are longer than %zu bytes",

@@ -407,7 +407,7 @@ static int executor_open(struct executor *x, struct err *e)
 		return -1;
 	x->backups_dir = backups_dir_of(x->ctx, x->plan);
 	if ((x->mode != RUNNER_TAKEOVER && open_control(x, e)) ||
-	    env_open(&x->plan->env, 0, &x->work, &x->db, e) || ledger_ensure(x->db, e))
+	    env_open(x->ctx, &x->plan->env, 0, &x->work, &x->db, e) || ledger_ensure(x->db, e))
 		return -1;
 	return take_environment(x, e);
 }

@@ -59,7 +59,7 @@ static void read_gate_env(struct executor *x, struct history **out)
 
 	if (!env->name || !env->has_db)
 		return;
-	if (env_open(env, DB_READ_ONLY, &x->work, &db, &e) ||
+	if (env_open(x->ctx, env, DB_READ_ONLY, &x->work, &db, &e) ||
 	    history_read_from(db, env->history, false, out, &e)) {
 		log_err(&e);
 	} else if (tool_join(x, env, *out, &e)) {

@@ -266,7 +266,7 @@ static const struct fixture fixtures[] = {
 };
 
 static struct server server[2];
-static enum service_kind kind;
+static enum server_kind kind;
 static struct arena arena;
 static struct db *db;
 static struct history *h;

@@ -21,7 +21,7 @@
 #define MANY 10000
 
 struct engine {
-	enum service_kind kind;
+	enum server_kind kind;
 	const char *drop;  /* the ledger and t, as the superuser */
 	const char *guest; /* makes a role that may connect and no more */
 	const char *grant; /* what its refusal must name */

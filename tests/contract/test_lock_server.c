@@ -25,7 +25,7 @@
 
 /* One engine, and what is said differently to it. */
 struct engine {
-	enum service_kind kind;
+	enum server_kind kind;
 	const char *drop;       /* the ledger and t, as the superuser */
 	const char *nap;        /* a statement that takes 3 seconds */
 	const char *sleep;      /* … that takes ten minutes */

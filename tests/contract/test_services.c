@@ -12,13 +12,14 @@
 
 #include <cmocka.h>
 
-static struct server pg, my;
+static struct server pg, my, ssh;
 
 static int setup(void **state)
 {
 	(void)state;
 	(void)services_start(SERVICE_PG, &pg);
 	(void)services_start_as(SERVICE_MY, "second", "--set max_allowed_packet=2097152", &my);
+	(void)services_start_as(SERVICE_SSH, "host", "--encrypted-key", &ssh);
 	return 0;
 }
 
@@ -27,6 +28,7 @@ static int teardown(void **state)
 	(void)state;
 	services_stop(&pg);
 	services_stop(&my);
+	services_stop(&ssh);
 	assert_null(my.name);
 	return 0;
 }
@@ -94,6 +96,24 @@ static void tell__brings_a_server_back__after_a_crash(void **state)
 	assert_sql(&pg, "select a from kept", "7");
 }
 
+static void env__knows_an_sshd__and_a_proxy_before_it(void **state)
+{
+	struct server proxy;
+
+	(void)state;
+	services_need(&ssh);
+	assert_string_equal(ssh.passphrase, "open sesame");
+	assert_string_equal(ssh.host_key, ssh.host_key_ed25519);
+	assert_int_equal(strncmp(ssh.host_key_ecdsa, "SHA256:", 7), 0);
+	assert_true(ssh.pid > 0);
+	assert_null(ssh.db);
+	free(services_tell("proxy", "far", "host", NULL));
+	services_env("far", &proxy);
+	assert_string_equal(proxy.host_key, ssh.host_key);
+	assert_true(proxy.port > 0 && proxy.port != ssh.port);
+	services_stop(&proxy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +122,7 @@ int main(void)
 		cmocka_unit_test(start__passes_options__to_the_server),
 		cmocka_unit_test(start__names_the_running_one__when_called_again),
 		cmocka_unit_test(tell__brings_a_server_back__after_a_crash),
+		cmocka_unit_test(env__knows_an_sshd__and_a_proxy_before_it),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -169,23 +169,25 @@ verb_pgbouncer() {
 	verb_start_again "$name"
 }
 
-proxy_program() {
+# built_program NAME: REPLY becomes the path of a program of this folder, of the variant under test
+# if there is one.
+built_program() {
 	local each root=${services_cache%/build/services}
 	REPLY=
 	for each in "${BASCULE_BUILD-}" "$root/build/debug" "$root/build/release" "$root/build/asan"; do
-		[ -x "$each/tests/services/proxy" ] || continue
-		REPLY=$each/tests/services/proxy
+		[ -x "$each/tests/services/$1" ] || continue
+		REPLY=$each/tests/services/$1
 		return
 	done
-	die 'there is no tests/services/proxy in build/: make MODE=debug test-programs'
+	die "there is no tests/services/$1 in build/: make MODE=debug test-programs"
 }
 
 # verb_proxy NAME OF [--delay MS], then verb_proxy NAME COMMAND... . Who comes by TCP goes on by TCP,
-# who comes by the socket goes on by the socket.
+# who comes by the socket goes on by the socket; ssh has no socket and docker no port.
 verb_proxy() {
-	local name=$1 of=${2-} delay=0 socket of_socket program
+	local name=$1 of=${2-} delay=0 doors program
 	name_ok "$name"
-	proxy_program
+	built_program proxy
 	program=$REPLY
 	if [ -f "$session/$name/vars" ]; then
 		shift
@@ -197,15 +199,16 @@ verb_proxy() {
 	[ $# -lt 4 ] || [ "$3" != --delay ] || delay=$4
 	dir=$session/$name
 	instance_folder "$dir" "" || die "cannot make $dir"
-	socket=$dir/my.sock
-	of_socket=$of_dir/my.sock
-	if [ "$engine" = pg ]; then
-		socket=$dir/.s.PGSQL.@PORT@
-		of_socket=$of_dir/.s.PGSQL.$of_port
-	fi
-	printf '%s\n' "$program" --control "$dir/control" --delay "$delay" \
-		--to "tcp:$of_port" --listen tcp:@PORT@ --to "unix:$of_socket" --listen "unix:$socket" \
-		>"$dir/argv"
+	case $engine in
+	pg) doors=("unix:$of_dir/.s.PGSQL.$of_port" "unix:$dir/.s.PGSQL.@PORT@") ;;
+	my) doors=("unix:$of_dir/my.sock" "unix:$dir/my.sock") ;;
+	docker) doors=("unix:$of_dir/docker.sock" "unix:$dir/docker.sock") ;;
+	esac
+	printf '%s\n' "$program" --control "$dir/control" --delay "$delay" >"$dir/argv"
+	[ "$engine" = docker ] ||
+		printf '%s\n' --to "tcp:$of_port" --listen tcp:@PORT@ >>"$dir/argv"
+	[ "$engine" = ssh ] || printf '%s\n' --to "${doors[0]}" --listen "${doors[1]}" >>"$dir/argv"
 	vars_write "$dir" proxy "$engine" ""
 	verb_start_again "$name"
+	[ "$engine" != ssh ] || ssh_proxied "$dir" "$name" "$of_dir"
 }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154 # shares variables with services.sh
 #
-# One PostgreSQL or MariaDB of tests/services/services.sh: command line, start, ready, down.
+# One server of tests/services/services.sh: the command lines of PostgreSQL and MariaDB; start, ready
+# and down of every kind.
 
 instance_folder() { # FOLDER USER
 	mkdir -m 0755 "$1" || return 1
@@ -78,6 +79,18 @@ ready() {
 	proxy)
 		mapfile -t lines <"$2/log"
 		[[ ${lines[*]} == *ready* ]]
+		;;
+	docker)
+		mapfile -t lines <"$2/log"
+		[[ ${lines[*]} == *'API listen on '* ]]
+		;;
+	podman)
+		mapfile -t lines <"$2/log"
+		[[ ${lines[*]} == *'API service listening on '* ]]
+		;;
+	ssh)
+		mapfile -t lines <"$2/log"
+		[[ ${lines[*]} == *'Server listening on '* ]] && [ -s "$2/sshd.pid" ]
 		;;
 	esac
 }

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Throw-away PostgreSQL and MariaDB for tests, from Debian's packages, on private sockets and free
-# loopback ports, in a fraction of a second. Run as a command, or sourced by a bash test behind
-# tests/support/tap.sh, which then has `services VERB...` and `services_need pg my`.
+# Throw-away servers for tests, from Debian's packages, on private sockets and free loopback ports:
+# PostgreSQL and MariaDB in a fraction of a second, sshd, Docker Engine. Run as a command, or sourced
+# by a bash test behind tests/support/tap.sh, which then has `services VERB...` and `services_need pg my`.
 #
 #	start pg|my [NAME] [OPTION]...
 #	                  a server; NAME is its kind when not given. On a NAME that was stopped by
@@ -14,6 +14,28 @@
 #	                  is good, out of date or of an authority nobody knows (see env: _CA, _TLS)
 #	      --tls-only  refuses TCP without TLS
 #	      --disk MB   data on a disk of that size, for fill and unfill; needs can-mount
+#	start ssh [NAME] [OPTION]...
+#	                  an sshd to log in to as who we are; ssh -F CONFIG NAME (see env). Its HOME
+#	                  is an empty folder of the server (DATA); its first host key is ed25519
+#	      --set X=Y   a setting of sshd_config: MaxSessions=2; --env X=Y of its sessions
+#	      --hostkeys ed25519,ecdsa   the types of its host keys
+#	      --key ed25519              the type of the client's key
+#	      --encrypted-key            the client's key has a passphrase (see env)
+#	      --password WORD            also by password and keyboard-interactive; needs root
+#	      --shell chatty|nologin|slow|PROGRAM   a login that prints noise, ends at once, takes a
+#	                  second; PROGRAM takes -c COMMAND
+#	      --no-forwarding            neither to ports nor to sockets
+#	      --jump NAME the client's config goes through that server
+#	      --disk MB   HOME on a disk of that size, for fill and unfill
+#	rekey NAME        other host keys; the client's known_hosts stays
+#	start docker [NAME] [OPTION]...
+#	                  a Docker Engine with no image in it; needs root
+#	      --set X=Y   an option of dockerd (without --)
+#	      --podman    podman's service in its place
+#	image NAME TAG [LINE]...   our static program (cli/demo_service.c) as an image; LINEs as in a
+#	                  Dockerfile (CMD, LABEL, HEALTHCHECK --interval=1s CMD ["/shopd", "--probe",
+#	                  "8080"]) come after ours: CMD ["/shopd", "--port", "0.0.0.0:8080"]
+#	docker NAME WORD...        the docker program on it
 #	replica NAME OF   PostgreSQL: a hot standby; MariaDB: a read-only copy
 #	pgbouncer NAME OF [transaction|session [OPTION=VALUE]...]
 #	proxy NAME OF [--delay MS]   a bad network in front of OF
@@ -33,7 +55,10 @@
 #	newdb NAME DB [OWNER]       an empty database; OWNER (app) owns it
 #	running NAME      ends with 0 when it is
 #	list              the names, kinds and whether they run
-#	need pg|my|pgbouncer|tls...  ends with 77 and names the packages that are missing
+#	                  of ssh the prefix is SSH: _NAME _HOST _PORT _USER _CONFIG _DIR _KEY _KNOWN_HOSTS
+#	                  _PASSWORD _PASSPHRASE _HOSTKEY_SHA256 _HOSTKEY_ED25519 (and so on) _PID _DATA _LOG
+#	                  of docker DOCKER: _NAME _SOCKET _HOST (for DOCKER_HOST) _DIR _DATA _LOG _PID _BRIDGE
+#	need pg|my|pgbouncer|tls|ssh|docker|podman|curl...  ends with 77 and names the packages that are missing
 #	can-mount         ends with 0 when --disk is possible
 #
 # Roles: the superuser (postgres, root) by the socket, without password; app, without password by the
@@ -52,8 +77,12 @@ if [ "${BASH_SOURCE[0]}" != "$0" ]; then
 	services_need() {
 		local missing
 		missing=$(services need "$@") && return 0
-		[ "${CI-}" != true ] || bail "not installed: $missing (tools/deps test installs it)"
-		skip_all "not installed: $missing (tools/deps test installs it)"
+		case $missing in
+		*:*) ;; # not a package but a reason
+		*) missing="not installed: $missing (tools/deps test installs it)" ;;
+		esac
+		[ "${CI-}" != true ] || bail "$missing"
+		skip_all "$missing"
 	}
 
 	# Called by tap.sh at the end; without it the watcher does the same a moment later.
@@ -74,6 +103,10 @@ cd / || exit 1
 . "$services_dir/instance.sh"
 # shellcheck source=tests/services/around.sh
 . "$services_dir/around.sh"
+# shellcheck source=tests/services/ssh.sh
+. "$services_dir/ssh.sh"
+# shellcheck source=tests/services/docker.sh
+. "$services_dir/docker.sh"
 
 usage() {
 	sed -n '/^#\t/s/^#\t//p' "$services_dir/services.sh" >&2
@@ -93,10 +126,24 @@ need() {
 			;;
 		pgbouncer) command -v pgbouncer >/dev/null || missing+=(pgbouncer) ;;
 		tls) command -v openssl >/dev/null || missing+=(openssl) ;;
+		curl) command -v curl >/dev/null || missing+=(curl) ;;
+		ssh)
+			command -v sshd >/dev/null || missing+=(openssh-server)
+			command -v ssh >/dev/null || missing+=(openssh-client)
+			;;
+		docker)
+			command -v dockerd >/dev/null && command -v docker >/dev/null ||
+				missing+=(docker.io)
+			command -v ip >/dev/null || missing+=(iproute2)
+			;;
+		podman) command -v podman >/dev/null || missing+=(podman) ;;
 		*) die "need: what is $word?" ;;
 		esac
 	done
-	[ ${#missing[@]} = 0 ] && return 0
+	if [ ${#missing[@]} = 0 ]; then
+		[[ " $* " =~ \ (docker|podman)\  ]] && ! can_docker || return 0
+		missing=('docker: only root can run it here')
+	fi
 	echo "${missing[*]}"
 	return 77
 }
@@ -125,14 +172,14 @@ start_options() {
 verb_start() {
 	local name durable=ordinary set=() tls='' tls_only=both disk='' template
 	kind=${1-}
-	[ "$kind" = pg ] || [ "$kind" = my ] || usage
+	case $kind in pg | my | ssh | docker) ;; *) usage ;; esac
 	shift
 	name=$kind
 	if [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; then
 		name=$1
 		shift
 	fi
-	start_options "$@"
+	case $kind in pg | my) start_options "$@" ;; esac
 	name_ok "$name"
 	session_open
 	dir=$session/$name
@@ -140,6 +187,7 @@ verb_start() {
 		verb_start_again "$name"
 		return
 	fi
+	case $kind in ssh | docker) "verb_start_$kind" "$name" "$@" && return ;; esac
 	need "$kind" >/dev/null || die "not installed: $(need "$kind")"
 	template_of "$kind"
 	template=$REPLY
@@ -157,7 +205,10 @@ verb_start() {
 verb_start_again() {
 	instance "$1"
 	server_pid "$dir" && die "$1 is running"
-	instance_run "$kind" "$dir" "$user" && return 0
+	if instance_run "$kind" "$dir" "$user"; then
+		[ "$kind" != ssh ] || ssh_started "$dir" "$1"
+		return 0
+	fi
 	sed 's/^/services: /' "$dir/log" >&2
 	die "$1 does not start"
 }
@@ -192,6 +243,7 @@ verb_env() {
 	instance "$1"
 	port=$(<"$dir/port")
 	prefix=${2:-${engine^^}}
+	case $engine in ssh | docker) "${engine}_env" "$prefix" "$1" && return ;; esac
 	socket=$dir/my.sock
 	if [ "$engine" = pg ]; then
 		super=postgres
@@ -269,6 +321,9 @@ sql:[234] | psql:[234] | mysql:[234]) verb_sql "$@" ;;
 newdb:[23]) verb_newdb "$@" ;;
 list:0) verb_list ;;
 running:1) [ -f "$session/$1/vars" ] && server_pid "$session/$1" ;;
+rekey:1) verb_rekey "$1" ;;
+image:[2-9] | image:1?) verb_image "$@" ;;
+docker:[2-9] | docker:[1-9]?) verb_docker "$@" ;;
 replica:2) verb_replica "$@" ;;
 pgbouncer:[2-9]) verb_pgbouncer "$@" ;;
 proxy:[2-9]) verb_proxy "$@" ;;

@@ -15,7 +15,9 @@
 #
 # Servers are told nothing of the test: bare environment, closed descriptors, a session (setsid) of
 # their own and a working folder inside of theirs. The last is how they are found again: whatever
-# works inside the session's folder is killed with it, also what a server left behind.
+# works inside the session's folder is killed with it, also what a server left behind. Servers that
+# leave that folder, or whose children do, run below a keeper (keeper.c), which does not; then what
+# descends from it is theirs.
 #
 # The first start of a session starts its watcher. It waits for the owner to end, however that
 # happens, and then takes down the whole session. It has none of the test's environment either, so
@@ -117,22 +119,54 @@ spawn() {
 	spawned=$!
 }
 
-# below FOLDER: pids that work in it.
+# below FOLDER: pids that work in it, and all that descends from a keeper among them, keepers last.
 below() {
-	local link
+	local link name pids=() keepers=()
 	while read -r link; do
 		link=${link#/proc/}
 		link=${link%%/*}
-		[ "$link" = "$owner" ] || [ "$link" = "$$" ] || [ "$link" = "$PPID" ] || echo "$link"
+		[ "$link" != "$owner" ] && [ "$link" != "$$" ] && [ "$link" != "$PPID" ] || continue
+		{ read -r name <"/proc/$link/comm"; } 2>/dev/null || continue
+		if [ "$name" = keeper ]; then keepers+=("$link"); else pids+=("$link"); fi
 	done < <(find /proc -mindepth 2 -maxdepth 2 -path '/proc/[0-9]*/cwd' \
 		\( -lname "$1" -o -lname "$1/*" \) 2>/dev/null)
+	[ ${#pids[@]} = 0 ] || printf '%s\n' "${pids[@]}"
+	[ ${#keepers[@]} != 0 ] || return 0
+	ps -e -o pid=,ppid=,stat= | descendants "${keepers[@]}"
+	printf '%s\n' "${keepers[@]}"
 }
 
+# descendants PID...: of them, without themselves and without zombies; stdin is pid, parent, state.
+descendants() {
+	awk -v roots="$*" '
+		$3 !~ /^Z/ { below[$2] = below[$2] " " $1 }
+		function walk(pid, n, child, i) {
+			n = split(below[pid], child)
+			for (i = 1; i <= n; i++) {
+				print child[i]
+				walk(child[i])
+			}
+		}
+		END {
+			n_roots = split(roots, root)
+			for (r = 1; r <= n_roots; r++)
+				walk(root[r])
+		}'
+}
+
+# A keeper is killed when it has nothing left to keep: who loses a parent meanwhile comes to it.
 kill_below() { # FOLDER
-	local pids tries
+	local pids keepers tries each name
 	for ((tries = 0; tries < 100; tries++)); do
 		mapfile -t pids < <(below "$1")
 		[ ${#pids[@]} -gt 0 ] || return 0
+		keepers=("${pids[@]}")
+		pids=()
+		for each in "${keepers[@]}"; do
+			{ read -r name <"/proc/$each/comm"; } 2>/dev/null || continue
+			[ "$name" = keeper ] || pids+=("$each")
+		done
+		[ ${#pids[@]} -gt 0 ] || pids=("${keepers[@]}")
 		kill -KILL "${pids[@]}" 2>/dev/null
 		nap 0.02
 	done
@@ -187,6 +221,7 @@ instance_crash() {
 # instance_end FOLDER: nothing of it is left.
 instance_end() {
 	instance_quiet "$1"
+	docker_end "$1"
 	[ ! -e "$1/mounted" ] || umount -l "$1/data"
 	rm -rf "$1"
 }

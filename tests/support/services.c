@@ -18,7 +18,9 @@
 #define WORDS_MAX 24
 #define NOT_INSTALLED 77
 
-static const char *const kind_name[] = { [SERVICE_PG] = "pg", [SERVICE_MY] = "my" };
+static const char *const kind_name[] = {
+	[SERVICE_PG] = "pg", [SERVICE_MY] = "my", [SERVICE_SSH] = "ssh", [SERVICE_DOCKER] = "docker"
+};
 
 /* argv[0..4] are ours; words go behind, up to a NULL. */
 struct command {
@@ -119,7 +121,40 @@ char *services_sql(const struct server *s, const char *sql)
 	return services_tell("sql", s->name, sql, NULL);
 }
 
-/* The value of a line PREFIX_KEY='VALUE' of text; caller frees. */
+/* What `env` says, and where it goes. */
+static const struct {
+	const char *key;
+	size_t at;
+} field[] = {
+	{ "SOCKET_DIR", offsetof(struct server, socket_dir) },
+	{ "SOCKET", offsetof(struct server, socket) },
+	{ "USER", offsetof(struct server, user) },
+	{ "PASSWORD", offsetof(struct server, password) },
+	{ "DB", offsetof(struct server, db) },
+	{ "SUPERUSER", offsetof(struct server, superuser) },
+	{ "URL", offsetof(struct server, url) },
+	{ "URL_TCP", offsetof(struct server, url_tcp) },
+	{ "URL_PASSWORD", offsetof(struct server, url_password) },
+	{ "DATA", offsetof(struct server, data) },
+	{ "LOG", offsetof(struct server, log) },
+	{ "CA", offsetof(struct server, ca) },
+	{ "TLS", offsetof(struct server, tls) },
+	{ "DIR", offsetof(struct server, dir) },
+	{ "CONFIG", offsetof(struct server, config) },
+	{ "KEY", offsetof(struct server, key) },
+	{ "KNOWN_HOSTS", offsetof(struct server, known_hosts) },
+	{ "PASSPHRASE", offsetof(struct server, passphrase) },
+	{ "HOSTKEY_SHA256", offsetof(struct server, host_key) },
+	{ "HOSTKEY_ED25519", offsetof(struct server, host_key_ed25519) },
+	{ "HOSTKEY_ECDSA", offsetof(struct server, host_key_ecdsa) },
+};
+
+static char **field_of(struct server *s, size_t i)
+{
+	return (char **)(void *)((char *)s + field[i].at);
+}
+
+/* The value of a line S_KEY='VALUE' of text; caller frees. NULL: the kind has no such thing. */
 static char *env_value(const char *text, const char *key)
 {
 	char line[64];
@@ -128,7 +163,7 @@ static char *env_value(const char *text, const char *key)
 	snprintf(line, sizeof(line), "S_%s='", key);
 	at = strstr(text, line);
 	if (!at)
-		fail_msg("services.sh env says nothing of %s: %s", key, text);
+		return NULL;
 	at += strlen(line);
 	end = strchr(at, '\'');
 	assert_non_null(end);
@@ -138,7 +173,7 @@ static char *env_value(const char *text, const char *key)
 static long env_number(const char *text, const char *key)
 {
 	char *value = env_value(text, key);
-	long n = strtol(value, NULL, 10);
+	long n = value ? strtol(value, NULL, 10) : 0;
 
 	free(value);
 	return n;
@@ -150,19 +185,8 @@ void services_env(const char *name, struct server *s)
 
 	memset(s, 0, sizeof(*s));
 	s->name = strdup(name);
-	s->socket_dir = env_value(text, "SOCKET_DIR");
-	s->socket = env_value(text, "SOCKET");
-	s->user = env_value(text, "USER");
-	s->password = env_value(text, "PASSWORD");
-	s->db = env_value(text, "DB");
-	s->superuser = env_value(text, "SUPERUSER");
-	s->url = env_value(text, "URL");
-	s->url_tcp = env_value(text, "URL_TCP");
-	s->url_password = env_value(text, "URL_PASSWORD");
-	s->data = env_value(text, "DATA");
-	s->log = env_value(text, "LOG");
-	s->ca = env_value(text, "CA");
-	s->tls = env_value(text, "TLS");
+	for (size_t i = 0; i < sizeof(field) / sizeof(*field); i++)
+		*field_of(s, i) = env_value(text, field[i].key);
 	s->port = (int)env_number(text, "PORT");
 	s->pid = (pid_t)env_number(text, "PID");
 	free(text);
@@ -188,16 +212,19 @@ static void stop_all_at_exit(void)
 		registered = atexit(stop_all) == 0;
 }
 
-static int is_installed(enum service_kind kind)
+static int is_installed(enum server_kind kind)
 {
 	const char *ci = getenv("CI");
 	char *said;
 	int status = services_try(&said, "need", kind_name[kind], NULL);
 
 	if (status == NOT_INSTALLED) {
+		/* With a colon it is no package but a reason. */
+		const char *what = strchr(said, ':') ? "" : "not installed: ";
+
 		if (ci && strcmp(ci, "true") == 0)
-			fail_msg("not installed: %s", said);
-		print_message("not installed: %s\n", said);
+			fail_msg("%s%s", what, said);
+		print_message("%s%s\n", what, said);
 	} else if (status != 0) {
 		fail_msg("services.sh need: %s", said);
 	}
@@ -205,7 +232,7 @@ static int is_installed(enum service_kind kind)
 	return status == 0;
 }
 
-int services_start_as(enum service_kind kind, const char *name, const char *options,
+int services_start_as(enum server_kind kind, const char *name, const char *options,
 		      struct server *out)
 {
 	char *words = mem_strdup(options ? options : ""), *rest = words, *word;
@@ -232,7 +259,7 @@ int services_start_as(enum service_kind kind, const char *name, const char *opti
 	return 0;
 }
 
-int services_start(enum service_kind kind, struct server *out)
+int services_start(enum server_kind kind, struct server *out)
 {
 	return services_start_as(kind, kind_name[kind], NULL, out);
 }
@@ -245,12 +272,9 @@ void services_need(const struct server *s)
 
 void services_clear(struct server *s)
 {
-	char *strings[] = { s->name, s->socket_dir, s->socket, s->user,    s->password,
-			    s->db,   s->superuser,  s->url,    s->url_tcp, s->url_password,
-			    s->data, s->log,        s->ca,     s->tls };
-
-	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
-		free(strings[i]);
+	free(s->name);
+	for (size_t i = 0; i < sizeof(field) / sizeof(*field); i++)
+		free(*field_of(s, i));
 	memset(s, 0, sizeof(*s));
 }
 

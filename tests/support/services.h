@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Throw-away PostgreSQL and MariaDB for tests in C, by tests/services/services.sh, whose head lists
- * what it can do. Failures fail the test. Servers belong to the test program and end with it. */
+/* Throw-away servers for tests in C, by tests/services/services.sh, whose head lists what it can do. Failures fail the test. Servers belong to the test program and end with it. */
 #ifndef SUPPORT_SERVICES_H
 #define SUPPORT_SERVICES_H
 
 #include <sys/types.h>
 
-enum service_kind { SERVICE_PG, SERVICE_MY };
+enum server_kind { SERVICE_PG, SERVICE_MY, SERVICE_SSH, SERVICE_DOCKER };
 
-/* All zero: not started. Strings belong to it. */
+/* All zero: not started. Strings belong to it; those that its kind does not have are NULL. */
 struct server {
 	char *name;
 	char *socket_dir, *socket; /* PostgreSQL clients want the folder, MariaDB's the file */
@@ -19,6 +18,11 @@ struct server {
 	char *url_password;  /* url_tcp with it */
 	char *data, *log;
 	char *ca, *tls; /* with --tls: the authority's certificate, the folder of all of them */
+	/* SSH, and a proxy in front of one: ssh -F config name. host_key is "SHA256:..." of the key
+	 * that it shows to who has no wish, the other two of its types or NULL. password and
+	 * passphrase are "" when there is none. */
+	char *dir, *config, *key, *known_hosts, *passphrase;
+	char *host_key, *host_key_ed25519, *host_key_ecdsa;
 	int port;
 	pid_t pid;
 };
@@ -26,9 +30,9 @@ struct server {
 /* Starts the one server of that kind, or names the one of this name that was started before. Returns
  * -1 when it is not installed here, which fails the test in continuous integration; call it in the
  * group's setup, ignore what it returns, and let each test begin with services_need(). */
-int services_start(enum service_kind kind, struct server *out);
+int services_start(enum server_kind kind, struct server *out);
 /* The same with a name and options of `start`, separated by blanks: "--durable --set port=1". */
-int services_start_as(enum service_kind kind, const char *name, const char *options,
+int services_start_as(enum server_kind kind, const char *name, const char *options,
 		      struct server *out);
 /* Skips the running test when s was not started. */
 void services_need(const struct server *s);

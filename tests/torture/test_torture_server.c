@@ -40,7 +40,7 @@
 #define SETTLE_MS 60000
 
 static struct server server[2];
-static const enum service_kind kinds[] = { SERVICE_PG, SERVICE_MY };
+static const enum server_kind kinds[] = { SERVICE_PG, SERVICE_MY };
 
 /* Everything that differs between the two. */
 struct engine {

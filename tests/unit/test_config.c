@@ -165,7 +165,6 @@ static void config__lists_all_mistakes__when_there_are_ten(void **state)
 		"3 unknown key `nam` in [project] | did you mean `name`?\n"
 		"4 `pipeline` names stagin, which has no section | did you mean `staging`?\n"
 		"4 `pipeline` does not name staging (line 9) | add it where it belongs, such as NAME -> NAME\n"
-		"5 [environment dev] has no database | add database = sqlite:PATH\n"
 		"6 unknown key `databse` in [environment dev] | did you mean `database`?\n"
 		"7 `protected` is neither yes nor no: perhaps | write yes or no\n"
 		"8 `pause_limit` is not a length of time: 30 parsecs | write a number with ms, s, m, h or d, such as 30m\n"
@@ -174,8 +173,8 @@ static void config__lists_all_mistakes__when_there_are_ten(void **state)
 		"12 `backup` is there twice in [environment staging]: lines 11 and 12 | remove one of them\n"
 		"13 `freeze` is not acted on by this version | remove it: no freeze would be kept\n"
 		"16 an indented line | begin it in the first column: values are not continued\n"
-		"17 unknown section [servce web] | write [project] or [environment NAME]\n"
-		"18 `[service web]` is not acted on by this version | remove the section: it drives no services\n");
+		"17 unknown section [servce web] | did you mean `service`?\n"
+		"19 `image` is not acted on by this version | remove it: it starts no containers\n");
 }
 
 static void config__names_both_lines__when_a_section_is_there_twice(void **state)

@@ -140,15 +140,14 @@ static void server__refuses__what_cannot_be_kept(void **state)
 	(void)state;
 	expect_mistakes(
 		"[project]\nmigrate_in = host\nmigrate_command = a 'b\n" SERVER
-		"backup = before-migrate\nhistory = dbmat\nconnect_timeout = 0\nhost = app1\n"
+		"backup = before-migrate\nhistory = dbmat\nconnect_timeout = 0\n"
 		"[environment two]\ndatabase = mysql://app@db1/shop\nbackup = always\n",
-		"2 `migrate_in = host` is not acted on by this version | choose another: it works on this machine only\n"
+		"2 `migrate_in = host` is not acted on by this version | choose another: the framework's own tool runs on this machine only\n"
 		"3 `migrate_command`: a quote in a command is not closed | write the words of the command\n"
 		"6 bascule does not back up postgresql yet: `backup = before-migrate` cannot be kept | write backup = never, and take a copy by other means first\n"
 		"7 `history` cannot be dbmat | did you mean `dbmate`?\n"
 		"8 `connect_timeout` is out of range: 0 | from 1s to 10m\n"
-		"9 `host` is not acted on by this version | remove it: it works on this machine only\n"
-		"12 bascule does not back up mariadb yet: `backup = always` cannot be kept | write backup = never, and take a copy by other means first\n");
+		"11 bascule does not back up mariadb yet: `backup = always` cannot be kept | write backup = never, and take a copy by other means first\n");
 }
 
 static void config__refuses_two_environments__with_one_database_of_a_server(void **state)

@@ -132,8 +132,16 @@ static void ini__refuses_the_line__when_it_is_neither(void **state)
 	       "1 ! neither a section, nor key = value, nor a comment\n"
 	       "2 ! neither a section, nor key = value, nor a comment\n"
 	       "3 ! a section without its closing bracket\n"
-	       "4 ! a section name that is empty, holds a semicolon or is longer than 48 bytes\n"
+	       "4 ! a section name that is empty, holds a semicolon or is longer than 100 bytes\n"
 	       "5 ! text behind the closing bracket\n");
+}
+
+static void ini__keeps_a_section__that_inih_would_cut(void **state)
+{
+	(void)state;
+	expect("[service aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa on bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb]\nk = 1\n",
+	       "1 [service aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa on bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb]\n"
+	       "2 service aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa on bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.k=1\n");
 }
 
 static void ini__refuses_names__when_inih_would_cut_them(void **state)
@@ -181,6 +189,7 @@ int main(void)
 		cmocka_unit_test(ini__refuses_the_line__when_it_is_too_long),
 		cmocka_unit_test(ini__refuses_the_line__when_it_is_indented),
 		cmocka_unit_test(ini__refuses_the_line__when_it_is_neither),
+		cmocka_unit_test(ini__keeps_a_section__that_inih_would_cut),
 		cmocka_unit_test(ini__refuses_names__when_inih_would_cut_them),
 		cmocka_unit_test(ini__refuses_the_line__when_it_holds_control_or_foreign_bytes),
 		cmocka_unit_test(ini__reads_the_same__with_bom_and_crlf),

@@ -213,6 +213,43 @@ static void freeze__keeps_all_of_a_server__but_what_is_secret(void **state)
 	mem_free(text);
 }
 
+static void freeze__carries__how_the_database_is_reached(void **state)
+{
+	static const struct host_spec via = { .name = "deploy@app1:22",
+					      .transport = HOST_OPENSSH,
+					      .connect_timeout_ms = 3000,
+					      .alive_ms = 2000 };
+	static const char *const bad[] = { "", "-oProxyCommand=x" };
+	char long_name[HOST_NAME_SIZE + 8];
+	struct plan *back;
+	struct err e;
+	json_t *j, *frozen;
+
+	(void)state;
+	plan_rich(OP_MIGRATE);
+	j = plan_freeze(w.plan);
+	assert_null(json_object_get(json_object_get(j, "target_environment"), "database_via"));
+	json_decref(j);
+	w.plan->env.database_via = &via;
+	j = plan_freeze(w.plan);
+	assert_int_equal(plan_thaw(j, &back, &e), 0);
+	assert_string_equal(back->env.database_via->name, via.name);
+	assert_int_equal(back->env.database_via->transport, HOST_OPENSSH);
+	assert_int_equal(back->env.database_via->connect_timeout_ms, 3000);
+	assert_int_equal(back->env.database_via->alive_ms, 2000);
+	assert_null(back->gate_env.database_via);
+	plan_free(back);
+	frozen = json_object_get(json_object_get(j, "target_environment"), "database_via");
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	for (size_t i = 0; i < 3; i++) {
+		json_object_set_new(frozen, "name", json_string(i < 2 ? bad[i] : long_name));
+		assert_int_equal(plan_thaw(j, &back, &e), -1);
+		assert_int_equal(e.code, ERR_INPUT);
+	}
+	json_decref(j);
+}
+
 static void thaw__has_no_gate_environment__when_nothing_is_required(void **state)
 {
 	struct plan *back;
@@ -405,6 +442,7 @@ int main(void)
 		CASE(freeze__comes_back_the_same__for_every_operation),
 		CASE(thaw__keeps__what_the_runner_needs),
 		CASE(freeze__keeps_all_of_a_server__but_what_is_secret),
+		CASE(freeze__carries__how_the_database_is_reached),
 		CASE(thaw__has_no_gate_environment__when_nothing_is_required),
 		CASE(thaw__refuses__what_is_missing_or_of_another_type),
 		CASE(thaw__refuses__unknown_words_numbers_and_formats),

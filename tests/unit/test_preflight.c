@@ -45,7 +45,7 @@ static void ask__missing_file__is_an_error_and_leaves_nothing(void **state)
 {
 	(void)state;
 	assert_int_equal(unlink(w.project->env[0].dsn.path), 0);
-	assert_int_equal(preflight_ask(&w.project->env[0], NULL, &p, &e), -1);
+	assert_int_equal(preflight_ask(&w.ctx, &w.project->env[0], NULL, &p, &e), -1);
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 	assert_int_equal(p.n, 0);
 }
@@ -57,7 +57,7 @@ static void ask__stopped__is_cancelled(void **state)
 	(void)state;
 	assert_int_equal(cancel_init(&c, &e), 0);
 	cancel_fire(&c);
-	assert_int_equal(preflight_ask(&w.project->env[0], &c, &p, &e), -1);
+	assert_int_equal(preflight_ask(&w.ctx, &w.project->env[0], &c, &p, &e), -1);
 	assert_int_equal(e.code, ERR_CANCELLED);
 	cancel_clear(&c);
 }
@@ -65,7 +65,7 @@ static void ask__stopped__is_cancelled(void **state)
 static void ask__file__has_size_and_room_and_nothing_else(void **state)
 {
 	(void)state;
-	if (preflight_ask(&w.project->env[0], NULL, &p, &e) != 0)
+	if (preflight_ask(&w.ctx, &w.project->env[0], NULL, &p, &e) != 0)
 		fail_msg("%s: %s", e.msg, e.detail);
 	assert_int_equal(p.n, 2);
 	assert_non_null(row("size"));

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "core/base/clock.h"
+#include "core/base/str.h"
 
 static void option__is_found__by_section_and_key(void **state)
 {
@@ -55,13 +56,25 @@ static void spans__have_defaults__inside_their_range(void **state)
 	}
 }
 
+static void counts__have_defaults__inside_their_range(void **state)
+{
+	int64_t n;
+
+	(void)state;
+	for (size_t i = 0; i < options_n; i++)
+		if (options[i].type == OPTION_COUNT)
+			assert_true(
+				sv_int(sv_of(options[i].dflt), options[i].min, options[i].max, &n));
+}
+
 static void later__knows_what_is_promised__and_nothing_else(void **state)
 {
 	(void)state;
 	assert_non_null(option_later("environment", "freeze"));
 	assert_non_null(option_later("environment", "approvals"));
-	assert_non_null(option_later("service", NULL));
+	assert_non_null(option_later("task", NULL));
 	assert_non_null(option_later("service", "image"));
+	assert_null(option_later("service", NULL));
 	assert_null(option_later("environment", "frieze"));
 	assert_null(option_later("environment", NULL));
 	assert_null(option_later("projects", NULL));
@@ -73,6 +86,7 @@ int main(void)
 		cmocka_unit_test(option__is_found__by_section_and_key),
 		cmocka_unit_test(options__are_complete__each_row),
 		cmocka_unit_test(spans__have_defaults__inside_their_range),
+		cmocka_unit_test(counts__have_defaults__inside_their_range),
 		cmocka_unit_test(later__knows_what_is_promised__and_nothing_else),
 	};
 

@@ -191,7 +191,7 @@ static void run_text(const char *const *shell, const struct host_command *cmd, s
 	char *argv[8] = { NULL }, *dir = tmp_make();
 	struct strbuf text, input;
 	struct child_fds fds = { .keep_fd = -1 };
-	int in[2], at = 0;
+	int in[2], gone[2], at = 0;
 
 	strbuf_init(&text, WRAP_TEXT_MAX);
 	strbuf_init(&input, STRBUF_NO_LIMIT);
@@ -205,6 +205,13 @@ static void run_text(const char *const *shell, const struct host_command *cmd, s
 	fds.in = in[0];
 	fds.out = open_in(dir, "out");
 	fds.err = open_in(dir, "err");
+	if (cut == 0 && cmd->duplex) {
+		/* The end of its input alone does not end a duplex command; that nobody reads it does. */
+		close(fds.err);
+		assert_int_equal(pipe2(gone, O_CLOEXEC), 0);
+		close(gone[0]);
+		fds.err = gone[1];
+	}
 	if (child_spawn(argv, &fds, &r->pid, &e))
 		fail_msg("%s: %s", e.msg, e.detail);
 	close(in[0]);

@@ -116,6 +116,10 @@ int env_open(const struct context *ctx, const struct env *env, unsigned flags, s
 		*e = *env->trouble;
 		return -1;
 	}
+	if (!env->has_db) {
+		err_set(e, ERR_USAGE, "%s has no database", env->name);
+		return err_hint(e, "bascule status %s", env->name);
+	}
 	if (env->password_from && !env->dsn.password) {
 		err_set(e, ERR_CONFIG, "cannot open %s: its password is not known here", env->name);
 		err_detail(e, "it comes from %s, and is never kept with a run", env->password_from);

@@ -27,8 +27,8 @@
 #define COLUMN_MIN_COLS 20
 #define NARROW_COLS 28 /* below, a fact says less */
 #define SERVICE_ROWS_MAX 32
-#define GATE_ROWS 4   /* that facts leave, with the rule above them … */
-#define BELOW_ROWS 7  /* … and what rows of services leave: gates, and what differs */
+#define GATE_ROWS 4  /* that facts leave, with the rule above them … */
+#define BELOW_ROWS 7 /* … and what rows of services leave: gates, and what differs */
 #define ROWS_UNKNOWN 30
 
 struct envs_state {
@@ -382,8 +382,8 @@ static bool add_services(const struct project *p, struct envs_rows *rows)
 				continue;
 			if (rows->n - first == SERVICE_ROWS_MAX)
 				return false;
-			rows->row[rows->n++] =
-				(struct envs_row){ .fact = &service_fact, .service = name };
+			rows->row[rows->n++] = (struct envs_row){ .fact = &service_fact,
+								  .service = name };
 		}
 	return true;
 }
@@ -499,7 +499,8 @@ static void draw_value(const struct model *m, const struct envs_rows *rows, int 
 			     .env = env,
 			     .snap = m->snap ? &m->snap->env[env_index] : NULL,
 			     .seen = service_text_seen(m, env_index),
-			     .service = what->service ? service_text_find(env, what->service) : NULL,
+			     .service = what->service ? service_text_find(env, what->service)
+						      : NULL,
 			     .i = (size_t)env_index,
 			     .narrow = cols < NARROW_COLS,
 			     .alone = !rows->services };
@@ -625,7 +626,8 @@ static void draw_differs(const struct tui *t, const struct envs_state *s, struct
 	struct text_line l;
 	size_t a, n = 0;
 
-	if (!before || !m->snap || !m->snap->matrix || r.rows < 1 || !env->has_db || !before->has_db)
+	if (!before || !m->snap || !m->snap->matrix || r.rows < 1 || !env->has_db ||
+	    !before->has_db)
 		return;
 	a = env_index(m->project, before);
 	if (!m->snap->env[a].reachable || !m->snap->env[s->env].reachable) {
@@ -648,8 +650,7 @@ static void draw_differs(const struct tui *t, const struct envs_state *s, struct
 static void service_facts(const struct tui *t, const struct envs_state *s, const char *name,
 			  struct strbuf *out)
 {
-	const struct service *service =
-		service_text_find(&t->model.project->env[s->env], name);
+	const struct service *service = service_text_find(&t->model.project->env[s->env], name);
 	const struct services_seen *seen = service_text_seen(&t->model, s->env);
 	struct service_summary sum;
 

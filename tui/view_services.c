@@ -264,8 +264,7 @@ static void draw_hosts(const struct services_state *s, struct canvas *c, struct 
 		else if (why->code != ERR_OK)
 			text_addf(&l, ROLE_TEXT, " %s%s%s", why->msg, why->detail[0] ? ": " : "",
 				  why->detail);
-		if (h->status.skew_known &&
-		    (h->status.skew_ms > 1000 || h->status.skew_ms < -1000))
+		if (h->status.skew_known && (h->status.skew_ms > 1000 || h->status.skew_ms < -1000))
 			text_addf(&l, ROLE_WARN, " clock %+.1f s",
 				  (double)h->status.skew_ms / 1000.0);
 		text_add(&l, ROLE_TEXT, "  ");
@@ -293,7 +292,7 @@ static void draw_column_heads(struct canvas *c, struct rect r)
 	const struct {
 		const char *name;
 		int cols;
-	} heads[] = { { "service", w.service }, { "host", w.host },     { "state", w.state },
+	} heads[] = { { "service", w.service }, { "host", w.host },  { "state", w.state },
 		      { "up", w.up },           { "r", w.restarts }, { "health", w.health } };
 	int col = r.col + 2;
 
@@ -328,8 +327,7 @@ static void draw_image(const struct services_state *s, const struct service_unit
 			text_add(&l, ROLE_WARN, "differs ");
 		text_add(&l, differs ? ROLE_WARN : ROLE_TEXT, service_text_image(u));
 		text_addf(&l, ROLE_DIM, " %s",
-			  service_text_digest(u->unit.digest[0] ? u->unit.digest
-								: u->unit.image_id,
+			  service_text_digest(u->unit.digest[0] ? u->unit.digest : u->unit.image_id,
 					      digest));
 	}
 }
@@ -350,6 +348,8 @@ static void draw_row(const struct services_state *s, size_t at, struct canvas *c
 	struct strbuf b;
 	const char *state = service_text_state(u, &role);
 
+	if (s->m->project->env[s->env].is_protected)
+		canvas_puts(c, row, r.col + 1, 1, ROLE_PROD, TEXT_PROTECTED);
 	canvas_puts(c, row, col, w.service - 1, ROLE_TEXT, u->service->runtime.name);
 	canvas_puts(c, row, col += w.service, w.host - 1, ROLE_TEXT, host_at(s, u));
 	canvas_puts(c, row, col += w.host, w.state - 1, role, state);
@@ -357,9 +357,8 @@ static void draw_row(const struct services_state *s, size_t at, struct canvas *c
 		    running ? service_text_age(u->unit.started_utc_ms, s->m->now_utc_ms, up) : "");
 	col += w.up;
 	if (u->err.code == ERR_OK && u->unit.restarts >= 0)
-		canvas_putf(c, row, col, w.restarts - 1,
-			    u->loops ? ROLE_FAIL : ROLE_TEXT,
-			    "%lld", (long long)u->unit.restarts);
+		canvas_putf(c, row, col, w.restarts - 1, u->loops ? ROLE_FAIL : ROLE_TEXT, "%lld",
+			    (long long)u->unit.restarts);
 	col += w.restarts;
 	strbuf_init(&b, 512);
 	if (health) {
@@ -462,8 +461,8 @@ static void pane_verdict(const struct health_result *h, struct pane *p)
 		     h->tries, spec->attempts, h->successes, spec->successes);
 		break;
 	default:
-		line(p, h->verdict == HEALTH_FAILED ? ROLE_FAIL : ROLE_WARN, "health",
-		     "%s: %s%s%s", h->verdict == HEALTH_FAILED ? "FAILED" : "unknown", h->err.msg,
+		line(p, h->verdict == HEALTH_FAILED ? ROLE_FAIL : ROLE_WARN, "health", "%s: %s%s%s",
+		     h->verdict == HEALTH_FAILED ? "FAILED" : "unknown", h->err.msg,
 		     h->err.detail[0] ? ": " : "", h->err.detail);
 		if (h->err.hint[0])
 			line(p, ROLE_KEY, "", "%s", h->err.hint);

@@ -46,7 +46,8 @@ MODE_CFLAGS.debug := -Og -g
 MODE_CFLAGS.asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 MODE_CFLAGS.tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
-MODE_CFLAGS.cov := -O0 -g -fprofile-instr-generate -fcoverage-mapping \
+# The file is for processes that have no LLVM_PROFILE_FILE (services of the demo).
+MODE_CFLAGS.cov := -O0 -g -fprofile-instr-generate=$(CURDIR)/$(B)/stray.profraw -fcoverage-mapping \
 	-mllvm -runtime-counter-relocation
 MODE_CFLAGS.fuzz := -O1 -g -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined

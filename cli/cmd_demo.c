@@ -6,7 +6,8 @@
  * real runs of this program: what the console shows afterwards is what it shows of any project,
  * with nothing made up. The story: development went ahead; staging followed up to 0008; then
  * somebody edited 0008, took it back and applied it again in development, and staging still has
- * the text of before. Production stands at 0006.
+ * the text of before. Production stands at 0006. In each environment runs a small service, so that there
+ * is a log to read and a health to ask for (cli/demo_services.c).
  *
  * The state (runs, backups) is kept in the workspace, so that the user's own stays clean. The
  * marker file says whether the workspace was finished; a folder with anything else in it is left
@@ -23,6 +24,7 @@
 
 #include "cli/cli.h"
 #include "cli/demo_files.h"
+#include "cli/demo_services.h"
 #include "core/base/fs.h"
 #include "core/db/db.h"
 #include "core/release/env_open.h"
@@ -69,14 +71,27 @@ static int write_migration(const struct demo *d, const struct demo_migration *m,
 	return write_file(d, name, m->down, e);
 }
 
+static int write_config(const struct demo *d, struct err *e)
+{
+	struct strbuf text;
+	int rc;
+
+	strbuf_init(&text, 16384);
+	strbuf_addf(&text, "%s", demo_config);
+	rc = demo_services_config(&text, e);
+	if (rc == 0)
+		rc = write_file(d, "bascule.ini", strbuf_str(&text), e);
+	strbuf_clear(&text);
+	return rc;
+}
+
 static int write_files(const struct demo *d, struct err *e)
 {
 	size_t i;
 
 	if (make_dir(d, "data", e) != 0 || make_dir(d, "migrations/up", e) != 0 ||
 	    make_dir(d, "migrations/down", e) != 0 ||
-	    write_file(d, MARKER, "in the making\n", e) != 0 ||
-	    write_file(d, "bascule.ini", demo_config, e) != 0)
+	    write_file(d, MARKER, "in the making\n", e) != 0 || write_config(d, e) != 0)
 		return -1;
 	for (i = 0; i < demo_migrations_n; i++) {
 		const struct demo_migration *m = &demo_migrations[i];
@@ -335,6 +350,8 @@ int cmd_demo(struct cli *c, struct err *e)
 		refuse_folder(&d, true, e);
 		break;
 	}
+	if (rc == 0)
+		rc = demo_services_start(c->project, c->ctx.exe, e);
 	if (rc == 0)
 		rc = show(&d, e);
 	mem_free(d.dir);

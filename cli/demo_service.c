@@ -12,6 +12,7 @@
  *	--rotate BYTES          a longer log is renamed to FILE.1 and begun anew
  *	--rate N|max            lines a second (2)
  *	--count N [--exit]      after so many lines it is silent, or ends
+ *	--backfill N            a log that is empty begins with N lines of the time before
  *	--shape mixed|plain|json|logfmt|worker|numbered   (mixed)
  *	--burst-every MS        a burst of errors with stack traces (mixed: now and then)
  *	--skew MS               its clock is off by that; --jump-back N: after N lines an hour goes back
@@ -64,12 +65,13 @@ struct service {
 	/* As told. */
 	const char *port, *name, *version, *log, *rate_word, *shape, *pid_file, *probe;
 	long rotate, count, burst_every, skew, jump_back, long_line, fail_health, slow_health;
-	long unhealthy_after, healthy_after, exit_after, exit_code;
+	long unhealthy_after, healthy_after, exit_after, exit_code, backfill;
 	bool exit, binary, redirect_health, crash, stubborn, verify;
 	/* As it is. */
 	double rate; /* 0: as fast as possible */
 	int listen_fd, out_fd;
 	int64_t start_us, burst_us, pid_us;
+	int64_t ago_ms; /* how old the line is that is written now */
 	uint64_t line, hash, random;
 	int burst;    /* lines of it that are left */
 	bool turned;  /* health is the other way round, by a signal */
@@ -146,6 +148,8 @@ static void put_bytes(struct service *s, const char *text, size_t n)
 			s->gone = errno == EPIPE;
 			return;
 		}
+		if (wrote < 0 && got_end && !s->stubborn)
+			return;
 		if (wrote > 0) {
 			text += wrote;
 			n -= (size_t)wrote;
@@ -194,7 +198,7 @@ static void put_time(struct service *s, const char *before, const char *after)
 	time_t sec;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + s->skew;
+	ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + s->skew - s->ago_ms;
 	if (s->jump_back > 0 && s->line > (uint64_t)s->jump_back)
 		ms -= 3600 * 1000;
 	sec = (time_t)(ms / 1000);
@@ -337,6 +341,26 @@ static void one_line(struct service *s)
 		if (strcmp(shape, "mixed") == 0 && s->burst_every == 0 && pick(s, 300) == 0)
 			s->burst = BURST_LINES;
 	}
+}
+
+/* What it would have written before it was started. */
+static void backfill(struct service *s)
+{
+	double each_ms = s->rate > 0 ? 1000 / s->rate : 1;
+	long burst_ms = 0;
+
+	for (long left = s->backfill; left > 0; left--) {
+		s->ago_ms = (int64_t)((double)left * each_ms);
+		if (s->burst_every > 0 && s->ago_ms / s->burst_every != burst_ms) {
+			burst_ms = s->ago_ms / s->burst_every;
+			for (s->burst = BURST_LINES; s->burst > 0;)
+				one_line(s);
+		}
+		one_line(s);
+	}
+	s->ago_ms = 0;
+	s->line = 0;
+	s->burst = 0;
 }
 
 /* How many lines are due; what was missed for more than a second is not made up for. */
@@ -560,23 +584,28 @@ static bool attend(struct service *s, int64_t now)
 	return !(got_end && !s->stubborn) && !s->gone && !passed(s, s->exit_after);
 }
 
+/* Until the next line, or the next look at what may have changed. */
+static int64_t pause_us(const struct service *s, bool silent)
+{
+	int64_t next;
+
+	if (silent || s->rate <= 0)
+		return silent ? 200000 : 0;
+	next = s->start_us + (int64_t)((double)(s->line + 1) * 1e6 / s->rate) - now_us();
+	return next < 1000 ? 1000 : next > 200000 ? 200000 : next;
+}
+
 static int live(struct service *s)
 {
 	while (attend(s, now_us())) {
-		uint64_t due = lines_due(s, now_us());
 		bool silent = s->count > 0 && s->line >= (uint64_t)s->count;
 
-		for (uint64_t i = 0; i < due; i++)
+		for (uint64_t due = lines_due(s, now_us()); due > 0; due--)
 			one_line(s);
 		flush(s);
 		if (silent && s->exit)
 			break;
-		if (s->rate == 0 && !silent)
-			serve(s, 0);
-		else if (s->rate > 20 && !silent)
-			serve(s, 5000);
-		else
-			serve(s, 50000);
+		serve(s, pause_us(s, silent));
 	}
 	return end(s);
 }
@@ -592,7 +621,7 @@ static int start(struct service *s)
 	s->rate = strcmp(s->rate_word, "max") == 0 ? 0 : strtod(s->rate_word, NULL);
 	if (s->rate == 0 && strcmp(s->rate_word, "max") != 0)
 		s->rate = 1e-9;
-	s->start_us = s->burst_us = now_us();
+	s->start_us = s->burst_us = s->pid_us = now_us();
 	s->random = (uint64_t)s->start_us;
 	s->hash = HASH_START;
 	s->listen_fd = s->out_fd = -1;
@@ -601,6 +630,8 @@ static int start(struct service *s)
 	if (log_open(s) != 0 || (s->port && listen_on(s) != 0) ||
 	    (s->pid_file && pid_file_write(s) != 0))
 		return 1;
+	if (s->written == 0)
+		backfill(s);
 	if (strcmp(s->shape, "numbered") != 0) {
 		put_time(s, "", " INFO  ");
 		put(s, "%s %s starts%s%s\n", s->name, s->version, s->port ? ", port " : "",
@@ -689,6 +720,7 @@ static const struct option {
 	OPTION("--rate", TEXT, rate_word),
 	OPTION("--count", NUMBER, count),
 	OPTION("--exit", FLAG, exit),
+	OPTION("--backfill", NUMBER, backfill),
 	OPTION("--shape", TEXT, shape),
 	OPTION("--burst-every", NUMBER, burst_every),
 	OPTION("--skew", NUMBER, skew),

@@ -44,7 +44,9 @@
 static const char run_encoded[] = "eval \"$(printf %b \"$0\")\"";
 
 /* clang-format off */
-/* Positions are the command's words once they are set; before that, fields of /proc. */
+/* What runs in the background redirects by exec: a shell keeps a copy of what it redirects for one command only,
+ * and that copy would keep a pipe open.
+ * Positions are the command's words once they are set; before that, fields of /proc. */
 static const char group_text[] =
 	"PATH=${PATH:-/usr/bin:/bin}:/usr/local/bin:/usr/sbin:/sbin:/snap/bin\n"
 	"export PATH\n"
@@ -63,6 +65,7 @@ static const char group_text[] =
 	"exit 1\n"
 	"}\n"
 	"b_watch() {\n"
+	"exec >/dev/null 2>&1\n"
 	"while read -r b_m; do :; done <&3\n"
 	"b_gone\n"
 	"}\n";
@@ -76,7 +79,7 @@ static const char begin_time_text[] =
 	"b_mark \"begin $(date +%s.%N 2>/dev/null)\" >&2\n";
 
 static const char plain_text[] =
-	"b_watch >/dev/null 2>&1 &\n"
+	"b_watch &\n"
 	"(exec \"$@\" 3<&-)\n"
 	"b_r=$?\n";
 
@@ -87,7 +90,7 @@ static const char input_text[] =
 	"else dd bs=1 count=%zu 2>/dev/null; fi <&3\n"
 	"b_m=\n"
 	"while [ \"$b_m\" != $b_n ]; do read -r b_m <&3 || b_gone; done 2>/dev/null\n"
-	"b_watch >/dev/null 2>&1 &\n"
+	"b_watch &\n"
 	"}\n"
 	"b_feed | tail -c %zu 3<&- | (exec \"$@\" 3<&-)\n"
 	"b_r=$?\n";
@@ -96,6 +99,7 @@ static const char duplex_text[] =
 	"b_o=\n"
 	"b_pump() {\n"
 	"trap b_o=1 TERM\n"
+	"exec 4>&2 2>/dev/null\n"
 	"cat <&3\n"
 	"exec >/dev/null 3<&-\n"
 	"trap '' PIPE\n"
@@ -103,7 +107,7 @@ static const char duplex_text[] =
 	"exec 4>&-\n"
 	"b_gone\n"
 	"}\n"
-	"{ b_pump 4>&2 2>/dev/null & } | (exec \"$@\" 3<&-)\n"
+	"{ b_pump & } | (exec \"$@\" 3<&-)\n"
 	"b_r=$?\n"
 	"trap : TERM\n"
 	"kill -TERM -$$ 2>/dev/null\n";
@@ -116,8 +120,8 @@ static const char end_text[] =
 
 /* The watcher is nobody's child: a command that waits for all of its children must not wait for it. */
 static const char local_text[] =
-	"({ while read -r b_m; do :; done\n"
-	"trap : TERM; kill -TERM -$$; sleep 2; kill -KILL -$$; } <&3 >/dev/null 2>&1 &)\n"
+	"({ exec <&3 >/dev/null 2>&1; while read -r b_m; do :; done\n"
+	"trap : TERM; kill -TERM -$$; sleep 2; kill -KILL -$$; } &)\n"
 	"exec \"$@\" 3<&-\n";
 /* clang-format on */
 

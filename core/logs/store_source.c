@@ -22,6 +22,15 @@ int log_store_source(struct log_store *s, const struct log_source *about)
 	return i;
 }
 
+void log_store_forget(struct log_store *s)
+{
+	log_store_empty(s);
+	pthread_mutex_lock(&s->lock);
+	s->n_source = 0;
+	store_wake(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* Lines of the last few seconds, over the time that they took. */
 static double rate(const struct source *src, int64_t now_ms)
 {

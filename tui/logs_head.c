@@ -87,7 +87,11 @@ enum role logs_source_words(const struct log_source *src, struct strbuf *out)
 		strbuf_adds(out, "connecting");
 		return ROLE_PENDING;
 	case LOG_SOURCE_LIVE:
-		strbuf_addf(out, "%.0f/s", src->per_second);
+		/* Of one width: names behind it must not move with every frame. */
+		if (src->per_second < 9999.5)
+			strbuf_addf(out, "%4.0f/s", src->per_second);
+		else
+			strbuf_addf(out, "%3.0fk/s", src->per_second / 1000);
 		return ROLE_OK;
 	case LOG_SOURCE_ENDED:
 		strbuf_adds(out, "ended");

@@ -297,6 +297,8 @@ static void dial__reaches__ports_and_sockets(void **state)
 static void dial__says__why_not(void **state)
 {
 	struct host_target t = { .path = "/nonexistent/socket" };
+	char *dir = tmp_make(), *path = tmp_path(dir, "echo");
+	struct echo *local = echo_start(path);
 	int fd = -1;
 
 	(void)state;
@@ -309,12 +311,18 @@ static void dial__says__why_not(void **state)
 	ssh_world_open(&w, "closed", "--no-forwarding");
 	assert_int_equal(host_dial(w.host, &t, ssh_world_soon(), NULL, &fd, &e), -1);
 	assert_int_equal(e.code, ERR_UNSUPPORTED);
-	t = (struct host_target){ .path = "/nonexistent/socket" };
+	/* A socket that is there is forbidden; of one that is not, that is said. */
+	t = (struct host_target){ .path = path };
 	assert_int_equal(host_dial(w.host, &t, ssh_world_soon(), NULL, &fd, &e), -1);
 	assert_int_equal(e.code, ERR_UNSUPPORTED);
+	echo_stop(local);
+	assert_int_equal(host_dial(w.host, &t, ssh_world_soon(), NULL, &fd, &e), -1);
+	assert_int_equal(e.code, ERR_NOT_FOUND);
 	assert_int_equal(fd, -1);
 	/* The connection is as good as before. */
 	assert_int_equal(ssh_world_run(&w, "exit 2", NULL), 2);
+	free(path);
+	tmp_remove(dir);
 }
 
 static int connect_path(const char *path)

@@ -5,8 +5,11 @@
  * width: when columns do not fit, those in the middle leave first.
  *
  * A fact is one row of the table `facts`: its name and the function that says it for one
- * environment. A fact without a source is not a row. Every value of a protected environment has '#' in front of it
- * and a solid bar at its left.
+ * environment. A fact without a source is not a row: without services nothing is said of hosts and
+ * health, without databases nothing of migrations. Each service is a row of its own where the height
+ * allows it; where it does not, the row "services" names the worst. When even the facts do not leave
+ * room for the gates, those that change least leave (`drops`). Every value of a protected environment
+ * has '#' in front of it and a solid bar at its left.
  *
  * Below the facts stands what the next migrate would meet: the gates of the plan that the refresh made
  * from the same facts, so that this screen and the plan cannot disagree.
@@ -14,6 +17,7 @@
 #include "tui/view.h"
 
 #include "tui/env_columns.h"
+#include "tui/service_text.h"
 #include "tui/text.h"
 #include "tui/tui.h"
 
@@ -22,10 +26,15 @@
 #define LABEL_COLS 13
 #define COLUMN_MIN_COLS 20
 #define NARROW_COLS 28 /* below, a fact says less */
+#define SERVICE_ROWS_MAX 32
+#define GATE_ROWS 4   /* that facts leave, with the rule above them … */
+#define BELOW_ROWS 7  /* … and what rows of services leave: gates, and what differs */
+#define ROWS_UNKNOWN 30
 
 struct envs_state {
 	int env;  /* selected column, index in the pipeline */
-	int fact; /* selected row, index in facts[] */
+	int at;   /* selected row */
+	int rows; /* of the view when it was drawn last; 0: not yet */
 };
 
 /* What one fact says of one environment. */
@@ -38,8 +47,11 @@ struct fact_of {
 	const struct model *m;
 	const struct env *env;
 	const struct env_snapshot *snap;
+	const struct services_seen *seen;
+	const struct service *service; /* of a row of one service; NULL: it has none of that name */
 	size_t i;
 	bool narrow; /* the column has room for the first of several words only */
+	bool alone;  /* the services have no rows of their own */
 };
 
 static const struct matrix_count *count_of(const struct fact_of *f)
@@ -241,26 +253,198 @@ static void fact_policy(const struct fact_of *f, struct fact_text *out)
 		    f->env->requires ? ", needs " : "", f->env->requires ? f->env->requires : "");
 }
 
+static void fact_host(const struct fact_of *f, struct fact_text *out)
+{
+	out->role = service_text_host_cell(f->env, f->seen, f->narrow, &out->text);
+}
+
+static void fact_health(const struct fact_of *f, struct fact_text *out)
+{
+	out->role = service_text_health_cell(f->env, f->seen, f->narrow, &out->text);
+}
+
+static void fact_services(const struct fact_of *f, struct fact_text *out)
+{
+	out->role = service_text_all_cell(f->env, f->seen, f->m->now_utc_ms, f->narrow, f->alone,
+					  &out->text);
+}
+
+static void fact_service(const struct fact_of *f, struct fact_text *out)
+{
+	out->role = service_text_cell(f->service, f->seen, f->m->now_utc_ms, f->narrow, &out->text);
+}
+
+/* What must be there for a fact to be a row, and to have a value in an environment. */
+enum need {
+	NEED_NOTHING,
+	NEED_DB,      /* a database … */
+	NEED_READ_DB, /* … that can be read */
+	NEED_HOST,    /* services, or hosts that are not this machine */
+	NEED_HEALTH,  /* a service with a health URL */
+	NEED_SERVICE
+};
+
 struct fact {
 	const char *name;
-	bool needs_db;     /* said only of environments that can be read */
+	enum need need;
 	enum action enter; /* what Enter on it opens */
 	void (*tell)(const struct fact_of *f, struct fact_text *out);
+	int drops; /* where there is no room: 1 leaves first; 0 never */
 };
 
 static const struct fact facts[] = {
-	{ "link", false, ACT_NONE, fact_link },
-	{ "database", true, ACT_NONE, fact_database },
-	{ "schema", true, ACT_VIEW_MIGRATIONS, fact_schema },
-	{ "changed", true, ACT_VIEW_AUDIT, fact_changed_last },
-	{ "migrations", true, ACT_VIEW_MIGRATIONS, fact_migrations },
-	{ "checksums", true, ACT_VIEW_MIGRATIONS, fact_checksums },
-	{ "backup", true, ACT_NONE, fact_backup },
-	{ "lock", true, ACT_VIEW_RUNS, fact_lock },
-	{ "run", false, ACT_VIEW_RUNS, fact_run },
-	{ "policy", false, ACT_NONE, fact_policy },
+	{ "link", NEED_DB, ACT_NONE, fact_link, 0 },
+	{ "host", NEED_HOST, ACT_VIEW_SERVICES, fact_host, 0 },
+	{ "health", NEED_HEALTH, ACT_VIEW_SERVICES, fact_health, 0 },
+	{ "services", NEED_SERVICE, ACT_VIEW_SERVICES, fact_services, 0 },
+	{ "database", NEED_READ_DB, ACT_NONE, fact_database, 3 },
+	{ "schema", NEED_READ_DB, ACT_VIEW_MIGRATIONS, fact_schema, 0 },
+	{ "changed", NEED_READ_DB, ACT_VIEW_AUDIT, fact_changed_last, 2 },
+	{ "migrations", NEED_READ_DB, ACT_VIEW_MIGRATIONS, fact_migrations, 0 },
+	{ "checksums", NEED_READ_DB, ACT_VIEW_MIGRATIONS, fact_checksums, 0 },
+	{ "backup", NEED_READ_DB, ACT_NONE, fact_backup, 0 },
+	{ "lock", NEED_READ_DB, ACT_VIEW_RUNS, fact_lock, 0 },
+	{ "run", NEED_DB, ACT_VIEW_RUNS, fact_run, 0 },
+	{ "policy", NEED_NOTHING, ACT_NONE, fact_policy, 1 },
 };
-#define N_FACTS ((int)(sizeof(facts) / sizeof(facts[0])))
+#define N_FACTS (sizeof(facts) / sizeof(facts[0]))
+#define FACT_DROPS 3
+
+/* Behind "services": one row each. */
+static const struct fact service_fact = { "", NEED_SERVICE, ACT_VIEW_SERVICES, fact_service, 0 };
+
+/* --- Rows --------------------------------------------------------------------------------------- */
+
+struct envs_row {
+	const struct fact *fact;
+	const char *service; /* of a row of one service; else NULL */
+	bool rule;           /* a line between sections stands before it */
+};
+
+struct envs_rows {
+	struct envs_row row[N_FACTS + SERVICE_ROWS_MAX];
+	int n, rules;
+	bool services; /* they have rows of their own */
+};
+
+static bool has_database(const struct project *p)
+{
+	for (size_t i = 0; i < p->n_env; i++)
+		if (p->env[i].has_db)
+			return true;
+	return false;
+}
+
+static bool has_health(const struct project *p)
+{
+	for (size_t i = 0; i < p->n_env; i++)
+		for (size_t k = 0; k < p->env[i].n_service; k++)
+			if (p->env[i].service[k].health.url)
+				return true;
+	return false;
+}
+
+static bool is_fed(const struct project *p, const struct fact *f)
+{
+	switch (f->need) {
+	case NEED_HOST:
+		return service_text_hosts(p);
+	case NEED_HEALTH:
+		return has_health(p);
+	case NEED_SERVICE:
+		return service_text_any(p);
+	case NEED_DB:
+	case NEED_READ_DB:
+		return has_database(p);
+	default:
+		return true;
+	}
+}
+
+static bool is_named(const struct envs_rows *rows, const char *service)
+{
+	for (int i = 0; i < rows->n; i++)
+		if (rows->row[i].service && strcmp(rows->row[i].service, service) == 0)
+			return true;
+	return false;
+}
+
+/* Every service of any environment, in the order of the configuration. False: they are too many. */
+static bool add_services(const struct project *p, struct envs_rows *rows)
+{
+	int first = rows->n;
+
+	for (size_t i = 0; i < p->n_env; i++)
+		for (size_t k = 0; k < p->env[i].n_service; k++) {
+			const char *name = p->env[i].service[k].runtime.name;
+
+			if (is_named(rows, name))
+				continue;
+			if (rows->n - first == SERVICE_ROWS_MAX)
+				return false;
+			rows->row[rows->n++] =
+				(struct envs_row){ .fact = &service_fact, .service = name };
+		}
+	return true;
+}
+
+static void add_facts(const struct project *p, int dropped, bool services, struct envs_rows *rows)
+{
+	*rows = (struct envs_rows){ 0 };
+	for (size_t i = 0; i < N_FACTS; i++) {
+		const struct fact *f = &facts[i];
+
+		if (!is_fed(p, f) || (f->drops > 0 && f->drops <= dropped))
+			continue;
+		rows->row[rows->n++] = (struct envs_row){ .fact = f };
+		if (f->need != NEED_SERVICE || !services)
+			continue;
+		rows->services = add_services(p, rows);
+	}
+}
+
+static void add_rules(struct envs_rows *rows, int room)
+{
+	if (!rows->services || rows->n + 2 > room)
+		return;
+	for (int i = 1; i < rows->n; i++) {
+		bool now = rows->row[i].fact->need == NEED_SERVICE;
+		bool was = rows->row[i - 1].fact->need == NEED_SERVICE;
+
+		rows->row[i].rule = now != was;
+		rows->rules += now != was;
+	}
+}
+
+/* The rows that fit height rows of the view. */
+static void rows_fit(const struct project *p, int height, struct envs_rows *rows)
+{
+	int room = height - 1; /* the heads */
+
+	add_facts(p, 0, true, rows);
+	if (rows->services && rows->n <= room - BELOW_ROWS) {
+		add_rules(rows, room - BELOW_ROWS);
+		return;
+	}
+	for (int dropped = 0; dropped <= FACT_DROPS; dropped++) {
+		add_facts(p, dropped, false, rows);
+		if (rows->n <= room - GATE_ROWS)
+			break;
+	}
+}
+
+static void rows_of(const struct tui *t, const struct envs_state *s, struct envs_rows *rows)
+{
+	rows_fit(t->model.project, s->rows > 0 ? s->rows : ROWS_UNKNOWN, rows);
+}
+
+/* The selected row; the list is never empty. */
+static const struct envs_row *selected(const struct envs_state *s, const struct envs_rows *rows)
+{
+	return &rows->row[s->at < rows->n ? s->at : rows->n - 1];
+}
+
+/* --- Drawing ------------------------------------------------------------------------------------ */
 
 static void draw_heads(const struct tui *t, const struct envs_state *s, struct canvas *c,
 		       struct rect r, const struct env_columns *k)
@@ -289,24 +473,41 @@ static void draw_heads(const struct tui *t, const struct envs_state *s, struct c
 	strbuf_clear(&name);
 }
 
+/* What stands there when an environment has nothing of the kind; false: it has. */
+static bool tell_absent(const struct fact *fact, const struct fact_of *f, struct fact_text *out)
+{
+	bool db = fact->need == NEED_DB || fact->need == NEED_READ_DB;
+
+	if (db && !f->env->has_db)
+		say(out, ROLE_DIM, fact->tell == fact_link ? "no database" : "-");
+	else if ((db || fact->need == NEED_NOTHING) && !f->snap)
+		say(out, ROLE_DIM, "reading");
+	else if (fact->need == NEED_READ_DB && !f->snap->reachable)
+		say(out, ROLE_DIM, "no data");
+	else
+		return false;
+	return true;
+}
+
 /* One fact of one environment in its column. */
-static void draw_value(const struct model *m, const struct fact *fact, int env_index,
+static void draw_value(const struct model *m, const struct envs_rows *rows, int at, int env_index,
 		       struct canvas *c, int row, int col, int cols)
 {
 	const struct env *env = &m->project->env[env_index];
-	struct fact_of f = { m, env, m->snap ? &m->snap->env[env_index] : NULL, (size_t)env_index,
-			     cols < NARROW_COLS };
+	const struct envs_row *what = &rows->row[at];
+	struct fact_of f = { .m = m,
+			     .env = env,
+			     .snap = m->snap ? &m->snap->env[env_index] : NULL,
+			     .seen = service_text_seen(m, env_index),
+			     .service = what->service ? service_text_find(env, what->service) : NULL,
+			     .i = (size_t)env_index,
+			     .narrow = cols < NARROW_COLS,
+			     .alone = !rows->services };
 	struct fact_text value = { .role = ROLE_TEXT };
 
 	strbuf_init(&value.text, 1024);
-	if (!env->has_db)
-		say(&value, ROLE_DIM, "no database");
-	else if (!f.snap)
-		say(&value, ROLE_DIM, "reading");
-	else if (fact->needs_db && !f.snap->reachable)
-		say(&value, ROLE_DIM, "no data");
-	else
-		fact->tell(&f, &value);
+	if (!tell_absent(what->fact, &f, &value))
+		what->fact->tell(&f, &value);
 	if (env->is_protected) {
 		canvas_puts(c, row, col, 1, ROLE_PROD, " ");
 		canvas_paint(c, row, col, 1, ROLE_PROD_BAR, false);
@@ -317,18 +518,32 @@ static void draw_value(const struct model *m, const struct fact *fact, int env_i
 	strbuf_clear(&value.text);
 }
 
-static void draw_facts(const struct tui *t, const struct envs_state *s, struct canvas *c,
-		       struct rect r, const struct env_columns *k)
+static void draw_label(const struct envs_row *what, bool on, struct canvas *c, int row, int col)
 {
-	for (int i = 0; i < N_FACTS && i < r.rows; i++) {
-		int row = r.row + i;
+	canvas_puts(c, row, col, 1, ROLE_SELECT, on ? ">" : " ");
+	if (what->service)
+		canvas_puts(c, row, col + 2, LABEL_COLS - 3, ROLE_HEAD, what->service);
+	else
+		canvas_puts(c, row, col + 1, LABEL_COLS - 2, ROLE_HEAD, what->fact->name);
+	if (on)
+		canvas_paint(c, row, col, LABEL_COLS - 1, ROLE_SELECT, true);
+}
 
-		canvas_puts(c, row, r.col, 1, ROLE_SELECT, i == s->fact ? ">" : " ");
-		canvas_puts(c, row, r.col + 1, LABEL_COLS - 2, ROLE_HEAD, facts[i].name);
-		if (i == s->fact)
-			canvas_paint(c, row, r.col, LABEL_COLS - 1, ROLE_SELECT, true);
+static void draw_facts(const struct tui *t, const struct envs_state *s,
+		       const struct envs_rows *rows, struct canvas *c, struct rect r,
+		       const struct env_columns *k)
+{
+	const struct envs_row *on = selected(s, rows);
+	int row = r.row, end = r.row + r.rows;
+
+	for (int i = 0; i < rows->n && row < end; i++, row++) {
+		const struct envs_row *what = &rows->row[i];
+
+		if (what->rule)
+			canvas_rule(c, row++, r.col, r.cols);
+		draw_label(what, what == on, c, row, r.col);
 		for (int e = 0; e < k->n; e++)
-			draw_value(&t->model, &facts[i], k->env[e], c, row,
+			draw_value(&t->model, rows, i, k->env[e], c, row,
 				   r.col + LABEL_COLS + e * k->cols, k->cols);
 	}
 }
@@ -343,11 +558,14 @@ static bool draw_unknown(const struct tui *t, const struct envs_state *s, struct
 
 	if (snap->next)
 		return false;
-	if (env->has_db && !snap->reachable)
+	if (!env->has_db)
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM, "%s%s has no database",
+			    text_mark(env), env->name);
+	else if (!snap->reachable)
 		text_err(c, r, &snap->err);
 	else if (!m->snap->source)
 		text_err(c, r, &m->snap->source_err);
-	else if (env->has_db)
+	else
 		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
 			    "Next migrate of %s%s: cannot be planned; %s says why", text_mark(env),
 			    env->name, keymap_key(t->keys, ACT_PLAN));
@@ -407,7 +625,7 @@ static void draw_differs(const struct tui *t, const struct envs_state *s, struct
 	struct text_line l;
 	size_t a, n = 0;
 
-	if (!before || !m->snap || !m->snap->matrix || r.rows < 1)
+	if (!before || !m->snap || !m->snap->matrix || r.rows < 1 || !env->has_db || !before->has_db)
 		return;
 	a = env_index(m->project, before);
 	if (!m->snap->env[a].reachable || !m->snap->env[s->env].reachable) {
@@ -426,13 +644,39 @@ static void draw_differs(const struct tui *t, const struct envs_state *s, struct
 	text_addf(&l, n ? ROLE_PENDING : ROLE_OK, ":  %zu migration%s", n, n == 1 ? "" : "s");
 }
 
-static void words(const struct tui *t, const struct envs_state *s, struct view_words *w)
+/* The selected service in a sentence: the column had no room for it. */
+static void service_facts(const struct tui *t, const struct envs_state *s, const char *name,
+			  struct strbuf *out)
+{
+	const struct service *service =
+		service_text_find(&t->model.project->env[s->env], name);
+	const struct services_seen *seen = service_text_seen(&t->model, s->env);
+	struct service_summary sum;
+
+	if (!service || !seen || !seen->services)
+		return;
+	service_summarise(seen->services, service, &sum);
+	if (!sum.worst)
+		return;
+	if (sum.worst->err.code != ERR_OK)
+		strbuf_addf(out, "%s: %s", sum.worst->err.msg, sum.worst->err.detail);
+	else if (!service_unit_ok(sum.worst))
+		service_words(sum.worst, t->model.now_utc_ms, out);
+	else
+		strbuf_adds(out, sum.worst->unit.image);
+}
+
+static void words(const struct tui *t, const struct envs_state *s, const struct envs_row *on,
+		  struct view_words *w)
 {
 	const struct model *m = &t->model;
 	const struct env *env = &m->project->env[s->env];
 
-	strbuf_addf(&w->crumb, "%s%s > %s", text_mark(env), env->name, facts[s->fact].name);
-	if (m->snap && env->has_db && !m->snap->env[s->env].reachable)
+	strbuf_addf(&w->crumb, "%s%s > %s", text_mark(env), env->name,
+		    on->service ? on->service : on->fact->name);
+	if (on->service)
+		service_facts(t, s, on->service, &w->facts);
+	else if (m->snap && env->has_db && !m->snap->env[s->env].reachable)
 		strbuf_addf(&w->facts, "%s", m->snap->env[s->env].err.detail);
 	else if (env->has_db)
 		strbuf_adds(&w->facts, env->dsn.shown);
@@ -442,17 +686,20 @@ static void envs_draw(const struct tui *t, void *state, struct canvas *c, struct
 		      struct view_words *w)
 {
 	struct envs_state *s = state;
+	struct envs_rows rows;
 	struct env_columns k;
 	struct rect part;
 
 	if (t->model.project->n_env == 0)
 		return;
+	s->rows = r.rows;
+	rows_of(t, s, &rows);
 	k = env_columns_fit((int)t->model.project->n_env, s->env, r.cols - LABEL_COLS,
 			    COLUMN_MIN_COLS);
 	part = rect_cut(&r, 1);
 	draw_heads(t, s, c, part, &k);
-	part = rect_cut(&r, N_FACTS);
-	draw_facts(t, s, c, part, &k);
+	part = rect_cut(&r, rows.n + rows.rules);
+	draw_facts(t, s, &rows, c, part, &k);
 	if (r.rows > 1) {
 		canvas_rule(c, r.row, r.col, r.cols);
 		rect_cut(&r, 1);
@@ -464,7 +711,7 @@ static void envs_draw(const struct tui *t, void *state, struct canvas *c, struct
 		rect_cut(&r, 1);
 	}
 	draw_differs(t, s, c, r);
-	words(t, s, w);
+	words(t, s, selected(s, &rows), w);
 }
 
 static int clamp(int v, int n)
@@ -472,24 +719,39 @@ static int clamp(int v, int n)
 	return v < 0 ? 0 : v >= n ? n - 1 : v;
 }
 
+static void open_row(struct tui *t, const struct envs_state *s, const struct envs_row *on)
+{
+	if (on->fact->enter == ACT_VIEW_SERVICES)
+		tui_services(t, s->env, on->service);
+	else
+		tui_action(t, on->fact->enter == ACT_NONE ? ACT_VIEW_MIGRATIONS : on->fact->enter,
+			   NULL);
+}
+
 static bool envs_action(struct tui *t, void *state, enum action act, const char *arg)
 {
 	struct envs_state *s = state;
 	int n_env = (int)t->model.project->n_env;
+	struct envs_rows rows;
+	const struct envs_row *on;
 
-	(void)arg;
+	if (n_env == 0)
+		return false;
+	rows_of(t, s, &rows);
+	on = selected(s, &rows);
+	s->at = clamp(s->at, rows.n);
 	switch (act) {
 	case ACT_DOWN:
-		s->fact = clamp(s->fact + 1, N_FACTS);
+		s->at = clamp(s->at + 1, rows.n);
 		return true;
 	case ACT_UP:
-		s->fact = clamp(s->fact - 1, N_FACTS);
+		s->at = clamp(s->at - 1, rows.n);
 		return true;
 	case ACT_FIRST:
-		s->fact = 0;
+		s->at = 0;
 		return true;
 	case ACT_LAST:
-		s->fact = N_FACTS - 1;
+		s->at = rows.n - 1;
 		return true;
 	case ACT_LEFT:
 		s->env = clamp(s->env - 1, n_env);
@@ -498,10 +760,13 @@ static bool envs_action(struct tui *t, void *state, enum action act, const char 
 		s->env = clamp(s->env + 1, n_env);
 		return true;
 	case ACT_OPEN:
-		tui_action(t,
-			   facts[s->fact].enter == ACT_NONE ? ACT_VIEW_MIGRATIONS
-							    : facts[s->fact].enter,
-			   NULL);
+		open_row(t, s, on);
+		return true;
+	case ACT_LOGS_OF:
+		tui_logs(t, s->env, arg ? arg : on->service);
+		return true;
+	case ACT_HEALTH:
+		tui_health(t, s->env, arg ? arg : on->service);
 		return true;
 	default:
 		return false;
@@ -515,8 +780,9 @@ static int envs_selected(const struct tui *t, const void *state)
 	return t->model.project->n_env ? s->env : -1;
 }
 
-static const enum action hints[] = { ACT_DOWN, ACT_LEFT,    ACT_OPEN, ACT_PLAN, ACT_BACK_OUT,
-				     ACT_ARM,  ACT_REFRESH, ACT_HELP, ACT_QUIT, ACT_NONE };
+static const enum action hints[] = { ACT_DOWN, ACT_LEFT,     ACT_OPEN, ACT_LOGS_OF,
+				     ACT_PLAN, ACT_BACK_OUT, ACT_ARM,  ACT_REFRESH,
+				     ACT_HELP, ACT_QUIT,     ACT_NONE };
 
 const struct view_ops view_envs = {
 	.name = "Envs",

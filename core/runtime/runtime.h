@@ -63,13 +63,14 @@ enum runtime_verb {
 	RUNTIME_WHY
 };
 
-/* Where a followed log goes on: what was seen last. All zero: nothing. */
+/* Where a followed log goes on behind what was given; made and read by this layer, copied by others. All zero:
+ * at the beginning. */
 struct runtime_log_point {
-	int64_t utc_ns;  /* stamp of the last line */
-	int64_t high_ns; /* the highest stamp; above utc_ns where the clock was set back */
-	uint32_t same;   /* how many lines carried utc_ns */
-	char cursor
-		[200]; /* journal; log file: checksum of its beginning, which tells it from others */
+	int64_t utc_ns; /* engines: the stamp to ask from, a little before the last one */
+	uint32_t same; /* … and how many whole lines, from the first of that stamp on, were given */
+	int64_t high_ns; /* the highest stamp that was given: how far the log is known */
+	/* A journal's own; of a log file a checksum of its beginning, which tells it from others. */
+	char cursor[200];
 	uint64_t inode; /* log file … */
 	int64_t offset; /* … and how far it was read */
 	char id[72];    /* of the unit whose lines they were */

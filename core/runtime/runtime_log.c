@@ -7,13 +7,18 @@
  * without a copy, which is nearly every line. What is given depends on the stream alone, never on how it was cut
  * into pieces: a fuzz target holds that.
  *
- * Going on behind a point. Engines are asked for everything since the last stamp, and begin with lines that were
- * seen: as many as carried that stamp are passed over. An engine that only knows seconds, or is asked a little
- * early because it compares with a float, gives older ones as well (slack_ns). Where the clock was set back before
- * the point was taken, lines between the last stamp and the highest come again as well, before those of the last
- * stamp. The first line that can be none of these ends it: from there on everything is given, whatever its stamp,
- * because stamps of a log may go backwards and a line too many is better than one too few. A journal and a log
- * file go on exactly where they are told to, and have nothing to pass over.
+ * Going on behind a point. An engine is asked for everything since a stamp, and how many lines were given from
+ * the first of that stamp on is known: as many are passed over. That is not the stamp of the last line, because
+ * stamps are not in order everywhere: stdout and stderr are stamped by two threads which then race for the file,
+ * and a long line keeps the stamp of its first part while others pass it. What is younger in the file but older by
+ * its stamp would not come again. So the stamp to ask from is that of a line before which nothing was open and
+ * nothing was as young, and not the last of those but the one before, at least POINT_GAP_NS older.
+ *
+ * When the line of that stamp does not come again (the engine has rotated it away), lines up to the highest stamp
+ * are passed over instead of counted. An engine that only knows seconds, or is asked a little early because it
+ * compares with a float, begins with older lines (slack_ns). Where the clock was set back, lines of before come
+ * first: those up to the highest stamp are passed over until the line of the point comes. Everything behind it is
+ * given, whatever its stamp. A journal and a log file go on exactly where they are told to.
  *
  * A line longer than RUNTIME_LINE_MAX is given in parts of that size. The point moves with whole lines only, so
  * after a cut in the middle of such a line its parts come again; a log file, which counts bytes, goes on behind
@@ -28,6 +33,13 @@
 #include "core/base/mem.h"
 
 #define PODMAN_SLACK_NS ((int64_t)1000000000)
+/* Threads that race are a hundred times closer. */
+#define POINT_GAP_NS ((int64_t)20000000)
+
+static bool is_engine(enum runtime_kind kind)
+{
+	return kind == RUNTIME_DOCKER || kind == RUNTIME_PODMAN;
+}
 
 /* A parser for one stream that was asked for with args. */
 struct runtime_log *runtime_log_new(enum runtime_kind kind, const struct runtime_args *args)
@@ -58,14 +70,13 @@ struct runtime_log *runtime_log_new(enum runtime_kind kind, const struct runtime
 		l->feed = args->tty ? runtime_log_feed_tty : runtime_log_feed_frames;
 		l->end = args->tty ? runtime_log_end_tty : NULL;
 	}
-	if (!runtime_point_none(from) &&
-	    (from->id[0] == '\0' || args->id == NULL || strcmp(from->id, args->id) == 0 ||
-	     kind == RUNTIME_SYSTEMD || kind == RUNTIME_PROCESS)) {
-		l->point = *from;
+	if (!runtime_point_none(from) && (!is_engine(kind) || from->id[0] == '\0' ||
+					  args->id == NULL || strcmp(from->id, args->id) == 0)) {
 		l->from = *from;
 		l->same_left = from->same;
-		l->skipping = from->utc_ns != 0 && from->same > 0 && kind != RUNTIME_SYSTEMD &&
-			      kind != RUNTIME_PROCESS;
+		l->skipping = is_engine(kind) && from->same > 0;
+		if (!is_engine(kind))
+			l->point = *from;
 	}
 	if (args->id != NULL)
 		str_copy(l->point.id, sizeof(l->point.id), args->id);
@@ -105,7 +116,21 @@ void runtime_log_end(struct runtime_log *l, void (*line)(void *arg, const struct
 
 void runtime_log_point(const struct runtime_log *l, struct runtime_log_point *out)
 {
+	const struct log_place *place = l->before.n > 0 ? &l->before : &l->now;
+
 	*out = l->point;
+	if (!is_engine(l->kind))
+		return;
+	/* What was not passed over yet is known by the old point only. */
+	if (l->skipping || place->n == 0) {
+		*out = l->from;
+		str_copy(out->id, sizeof(out->id), l->point.id);
+		return;
+	}
+	out->utc_ns = place->utc_ns;
+	out->same = place->n;
+	if (l->from.high_ns > out->high_ns)
+		out->high_ns = l->from.high_ns;
 }
 
 int64_t runtime_log_lost(struct runtime_log *l)
@@ -128,13 +153,15 @@ void runtime_log_lose(struct runtime_log *l, int64_t n)
 
 static bool seen(struct runtime_log *l, int64_t utc_ns)
 {
-	if (utc_ns == l->from.utc_ns) {
+	const struct runtime_log_point *from = &l->from;
+
+	if (l->anchored) {
 		l->skipping = --l->same_left > 0;
 		return true;
 	}
-	if (utc_ns > l->from.utc_ns && utc_ns <= l->from.high_ns)
-		return true; /* of before the clock was set back */
-	if (utc_ns < l->from.utc_ns && utc_ns >= l->from.utc_ns - l->slack_ns)
+	if (utc_ns > from->utc_ns && utc_ns <= from->high_ns)
+		return true;
+	if (utc_ns < from->utc_ns && utc_ns >= from->utc_ns - l->slack_ns)
 		return true;
 	l->skipping = false;
 	return false;
@@ -142,11 +169,13 @@ static bool seen(struct runtime_log *l, int64_t utc_ns)
 
 void runtime_log_begin(struct runtime_log *l, struct log_open *o, int64_t utc_ns)
 {
+	l->anchored |= l->skipping && utc_ns == l->from.utc_ns;
 	o->open = true;
+	o->decided = false;
 	o->utc_ns = utc_ns;
-	o->skip = l->skipping && utc_ns != 0 && seen(l, utc_ns);
 }
 
+/* Lines are counted in the order in which they end, so it is decided then whether one was seen. */
 static void give(struct runtime_log *l, struct log_open *o, struct sv text, bool more)
 {
 	struct runtime_line line = { .text = text,
@@ -155,25 +184,56 @@ static void give(struct runtime_log *l, struct log_open *o, struct sv text, bool
 				     .more = more,
 				     .priority = o->priority };
 
+	if (!o->decided) {
+		o->decided = true;
+		o->skip = l->skipping && o->utc_ns != 0 && seen(l, o->utc_ns);
+	}
 	if (!o->skip)
 		l->line(l->arg, &line);
 }
 
-/* The point moves behind a whole line; one that was seen is in it already. */
+/* The oldest stamp of the lines that are open, o aside; INT64_MAX. */
+static int64_t oldest_open(const struct runtime_log *l, const struct log_open *o)
+{
+	int64_t oldest = INT64_MAX;
+
+	for (size_t i = 0; i < LOG_STREAMS; i++) {
+		const struct log_open *other = &l->stream[i];
+
+		if (other != o && other->open && other->utc_ns != 0 && other->utc_ns < oldest)
+			oldest = other->utc_ns;
+	}
+	return oldest;
+}
+
+/* A whole line with a stamp was given or passed over: it counts for the places behind which it stands, and may be
+ * one itself. */
 static void count(struct runtime_log *l, const struct log_open *o)
 {
-	struct runtime_log_point *p = &l->point;
+	int64_t t = o->utc_ns, open = oldest_open(l, o);
 
-	if (o->skip || o->utc_ns == 0)
+	if (t == 0)
 		return;
-	if (p->utc_ns == o->utc_ns) {
-		p->same++;
-		return;
+	/* From a younger place it would not come again. */
+	if (l->now.n > 0 && t < l->now.utc_ns)
+		l->now.n = 0;
+	if (l->before.n > 0 && t < l->before.utc_ns)
+		l->before.n = 0;
+	l->before.n += l->before.n > 0;
+	l->now.n += l->now.n > 0;
+	if (l->before.n == 0 && l->now.n == 0) {
+		/* The first line, or the clock was set back. */
+		l->now.utc_ns = t < open ? t : open;
+		l->now.n = 1;
+	} else if (t > l->point.high_ns && open == INT64_MAX &&
+		   (l->now.n == 0 || t - l->now.utc_ns >= POINT_GAP_NS)) {
+		if (l->now.n > 0)
+			l->before = l->now;
+		l->now.utc_ns = t;
+		l->now.n = 1;
 	}
-	p->utc_ns = o->utc_ns;
-	p->same = 1;
-	if (o->utc_ns > p->high_ns)
-		p->high_ns = o->utc_ns;
+	if (t > l->point.high_ns)
+		l->point.high_ns = t;
 }
 
 static struct sv without_cr(struct sv s)

@@ -19,8 +19,9 @@ struct log_open {
 	int64_t utc_ns;
 	int priority;
 	bool is_err;
-	bool open; /* it has begun */
-	bool skip; /* it was seen before */
+	bool open;    /* it has begun */
+	bool decided; /* whether it is passed over */
+	bool skip;
 };
 
 struct runtime_log {
@@ -30,11 +31,15 @@ struct runtime_log {
 	void (*line)(void *arg, const struct runtime_line *); /* during a feed */
 	void *arg;
 	struct log_open stream[LOG_STREAMS];
-	struct runtime_log_point point; /* behind the last whole line */
+	struct runtime_log_point point; /* of a journal and of a file; high_ns of all */
+	struct log_place {
+		int64_t utc_ns;
+		uint32_t n; /* whole lines since, with its own; 0: there is no such place */
+	} now, before;      /* engines: where the log could be asked from */
 	int64_t lost;
 
 	/* Passing over what was seen. */
-	bool skipping;
+	bool skipping, anchored;
 	struct runtime_log_point from;
 	uint32_t same_left;
 	int64_t slack_ns; /* the runtime may give lines that much older than it was asked for */
@@ -44,8 +49,8 @@ struct runtime_log {
 	char head[LOG_HEAD_MAX];
 	size_t n_head;
 	struct strbuf part; /* of a frame, of a line of JSON */
-	uint64_t
-		left; /* bytes of the frame, the piece of a file, the part of a line that are to come */
+	/* Bytes to come of the frame, of the piece of a file, of the part of a line. */
+	uint64_t left;
 	uint64_t held;  /* log file: zeroes at the end of what came, which may be padding */
 	uint64_t inode; /* log file: whose bytes come */
 	int64_t at;     /* … and the offset of the next one */
@@ -59,7 +64,7 @@ int runtime_log_feed_journal(struct runtime_log *l, struct sv bytes, struct err 
 int runtime_log_feed_file(struct runtime_log *l, struct sv bytes, struct err *e) MUST_CHECK;
 void runtime_log_end_file(struct runtime_log *l);
 
-/* A line of o begins: decides whether it was seen. */
+/* A line of o begins. */
 void runtime_log_begin(struct runtime_log *l, struct log_open *o, int64_t utc_ns);
 /* Appends text, which has no newline in it, to the line of o that has begun. last ends the line. */
 void runtime_log_add(struct runtime_log *l, struct log_open *o, struct sv text, bool last);

@@ -592,54 +592,6 @@ static void ssh_end(struct host *h, struct host_wire *w)
 	w->state = NULL;
 }
 
-/* sshd says the same words of a socket that it may not join us to and of one that nobody listens at; which it is
- * decides whether there is another way. So the other machine is asked to look. */
-static const char look_script[] =
-	"[ -e \"$1\" ] || exit 3\n"
-	"[ -S \"$1\" ] || exit 4\n"
-	"[ -r \"$1\" ] && [ -w \"$1\" ] || exit 5\n"
-	"[ -r /proc/net/unix ] || exit 0\n"
-	"while read -r line; do case $line in *\"/${1##*/}\") exit 0 ;; esac; done </proc/net/unix\n"
-	"exit 6\n";
-
-static int explain_path(struct host *h, const char *path, int64_t deadline_ms, struct cancel *c,
-			struct err *e)
-{
-	const char *const words[] = { path, NULL };
-	const struct host_command look = { .argv = words, .script = look_script };
-	struct host_result r = { .status = -1 };
-	struct err ignored;
-
-	if (host_run(h, &look, NULL, NULL, &r, deadline_ms, c, &ignored) != 0)
-		return -1;
-	switch (r.status) {
-	case 3:
-		err_detail(e, "there is no such file");
-		break;
-	case 4:
-		err_detail(e, "it is not a socket");
-		break;
-	case 6:
-		err_detail(e, "nobody listens there");
-		break;
-	case 5:
-		e->code = ERR_REFUSED;
-		err_detail(e, "we have no permission for it there");
-		err_hint(
-			e,
-			"give the user that we log in as access to it; groups count from the next login on");
-		break;
-	case 0:
-		e->code = ERR_UNSUPPORTED;
-		err_detail(e, "it is there, but its sshd does not join us to it");
-		err_hint(e, "set AllowStreamLocalForwarding yes in its sshd_config");
-		break;
-	default:
-		break;
-	}
-	return -1;
-}
-
 static int ssh_dial(struct host *h, const struct host_target *t, int64_t deadline_ms,
 		    struct cancel *c, int *fd, struct err *e)
 {
@@ -663,8 +615,6 @@ static int ssh_dial(struct host *h, const struct host_target *t, int64_t deadlin
 	}
 	close_fd(&theirs);
 	ssh_channel_leave(ch);
-	if (t->path != NULL && e->code == ERR_NOT_FOUND)
-		return explain_path(h, t->path, deadline_ms, c, e);
 	return -1;
 }
 

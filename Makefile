@@ -219,11 +219,11 @@ $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libbascule.a
 $(filter-out $(SHOPD_BIN),$(SERVICES_BIN)): $(B)/%: $(B)/%.o
 	$(call link)
 
-$(SHOPD_BIN): cli/demo_service.c cli/demo_service.h $(B)/.flags
+$(SHOPD_BIN): cli/demo_service.c cli/demo_log.c cli/demo_service.h cli/demo_log.h $(B)/.flags
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -I. -include core/base/ban.h -DDEMO_SERVICE_ALONE -std=c11 $(WARNINGS) \
-		-O2 -static -o $@.$$$$ $< && mv -f $@.$$$$ $@
+		-O2 -static -o $@.$$$$ $(filter %.c,$^) && mv -f $@.$$$$ $@
 
 # A fuzz target is linked twice: with libFuzzer to search (make fuzz), and with a main that feeds
 # it the stored corpus (make check).

@@ -50,6 +50,17 @@ const struct cli_option cli_options[OPT_COUNT] = {
 			    "is doing; needs --confirm" },
 	[OPT_FINGERPRINT] = { "--fingerprint", NULL, "SHA256:…", false, false,
 			      "the key that is expected, instead of a question" },
+	[OPT_FOLLOW] = { "--follow", "-f", NULL, false, false, "go on with lines as they come" },
+	[OPT_SINCE] = { "--since", NULL, "TIME", false, false,
+			"from then on: a length of time (15m, 2h) or 2026-11-21T14:07:32Z" },
+	[OPT_TAIL] = { "--tail", NULL, "N", false, false, "the last N lines of each log" },
+	[OPT_GREP] = { "--grep", NULL, "PATTERN", false, false,
+		       "only records that match this regular expression (PCRE2; case counts when "
+		       "it has a capital letter)" },
+	[OPT_LEVEL] = { "--level", NULL, "LEVEL", false, false,
+			"at least trace, debug, info, warn, error or fatal; what says none is info" },
+	[OPT_ONCE] = { "--once", NULL, NULL, false, false,
+		       "one try, without waiting for a service to become healthy" },
 	[OPT_DOCS] = { "--print-docs", NULL, "PART", false, false,
 		       "man page source of keys, options, commands, config or exit" },
 };

@@ -54,6 +54,9 @@ const char *cli_word(const struct cli *c, size_t i);
 /* The environment named by a word; ERR_USAGE with the nearest name. */
 int cli_env(const struct cli *c, const char *name, const struct env **out,
 	    struct err *e) MUST_CHECK;
+/* The service of env named by a word; NULL with ERR_USAGE and the nearest name. */
+const struct service *cli_service(const struct env *env, const char *name,
+				  struct err *e) MUST_CHECK;
 /* --wait as run_spawn wants it: 0 without, -1 without a time. */
 int cli_wait_ms(const struct cli *c, int64_t *ms, struct err *e) MUST_CHECK;
 const char *cli_getenv(void *arg, const char *name);
@@ -89,6 +92,8 @@ int cmd_cancel(struct cli *c, struct err *e);
 int cmd_abort(struct cli *c, struct err *e);
 int cmd_takeover(struct cli *c, struct err *e);
 int cmd_backups(struct cli *c, struct err *e);
+int cmd_logs(struct cli *c, struct err *e);
+int cmd_health(struct cli *c, struct err *e);
 int cmd_keys(struct cli *c, struct err *e);
 int cmd_themes(struct cli *c, struct err *e);
 int cmd_completion(struct cli *c, struct err *e);

@@ -75,6 +75,13 @@ const struct command commands[] = {
 	{ "trust", "HOST [--fingerprint SHA256:…]",
 	  "show the host key of a machine that is not known yet, and have it recorded", CHANGES,
 	  OPT_BIT(OPT_FINGERPRINT), 1, 1, "", cmd_trust },
+	{ "logs", "ENV [SERVICE…] [-f] [--since TIME] [--grep PATTERN] [--level LEVEL]",
+	  "logs of services, merged by time", COMMAND_CONFIG,
+	  READ(OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_SINCE) | OPT_BIT(OPT_TAIL) | OPT_BIT(OPT_GREP) |
+	       OPT_BIT(OPT_LEVEL)),
+	  1, ANY_WORDS, "env", cmd_logs },
+	{ "health", "ENV [SERVICE…] [--once]", "are services healthy: their container, then HTTP",
+	  COMMAND_CONFIG, READ(OPT_BIT(OPT_ONCE)), 1, ANY_WORDS, "env", cmd_health },
 	{ "keys", "", "keys of the console", 0, READ(0), 0, 0, "", cmd_keys },
 	{ "themes", "", "themes of the console", 0, READ(0), 0, 0, "", cmd_themes },
 	{ "completion", "bash|zsh|fish", "completion for a shell", 0, 0, 1, 2, "shell",
@@ -86,8 +93,8 @@ const struct command commands[] = {
 const size_t commands_n = sizeof(commands) / sizeof(commands[0]);
 
 static const char *const later[] = {
-	"deploy",   "promote", "logs",     "health",  "diff",  "drift",  "review",
-	"rehearse", "prove",   "timeline", "approve", "audit", "backup",
+	"deploy", "promote",  "diff",    "drift", "review", "rehearse",
+	"prove",  "timeline", "approve", "audit", "backup",
 };
 
 const struct command *command_find(const char *name)

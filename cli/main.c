@@ -168,6 +168,31 @@ int cli_env(const struct cli *c, const char *name, const struct env **out, struc
 	return err_hint(e, "bascule status");
 }
 
+const struct service *cli_service(const struct env *env, const char *name, struct err *e)
+{
+	const char *names[64], *near;
+	struct strbuf all;
+	size_t i;
+
+	for (i = 0; i < env->n_service; i++)
+		if (strcmp(env->service[i].runtime.name, name) == 0)
+			return &env->service[i];
+	strbuf_init(&all, 400);
+	for (i = 0; i < env->n_service && i < 64; i++) {
+		names[i] = env->service[i].runtime.name;
+		strbuf_addf(&all, "%s%s", i == 0 ? "" : ", ", names[i]);
+	}
+	near = str_nearest(name, names, i);
+	err_set(e, ERR_USAGE, "there is no service %s in %s", name, env->name);
+	err_detail(e, "the configuration has %s", strbuf_str(&all));
+	strbuf_clear(&all);
+	if (near != NULL)
+		err_hint(e, "did you mean %s?", near);
+	else
+		err_hint(e, "bascule status %s", env->name);
+	return NULL;
+}
+
 int cli_wait_ms(const struct cli *c, int64_t *ms, struct err *e)
 {
 	const char *v = c->args.value[OPT_WAIT];

@@ -26,7 +26,7 @@
 
 /* --- One question -------------------------------------------------------------------------------- */
 
-static int refuse_unasked(const struct host_question *q, struct err *e)
+int cli_question_err(const struct host_question *q, struct err *e)
 {
 	err_set(e, ERR_ASKS, "cannot reach %s", q->host);
 	if (q->kind == HOST_QUESTION_KEY) {
@@ -111,7 +111,7 @@ int cli_ask_key(struct host *h, const struct host_question *q, const char *finge
 	if (fingerprint != NULL)
 		return compare_key(h, q, fingerprint, e);
 	if (!ask_possible()) {
-		refuse_unasked(q, e);
+		cli_question_err(q, e);
 		return err_hint(e, "bascule trust %s --fingerprint %s", q->host, q->sha256);
 	}
 	for (int i = 0; rc != 0 && i < WRONG_MAX; i++) {
@@ -178,7 +178,7 @@ static int answer_one(struct ready *r, struct err *e)
 	if (!host_question(r->host, &q))
 		return 0;
 	if (!ask_possible())
-		return refuse_unasked(&q, e);
+		return cli_question_err(&q, e);
 	r->asked = same_question(&q, &r->last) ? r->asked + 1 : 1;
 	r->last = q;
 	if (r->asked > WRONG_MAX) {
@@ -241,25 +241,40 @@ int cli_hosts_ready(struct cli *c, const struct host_spec *const *spec, size_t n
 	return rc;
 }
 
+void cli_hosts_connect(struct cli *c, const struct host_spec *const *spec, size_t n,
+		       struct err *err)
+{
+	struct ready *list = mem_calloc(n + 1, sizeof(*list));
+
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct ready){ .host = hosts_get(c->ctx.hosts, spec[i]),
+					  .spec = spec[i],
+					  .err = { .code = ERR_ASKS } };
+	connect_all(list, n);
+	for (size_t i = 0; i < n; i++)
+		err[i] = list[i].err;
+	mem_free(list);
+}
+
 int cli_hosts_answer(struct cli *c, const struct host_spec *const *spec, size_t n, bool *any,
 		     struct err *e)
 {
-	struct ready *list;
 	struct host_question q;
-	int rc = 0;
 
 	*any = false;
-	if (n == 0 || c->ctx.hosts == NULL || !ask_possible())
+	if (c->ctx.hosts == NULL || !ask_possible())
 		return 0;
-	list = mem_calloc(n, sizeof(*list));
-	n = distinct(c, spec, n, list);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		if (host_question(list[i].host, &q)) {
-			rc = answer_one(&list[i], e);
-			*any = *any || rc == 0;
-		}
-	mem_free(list);
-	return rc;
+	for (size_t i = 0; i < n; i++) {
+		if (spec[i]->transport == HOST_LOCAL ||
+		    !host_question(hosts_get(c->ctx.hosts, spec[i]), &q))
+			continue;
+		/* It answered a moment ago, so asking it again is quick. */
+		if (cli_hosts_ready(c, &spec[i], 1, e) == 0)
+			*any = true;
+		else if (e->code == ERR_CANCELLED)
+			return -1;
+	}
+	return 0;
 }
 
 size_t cli_hosts_of(const struct env *env, const struct host_spec **list, size_t max)

@@ -25,10 +25,12 @@
 static const struct {
 	enum view_id view;
 	enum action action;
+	bool needs_db; /* of any environment */
 } tabs[] = {
-	{ VIEW_ENVS, ACT_VIEW_ENVS },   { VIEW_MATRIX, ACT_VIEW_MIGRATIONS },
-	{ VIEW_PLAN, ACT_VIEW_PLAN },   { VIEW_DETAILS, ACT_VIEW_DATABASE },
-	{ VIEW_AUDIT, ACT_VIEW_AUDIT }, { VIEW_RUNS, ACT_VIEW_RUNS },
+	{ VIEW_ENVS, ACT_VIEW_ENVS, false },       { VIEW_MATRIX, ACT_VIEW_MIGRATIONS, true },
+	{ VIEW_LOGS, ACT_VIEW_LOGS, false },       { VIEW_PLAN, ACT_VIEW_PLAN, true },
+	{ VIEW_DETAILS, ACT_VIEW_DATABASE, true }, { VIEW_AUDIT, ACT_VIEW_AUDIT, true },
+	{ VIEW_RUNS, ACT_VIEW_RUNS, true },        { VIEW_SERVICES, ACT_VIEW_SERVICES, false },
 };
 #define N_TABS (sizeof(tabs) / sizeof(tabs[0]))
 
@@ -52,6 +54,12 @@ static const struct {
 	{ ACT_VIEW_PLAN, ACT_NONE, "plan" },
 	{ ACT_SORT_REVERSE, ACT_NONE, "reverse" },
 	{ ACT_ARM, ACT_NONE, "arm" },
+	{ ACT_LOGS_OF, ACT_NONE, "logs" },
+	{ ACT_NEXT_ERROR, ACT_PREVIOUS_ERROR, "error" },
+	{ ACT_NEXT_MARK, ACT_PREVIOUS_MARK, "mark" },
+	{ ACT_LEVEL, ACT_LEVEL_LOWER, "level" },
+	{ ACT_PANE, ACT_NONE, "sources" },
+	{ ACT_COPY, ACT_NONE, "copy" },
 };
 #define N_HINT_WORDS (sizeof(hint_words) / sizeof(hint_words[0]))
 
@@ -165,7 +173,7 @@ static int draw_tabs(const struct tui *t, struct canvas *c, int row, int col)
 	for (size_t i = 0; i < N_TABS; i++) {
 		bool on = t->shown == tabs[i].view;
 
-		if (tabs[i].view == VIEW_DETAILS && !has_database(t))
+		if ((tabs[i].needs_db && !has_database(t)) || !tui_offers(t, tabs[i].action))
 			continue;
 		text_add(&l, on ? ROLE_TAB_ON : ROLE_TAB, on ? "[" : " ");
 		draw_tab(t, &l, i);
@@ -276,6 +284,11 @@ static bool useful_now(const struct tui *t, enum action act)
 	const struct run *r = t->model.watched;
 
 	switch (act) {
+	case ACT_LOGS_OF:
+	case ACT_HEALTH:
+		return tui_offers(t, act);
+	case ACT_ANSWER:
+		return t->model.question.kind != HOST_QUESTION_NONE;
 	case ACT_START:
 		return !r && t->model.plan;
 	case ACT_STOP:

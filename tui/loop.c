@@ -74,6 +74,8 @@ static void act_unseen(struct tui *t, enum action act)
 	case ACT_VIEW_RUNS:
 	case ACT_VIEW_AUDIT:
 	case ACT_VIEW_DATABASE:
+	case ACT_VIEW_LOGS:
+	case ACT_VIEW_SERVICES:
 	case ACT_HELP:
 	case ACT_DOWN:
 	case ACT_UP:
@@ -115,6 +117,10 @@ static void obey(struct loop *l)
 		screen_redraw(l->screen);
 	if (t->suspend)
 		screen_suspend(l->screen);
+	if (t->copy)
+		screen_copy(l->screen, t->copy);
+	mem_free(t->copy);
+	t->copy = NULL;
 	if (t->new_theme || t->redraw || t->suspend)
 		t->dirty = true;
 	t->new_theme = t->redraw = t->suspend = false;

@@ -45,7 +45,7 @@ static void offer_actions(const struct tui *t, struct sink *s)
 {
 	for (int pass = 0; pass < 2; pass++)
 		for (int act = 0; act < ACTIONS; act++)
-			if (action_here(t, act) == (pass == 0))
+			if (action_here(t, act) == (pass == 0) && tui_offers(t, (enum action)act))
 				offer(s, action_table[act].name, action_table[act].help);
 }
 
@@ -53,6 +53,20 @@ static void offer_environments(const struct tui *t, struct sink *s)
 {
 	for (size_t i = 0; i < t->model.project->n_env; i++)
 		offer(s, t->model.project->env[i].name, "");
+}
+
+static void offer_services(const struct tui *t, struct sink *s)
+{
+	int env = tui_selected_env(t);
+
+	for (size_t i = 0; env >= 0 && i < t->model.project->env[env].n_service; i++)
+		offer(s, t->model.project->env[env].service[i].runtime.name, "");
+}
+
+static void offer_levels(struct sink *s)
+{
+	for (int l = LOG_LEVEL_TRACE; l < LOG_LEVELS; l++)
+		offer(s, log_level_name((enum log_level)l), "lines of that level and above");
 }
 
 static void offer_migrations(const struct tui *t, struct sink *s)
@@ -77,6 +91,10 @@ static void offer_argument(const struct tui *t, enum action act, struct sink *s)
 		return;
 	if (strcmp(arg, "ENV") == 0) {
 		offer_environments(t, s);
+	} else if (strcmp(arg, "SERVICE") == 0) {
+		offer_services(t, s);
+	} else if (strcmp(arg, "LEVEL") == 0) {
+		offer_levels(s);
 	} else if (strcmp(arg, "NAME") == 0) {
 		for (size_t i = 0; theme_name(i); i++)
 			offer(s, theme_name(i), "");

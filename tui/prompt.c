@@ -9,6 +9,10 @@
  *
  * Find and filter take effect while they are typed; Esc puts the former text back.
  *
+ * The answer to a host may be a secret: it is wiped from here as soon as it was given. A pasted
+ * passphrase is welcome, that is what password managers do; the four characters of a host key are
+ * not, because somebody must have looked at them.
+ *
  * This file is the keys; prompt_draw.c paints.
  */
 #include "tui/prompt.h"
@@ -30,11 +34,16 @@ enum {
 
 static void prompt_close(struct prompt *p)
 {
+	if (p->kind == PROMPT_ANSWER)
+		explicit_bzero(p->text, sizeof(p->text));
 	p->kind = PROMPT_NONE;
 	p->text[0] = p->expect[0] = p->title[0] = '\0';
 	p->len = 0;
 	p->paste_dropped = false;
-	p->done = NULL;
+	p->done = p->typed = NULL;
+	p->left = NULL;
+	p->help = NULL;
+	p->question = (struct host_question){ 0 };
 }
 
 static void prompt_begin(struct tui *t, enum prompt_kind kind)
@@ -68,6 +77,28 @@ void prompt_yes(struct tui *t, const char *question, void (*done)(struct tui *t,
 {
 	prompt_begin(t, PROMPT_YES);
 	str_copy(t->prompt.title, sizeof(t->prompt.title), question);
+	t->prompt.done = done;
+}
+
+void prompt_search(struct tui *t, const char *lead, const char *help,
+		   void (*typed)(struct tui *t, const char *text),
+		   void (*done)(struct tui *t, const char *text), void (*left)(struct tui *t))
+{
+	prompt_begin(t, PROMPT_SEARCH);
+	str_copy(t->prompt.title, sizeof(t->prompt.title), lead);
+	t->prompt.help = help;
+	t->prompt.typed = typed;
+	t->prompt.done = done;
+	t->prompt.left = left;
+}
+
+void prompt_answer(struct tui *t, const struct host_question *q,
+		   void (*done)(struct tui *t, const char *text))
+{
+	const struct host_question copy = *q; /* it may be the prompt's own, which ends here */
+
+	prompt_begin(t, PROMPT_ANSWER);
+	t->prompt.question = copy;
 	t->prompt.done = done;
 }
 
@@ -226,6 +257,41 @@ static void key_confirm(struct tui *t, int32_t key)
 		done(t, text);
 }
 
+static void key_own_search(struct tui *t, int32_t key)
+{
+	struct prompt *p = &t->prompt;
+	void (*done)(struct tui *, const char *) = p->done;
+	char text[sizeof(p->text)];
+
+	if (key == '\r' || key == '\n') {
+		str_copy(text, sizeof(text), p->text);
+		prompt_close(p);
+		done(t, text);
+	} else if (text_edit(p, key)) {
+		p->typed(t, p->text);
+	}
+}
+
+/* Nothing typed is no answer: Enter on it would only be a wrong one. */
+static void key_answer(struct tui *t, int32_t key)
+{
+	struct prompt *p = &t->prompt;
+	void (*done)(struct tui *, const char *) = p->done;
+	char text[sizeof(p->text)];
+
+	if (key != '\r' && key != '\n') {
+		if (text_edit(p, key))
+			p->paste_dropped = false;
+		return;
+	}
+	if (p->len == 0)
+		return;
+	memcpy(text, p->text, sizeof(text));
+	prompt_close(p);
+	done(t, text);
+	explicit_bzero(text, sizeof(text));
+}
+
 static void key_yes(struct tui *t, int32_t key)
 {
 	void (*done)(struct tui *, const char *) = t->prompt.done;
@@ -238,8 +304,17 @@ static void key_yes(struct tui *t, int32_t key)
 static void prompt_escape(struct tui *t)
 {
 	enum prompt_kind kind = t->prompt.kind;
+	void (*left)(struct tui *) = t->prompt.left;
+	struct host_question q = t->prompt.question;
 
 	prompt_close(&t->prompt);
+	if (kind == PROMPT_SEARCH)
+		left(t);
+	if (kind == PROMPT_ANSWER) {
+		t->left = q;
+		model_news(&t->model, true, "host %s waits for an answer: %s asks again", q.host,
+			   keymap_key(t->keys, ACT_ANSWER));
+	}
 	if (kind == PROMPT_FIND)
 		tui_action(t, ACT_FIND, t->find);
 	else if (kind == PROMPT_FILTER)
@@ -262,6 +337,14 @@ static void key_pasted(struct tui *t, int32_t key)
 		text_insert(p, key);
 		tui_action(t, p->kind == PROMPT_FIND ? ACT_FIND : ACT_FILTER, p->text);
 		break;
+	case PROMPT_SEARCH:
+		text_insert(p, key);
+		p->typed(t, p->text);
+		break;
+	case PROMPT_ANSWER:
+		if (p->question.kind != HOST_QUESTION_KEY)
+			text_insert(p, key);
+		break;
 	case PROMPT_CONFIRM:
 	case PROMPT_YES:
 	case PROMPT_NONE:
@@ -275,7 +358,9 @@ static bool key_paste(struct tui *t, int32_t key)
 
 	if (key == KEYS_PASTE_BEGIN) {
 		p->pasting = true;
-		p->paste_dropped = p->kind == PROMPT_CONFIRM || p->kind == PROMPT_YES;
+		p->paste_dropped = p->kind == PROMPT_CONFIRM || p->kind == PROMPT_YES ||
+				   (p->kind == PROMPT_ANSWER &&
+				    p->question.kind == HOST_QUESTION_KEY);
 		if (p->kind == PROMPT_NONE)
 			model_news(&t->model, false, "a paste was dropped: nothing asks for text");
 	} else if (key == KEYS_PASTE_END) {
@@ -308,6 +393,12 @@ void prompt_key(struct tui *t, int32_t key)
 	case PROMPT_CONFIRM:
 	case PROMPT_ASK:
 		key_confirm(t, key);
+		break;
+	case PROMPT_SEARCH:
+		key_own_search(t, key);
+		break;
+	case PROMPT_ANSWER:
+		key_answer(t, key);
 		break;
 	case PROMPT_YES:
 		key_yes(t, key);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* One line that is being typed: palette, find, filter, a reason, a typed confirmation. */
+/* One line that is being typed: palette, find, filter, a reason, a typed confirmation, an answer to a host. */
 #ifndef TUI_PROMPT_H
 #define TUI_PROMPT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/base/err.h"
+#include "core/engine/event.h"
 
 struct tui;
 struct canvas;
@@ -18,6 +18,8 @@ enum prompt_kind {
 	PROMPT_FILTER,
 	PROMPT_CONFIRM,
 	PROMPT_ASK,
+	PROMPT_SEARCH, /* find or filter of a view's own */
+	PROMPT_ANSWER, /* to the question of a host */
 	PROMPT_YES
 };
 
@@ -33,6 +35,11 @@ struct prompt {
 	int n_history, at_history;
 	/* What Enter does; NULL for the built-in kinds. */
 	void (*done)(struct tui *t, const char *text);
+	/* PROMPT_SEARCH: each change of the text, and Esc. */
+	void (*typed)(struct tui *t, const char *text);
+	void (*left)(struct tui *t);
+	const char *help;              /* PROMPT_SEARCH */
+	struct host_question question; /* PROMPT_ANSWER */
 };
 
 /* Palette, find or filter. */
@@ -42,6 +49,15 @@ void prompt_open(struct tui *t, enum prompt_kind kind);
 void prompt_confirm(struct tui *t, const char *name, void (*done)(struct tui *t, const char *text));
 /* A text to ask for; done is called only with one that is not empty. */
 void prompt_ask(struct tui *t, const char *title, void (*done)(struct tui *t, const char *text));
+/* Find or filter of a view: typed is called while it is typed, done with what it is (it may be empty), left when Esc
+ * leaves it. lead and help stand before and below it; help is constant. */
+void prompt_search(struct tui *t, const char *lead, const char *help,
+		   void (*typed)(struct tui *t, const char *text),
+		   void (*done)(struct tui *t, const char *text), void (*left)(struct tui *t));
+/* What a host asks, in a box. What is typed is hidden unless the question says otherwise, and wiped. The characters of a
+ * key must be typed: a paste is dropped. Esc leaves it; it can be asked again. */
+void prompt_answer(struct tui *t, const struct host_question *q,
+		   void (*done)(struct tui *t, const char *text));
 /* A question: y does it (done gets "y"), every other key does not. Enter is no answer. */
 void prompt_yes(struct tui *t, const char *question, void (*done)(struct tui *t, const char *text));
 /* One key for the open prompt; also paste-begin and paste-end while none is open: keys of a paste never run actions. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a prompt looks: one line over the news and key rows, or the box of the typed confirmation.
+ * How a prompt looks: one line over the news and key rows, or a box: of the typed confirmation, and
+ * of what a host asks.
  *
  * The box says what the plan will do, what a way back there is, and that nothing has been changed
  * yet. It takes the rows it needs and no more, so it fits 80x20.
@@ -60,6 +61,8 @@ static const char *line_help(const struct prompt *p)
 	case PROMPT_FILTER:
 		return "TEXT, !TEXT without it, differs; empty shows all. Enter keeps it, Esc "
 		       "leaves";
+	case PROMPT_SEARCH:
+		return p->help;
 	case PROMPT_YES:
 		return p->paste_dropped ? "a paste was dropped: press y"
 					: "y does it, any other key does not";
@@ -86,6 +89,15 @@ static void draw_input(const struct prompt *p, struct text_line *l)
 {
 	struct sv text = tail_of(sv_n(p->text, p->len), l->end - l->col - 1);
 
+	if (p->kind == PROMPT_ANSWER && !p->question.echo &&
+	    p->question.kind != HOST_QUESTION_KEY) {
+		/* One mark a character, as far as there is room. */
+		int n = (int)utf8_cols(text);
+
+		canvas_fill(l->c, l->row, l->col, n, ROLE_INPUT, '*');
+		l->col += n;
+		text = sv_n("", 0);
+	}
 	l->col += canvas_put(l->c, l->row, l->col, l->end - l->col - 1, ROLE_INPUT, text);
 	l->c->cursor_row = l->row;
 	l->c->cursor_col = l->col;
@@ -289,10 +301,102 @@ static void draw_box(const struct tui *t, struct canvas *c)
 	box_input(t, &b);
 }
 
+/* --- What a host asks --------------------------------------------------------------------------- */
+
+static bool env_uses(const struct env *env, const char *host)
+{
+	for (size_t i = 0; i < env->n_host; i++)
+		if (strcmp(env->host[i]->name, host) == 0)
+			return true;
+	for (size_t i = 0; i < env->n_service; i++)
+		for (size_t k = 0; k < env->service[i].n_host; k++)
+			if (strcmp(env->service[i].host[k]->name, host) == 0)
+				return true;
+	return env->database_via && strcmp(env->database_via->name, host) == 0;
+}
+
+/* For which environments it is used: an answer for production is another matter. */
+static void ask_users(const struct tui *t, struct box *b, const char *host)
+{
+	const struct project *p = t->model.project;
+	struct text_line l = box_named(b, "used by");
+	bool any_env = false;
+
+	for (size_t i = 0; i < p->n_env; i++) {
+		if (!env_uses(&p->env[i], host))
+			continue;
+		text_addf(&l, p->env[i].is_protected ? ROLE_PROD : ROLE_TEXT, "%s%s%s",
+			  any_env ? ", " : "", text_mark(&p->env[i]), p->env[i].name);
+		any_env = true;
+	}
+	if (!any_env)
+		text_add(&l, ROLE_DIM, "another host, on the way to it");
+}
+
+static void ask_key(struct box *b, const struct host_question *q)
+{
+	struct text_line l = box_named(b, "its key");
+
+	text_addf(&l, ROLE_TEXT, "%s", q->key_type);
+	l = box_named(b, "fingerprint");
+	text_addf(&l, ROLE_HEAD, "%s", q->sha256);
+	rect_cut(&b->in, 1);
+	l = box_line(b);
+	text_add(&l, ROLE_DIM, "Compare it with what the host itself, or who runs it, says.");
+}
+
+static void ask_input(const struct prompt *p, struct box *b, bool key)
+{
+	struct text_line l = box_line(b);
+
+	text_add(&l, ROLE_TEXT,
+		 key ? "Type the last four characters of the fingerprint, Esc leaves:  "
+		     : "Answer, Esc leaves:  ");
+	draw_input(p, &l);
+	rect_cut(&b->in, 1);
+	l = box_line(b);
+	if (p->paste_dropped)
+		text_add(&l, ROLE_WARN,
+			 "A paste was dropped: they must be typed. It is not trusted yet.");
+	else
+		text_add(&l, ROLE_DIM,
+			 key ? "It is not trusted yet; then its key is kept in known_hosts."
+			     : "It is kept in memory while this console runs, and nowhere else.");
+}
+
+static void draw_ask(const struct tui *t, struct canvas *c)
+{
+	const struct host_question *q = &t->prompt.question;
+	bool key = q->kind == HOST_QUESTION_KEY;
+	int cols = c->cols < BOX_COLS + 4 ? c->cols - 2 : BOX_COLS;
+	int rows = key ? 13 : 11;
+	int row = (c->rows - rows) / 2, col = (c->cols - cols) / 2;
+	struct box b = {
+		.c = c, .in = { .row = row + 1, .col = col + 3, .rows = rows - 2, .cols = cols - 5 }
+	};
+	struct text_line l;
+
+	for (int i = 0; cols < BOX_COLS && i < rows; i++)
+		canvas_fill(c, row + i, 0, c->cols, ROLE_TEXT, ' ');
+	canvas_box(c, row, col, rows, cols, ROLE_RULE);
+	l = box_line(&b);
+	text_addf(&l, ROLE_WARN, key ? "HOST %s IS NOT KNOWN" : "HOST %s ASKS", q->host);
+	rect_cut(&b.in, 1);
+	ask_users(t, &b, q->host);
+	if (key)
+		ask_key(&b, q);
+	else
+		text_wrap(c, rect_cut(&b.in, 3), ROLE_TEXT, sv_of(q->text));
+	rect_cut(&b.in, key ? 1 : 0);
+	ask_input(&t->prompt, &b, key);
+}
+
 void prompt_draw(const struct tui *t, struct canvas *c)
 {
 	if (t->prompt.kind == PROMPT_CONFIRM)
 		draw_box(t, c);
+	else if (t->prompt.kind == PROMPT_ANSWER)
+		draw_ask(t, c);
 	else if (t->prompt.kind != PROMPT_NONE)
 		draw_line(t, c);
 }

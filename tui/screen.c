@@ -34,6 +34,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/utf8.h"
+#include "tui/clipboard.h"
 #include "tui/glyphs.h"
 #include "tui/input.h"
 #include "tui/keys.h"
@@ -512,6 +513,25 @@ void screen_title(struct screen *s, const char *text)
 	clean_text(&b, sv_n(text, strnlen(text, 200)), true);
 	strbuf_addc(&b, '\a');
 	write_fixed(strbuf_str(&b), b.len);
+	strbuf_clear(&b);
+}
+
+void screen_copy(struct screen *s, const char *text)
+{
+	struct strbuf b;
+	size_t done = 0;
+
+	if (!s->modern)
+		return;
+	strbuf_init(&b, CLIPBOARD_SEQUENCE_MAX);
+	clipboard_sequence(sv_of(text), &b);
+	while (done < b.len) {
+		ssize_t n = write(STDOUT_FILENO, b.data + done, b.len - done);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		done += n > 0 ? (size_t)n : 0;
+	}
 	strbuf_clear(&b);
 }
 

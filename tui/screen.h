@@ -20,6 +20,8 @@ void screen_draw(struct screen *s, const struct canvas *c); /* only what changed
 void screen_redraw(struct screen *s);                       /* next draw paints everything */
 void screen_suspend(struct screen *s);                      /* until continued */
 void screen_title(struct screen *s, const char *text);      /* terminal title, cleaned */
+/* Text to the clipboard of the terminal (OSC 52), at most CLIPBOARD_MAX bytes of it. Terminals may refuse; none answers. */
+void screen_copy(struct screen *s, const char *text);
 bool screen_utf8(const struct screen *s);
 /* Next key (input.c), KEYS_NONE when there is none now. Never blocks. */
 int32_t screen_key(struct screen *s);

@@ -17,6 +17,7 @@
 
 #include "core/base/mem.h"
 #include "tui/chrome.h"
+#include "tui/service_text.h"
 
 #define PREFLIGHT_MS 2000
 #define PREFLIGHT_FILE_MS 30000 /* a file has a size and room, and both change slowly */
@@ -27,6 +28,7 @@ void tui_init(struct tui *t, const struct project *p, const struct context *ctx)
 		[VIEW_ENVS] = &view_envs,   [VIEW_MATRIX] = &view_matrix,
 		[VIEW_PLAN] = &view_plan,   [VIEW_RUNS] = &view_runs,
 		[VIEW_AUDIT] = &view_audit, [VIEW_DETAILS] = &view_details,
+		[VIEW_LOGS] = &view_logs,   [VIEW_SERVICES] = &view_services,
 		[VIEW_HELP] = &view_help,
 	};
 
@@ -50,6 +52,8 @@ void tui_clear(struct tui *t)
 	}
 	keymap_free(t->keys);
 	mem_free(t->theme);
+	mem_free(t->copy);
+	explicit_bzero(&t->prompt, sizeof(t->prompt));
 	model_clear(&t->model);
 	*t = (struct tui){ 0 };
 }
@@ -127,6 +131,12 @@ static void go_back(struct tui *t)
 	if (t->view[t->shown]->open)
 		t->view[t->shown]->open(t, t->state[t->shown]);
 	t->returning = false;
+}
+
+static void say(struct tui *t, const struct err *e)
+{
+	model_news(&t->model, true, "%s%s%s%s%s", e->msg, e->detail[0] ? ": " : "", e->detail,
+		   e->hint[0] ? "; " : "", e->hint);
 }
 
 /* --- What views ask of the engine ------------------------------------------------------------- */
@@ -234,13 +244,69 @@ void tui_read_runs(struct tui *t)
 		engine_runs(t->engine);
 }
 
-/* --- Plans and runs --------------------------------------------------------------------------- */
-
-static void say(struct tui *t, const struct err *e)
+void tui_health(struct tui *t, int env, const char *service)
 {
-	model_news(&t->model, true, "%s%s%s%s%s", e->msg, e->detail[0] ? ": " : "", e->detail,
-		   e->hint[0] ? "; " : "", e->hint);
+	const struct env *e;
+
+	if (env < 0 || (size_t)env >= t->model.project->n_env)
+		return;
+	e = &t->model.project->env[env];
+	if (service && !service_text_find(e, service)) {
+		model_news(&t->model, true, "%s has no service `%s`", e->name, service);
+		return;
+	}
+	tui_services(t, env, service);
+	if (e->n_service == 0)
+		model_news(&t->model, true, "%s has no services", e->name);
+	else if (t->engine)
+		model_health_of(&t->model, e->name, engine_health(t->engine, e->name, service));
 }
+
+/* --- Questions of hosts ----------------------------------------------------------------------- */
+
+/* Gives the answer; what was wrong with it is said, and the same question stands again. */
+static void answer(struct tui *t, const char *text)
+{
+	struct host_question q = t->model.question;
+	struct err e;
+
+	if (q.kind == HOST_QUESTION_NONE || !t->engine)
+		return;
+	if (engine_answer(t->engine, &q, text, &e) != 0) {
+		say(t, &e);
+		if (e.code == ERR_GATE)
+			prompt_answer(t, &q, answer);
+		return;
+	}
+	t->model.question = (struct host_question){ 0 };
+	model_news(&t->model, false, "answered %s; trying again", q.host);
+}
+
+void tui_ask(struct tui *t)
+{
+	if (t->model.question.kind == HOST_QUESTION_NONE)
+		model_news(&t->model, false, "no host asks anything");
+	else
+		prompt_answer(t, &t->model.question, answer);
+}
+
+/* A question that has just come is asked, but never over something that is being typed: its keys would
+ * become the answer. */
+static void ask_new(struct tui *t)
+{
+	const struct host_question *q = &t->model.question;
+
+	if (q->kind == HOST_QUESTION_NONE ||
+	    (q->id == t->left.id && strcmp(q->host, t->left.host) == 0))
+		return;
+	if (t->prompt.kind == PROMPT_NONE)
+		tui_ask(t);
+	else if (t->prompt.kind != PROMPT_ANSWER)
+		model_news(&t->model, true, "host %s asks something: %s answers", q->host,
+			   keymap_key(t->keys, ACT_ANSWER));
+}
+
+/* --- Plans and runs --------------------------------------------------------------------------- */
 
 /* The environment an action means: by name, else the view's selection. -1 with a word why. */
 static int env_meant(struct tui *t, const char *name)
@@ -471,6 +537,15 @@ static bool action_console(struct tui *t, enum action act)
 	case ACT_VIEW_DATABASE:
 		tui_show(t, VIEW_DETAILS);
 		return true;
+	case ACT_VIEW_LOGS:
+		tui_show(t, VIEW_LOGS);
+		return true;
+	case ACT_VIEW_SERVICES:
+		tui_show(t, VIEW_SERVICES);
+		return true;
+	case ACT_ANSWER:
+		tui_ask(t);
+		return true;
 	case ACT_HELP:
 		tui_show(t, VIEW_HELP);
 		return true;
@@ -534,11 +609,30 @@ static void action_common(struct tui *t, enum action act, const char *arg)
 	}
 }
 
+bool tui_offers(const struct tui *t, enum action act)
+{
+	switch (act) {
+	case ACT_VIEW_LOGS:
+	case ACT_VIEW_SERVICES:
+	case ACT_LOGS_OF:
+	case ACT_HEALTH:
+		return service_text_any(t->model.project);
+	case ACT_ANSWER:
+		return service_text_hosts(t->model.project);
+	default:
+		return true;
+	}
+}
+
 void tui_action(struct tui *t, enum action act, const char *arg)
 {
 	const struct view_ops *view = t->view[t->shown];
 
 	t->dirty = true;
+	if (act != ACT_NONE && !tui_offers(t, act)) {
+		model_news(&t->model, true, "no environment has services: add [service NAME]");
+		return;
+	}
 	if (act == ACT_NONE || action_console(t, act))
 		return;
 	if (!(action_table[act].where & view->where) && action_table[act].where != WHERE_RUN) {
@@ -546,7 +640,7 @@ void tui_action(struct tui *t, enum action act, const char *arg)
 			   action_table[act].name);
 		return;
 	}
-	if ((act == ACT_FIND || act == ACT_FILTER) && !arg) {
+	if ((act == ACT_FIND || act == ACT_FILTER) && !arg && !view->own_search) {
 		prompt_open(t, act == ACT_FIND ? PROMPT_FIND : PROMPT_FILTER);
 		return;
 	}
@@ -585,10 +679,14 @@ void tui_event(struct tui *t, struct event *ev)
 	enum event_type type = ev->type;
 	bool ended = run_ended(t, ev);
 
-	t->dirty = true;
+	/* Lines that come while another view is shown change nothing on the screen. */
+	if (type != EV_LOGS || t->shown == VIEW_LOGS)
+		t->dirty = true;
 	follow_up(t, ev);
 	model_apply(&t->model, ev);
 	tell_views(t, type);
+	if (type == EV_QUESTION)
+		ask_new(t);
 	if (ended)
 		action_refresh(t);
 }

@@ -29,6 +29,8 @@ enum view_id {
 	VIEW_RUNS,
 	VIEW_AUDIT,
 	VIEW_DETAILS,
+	VIEW_LOGS,
+	VIEW_SERVICES,
 	VIEW_HELP,
 	VIEWS
 };
@@ -49,6 +51,9 @@ struct tui {
 	struct prompt prompt;
 	int64_t preflight_at_ms;                      /* when it was asked for last; 0: never */
 	bool quit, redraw, suspend, dirty, new_theme; /* what the loop is to do next */
+	char *copy; /* for the clipboard of the terminal, to be sent; NULL: nothing */
+	struct host_question
+		left; /* the one that was left with Esc: it does not come up by itself again */
 	char find[128], filter[128]; /* as last entered; each list keeps its own in force */
 	int rows, cols;
 };
@@ -80,5 +85,15 @@ void tui_details(struct tui *t, const char *env); /* -> model.details */
  * it is time. Returns when to come back (CLOCK_MONOTONIC ms), or INT64_MAX: not before something changes. */
 int64_t tui_preflight(struct tui *t, int64_t now_mono_ms); /* -> model.preflight */
 void tui_read_runs(struct tui *t);                         /* -> model.runs */
+/* Shows what runs in an environment (index), with that service (NULL: as it was) selected. */
+void tui_services(struct tui *t, int env, const char *service);
+/* Checks the health of that service, or of all of them, with all attempts, and shows it. -> model.health */
+void tui_health(struct tui *t, int env, const char *service);
+/* Follows the logs of that service, or of all of them, and shows them. */
+void tui_logs(struct tui *t, int env, const char *service);
+/* Asks for the answer to the question of a host, when one is asked. */
+void tui_ask(struct tui *t);
+/* Whether an action can do anything in this project: views of services need services. */
+bool tui_offers(const struct tui *t, enum action act);
 
 #endif

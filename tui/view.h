@@ -35,6 +35,8 @@ struct view_ops {
 		     struct view_words *w);
 	/* Runs an action; false when it is not for this view (then the generic layer takes it). arg may be NULL. */
 	bool (*action)(struct tui *t, void *state, enum action act, const char *arg);
+	/* Find and filter have prompts of the view's own: the actions come to it without a text. */
+	bool own_search;
 	/* The selected environment (index) for p, b and A; -1 none. May be NULL. */
 	int (*selected_env)(const struct tui *t, const void *state);
 	void (*close)(void *state); /* frees what state points to; may be NULL */
@@ -43,6 +45,6 @@ struct view_ops {
 };
 
 extern const struct view_ops view_envs, view_matrix, view_plan, view_runs, view_audit, view_details,
-	view_help;
+	view_logs, view_services, view_help;
 
 #endif

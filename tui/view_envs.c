@@ -4,9 +4,8 @@
  * for differences and down for one environment. Production is the right-most column whatever the
  * width: when columns do not fit, those in the middle leave first.
  *
- * A fact is one row of the table `facts`: its name and the function that says it for one
- * environment. A fact without a source is not a row. Every value of a protected environment has '#' in front of it
- * and a solid bar at its left.
+ * The rows, and what they say, are those of env_facts.h. Every value of a protected environment has
+ * '#' in front of it and a solid bar at its left.
  *
  * Below the facts stands what the next migrate would meet: the gates of the plan that the refresh made
  * from the same facts, so that this screen and the plan cannot disagree.
@@ -14,6 +13,8 @@
 #include "tui/view.h"
 
 #include "tui/env_columns.h"
+#include "tui/env_facts.h"
+#include "tui/service_text.h"
 #include "tui/text.h"
 #include "tui/tui.h"
 
@@ -22,245 +23,26 @@
 #define LABEL_COLS 13
 #define COLUMN_MIN_COLS 20
 #define NARROW_COLS 28 /* below, a fact says less */
+#define ROWS_UNKNOWN 30
 
 struct envs_state {
 	int env;  /* selected column, index in the pipeline */
-	int fact; /* selected row, index in facts[] */
+	int at;   /* selected row */
+	int rows; /* of the view when it was drawn last; 0: not yet */
 };
 
-/* What one fact says of one environment. */
-struct fact_text {
-	struct strbuf text;
-	enum role role;
-};
-
-struct fact_of {
-	const struct model *m;
-	const struct env *env;
-	const struct env_snapshot *snap;
-	size_t i;
-	bool narrow; /* the column has room for the first of several words only */
-};
-
-static const struct matrix_count *count_of(const struct fact_of *f)
+static void rows_of(const struct tui *t, const struct envs_state *s, struct env_rows *rows)
 {
-	return f->m->snap->matrix ? &f->m->snap->matrix->count[f->i] : NULL;
+	env_rows_fit(t->model.project, s->rows > 0 ? s->rows : ROWS_UNKNOWN, rows);
 }
 
-static void say(struct fact_text *out, enum role role, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void say(struct fact_text *out, enum role role, const char *fmt, ...)
+/* The selected row; the list is never empty. */
+static const struct env_row *selected(const struct envs_state *s, const struct env_rows *rows)
 {
-	va_list ap;
-
-	out->role = role;
-	va_start(ap, fmt);
-	strbuf_addv(&out->text, fmt, ap);
-	va_end(ap);
+	return &rows->row[s->at < rows->n ? s->at : rows->n - 1];
 }
 
-static void fact_link(const struct fact_of *f, struct fact_text *out)
-{
-	char ago[CLOCK_TEXT_SIZE];
-	int64_t age = f->m->now_utc_ms - f->snap->at_utc_ms;
-
-	if (!f->snap->reachable) {
-		say(out, ROLE_FAIL, "FAIL  %s", f->snap->err.msg);
-		return;
-	}
-	/* A value older than twice its period is dim: nobody should trust it at a glance. */
-	say(out, age > 2 * ENGINE_REFRESH_MS ? ROLE_DIM : ROLE_OK, "ok  %lld ms  %s",
-	    (long long)((f->snap->open_us + 999) / 1000),
-	    clock_ago(age - age % ENGINE_REFRESH_MS, ago));
-}
-
-static void fact_database(const struct fact_of *f, struct fact_text *out)
-{
-	char size[CLOCK_TEXT_SIZE];
-
-	say(out, ROLE_TEXT, "%s%s%s  %s", f->snap->info.engine, f->narrow ? "" : " ",
-	    f->narrow ? "" : f->snap->info.version, text_bytes(f->snap->info.size_bytes, size));
-}
-
-static void fact_schema(const struct fact_of *f, struct fact_text *out)
-{
-	const struct matrix_count *c = count_of(f);
-	const struct history *h = f->snap->history;
-
-	if (!c || !c->head)
-		say(out, ROLE_DIM, "nothing applied");
-	else if (c->schema_version && strcmp(c->schema_version, c->head) != 0)
-		say(out, ROLE_TEXT, "%s  at %s", c->schema_version, c->head);
-	else
-		say(out, ROLE_TEXT, "at %s", c->head);
-	if (!h || !h->tool)
-		return;
-	strbuf_adds(&out->text, "  by ");
-	text_history(h, &out->text);
-	if (h->dirty || h->n_head > 1 || h->busy)
-		out->role = ROLE_WARN;
-}
-
-static void fact_changed_last(const struct fact_of *f, struct fact_text *out)
-{
-	const struct applied *last = NULL;
-	char when[CLOCK_TEXT_SIZE];
-
-	for (size_t i = 0; i < f->snap->history->n; i++) {
-		const struct applied *a = &f->snap->history->list[i];
-		if (a->applied && (!last || a->seq > last->seq))
-			last = a;
-	}
-	if (!last)
-		say(out, ROLE_DIM, "never");
-	else
-		say(out, ROLE_TEXT, "%s  %s", clock_short(last->at_utc_ms, when), last->who);
-}
-
-static void fact_migrations(const struct fact_of *f, struct fact_text *out)
-{
-	const struct matrix_count *c = count_of(f);
-	int64_t pending;
-
-	if (!c)
-		return;
-	if (!f->m->snap->source) {
-		say(out, ROLE_WARN, "%lld%s  files unread", (long long)c->applied,
-		    f->narrow ? "" : " applied");
-		return;
-	}
-	pending = c->pending + c->late + c->failed + c->partial;
-	say(out, pending ? ROLE_PENDING : ROLE_OK, "%lld%s  %lld pending", (long long)c->applied,
-	    f->narrow ? "" : " applied", (long long)pending);
-}
-
-/* The first id of a state in this column, for "CHANGED 0136". */
-static const char *first_id(const struct fact_of *f, enum cell_state state)
-{
-	const struct matrix *x = f->m->snap->matrix;
-
-	for (size_t r = 0; r < x->n_row; r++) {
-		if (x->row[r].cell[f->i].state == state)
-			return x->row[r].id;
-	}
-	return "";
-}
-
-static void fact_checksums(const struct fact_of *f, struct fact_text *out)
-{
-	static const struct {
-		enum cell_state state;
-		enum role role;
-	} worst_first[] = { { CELL_PARTIAL, ROLE_FAIL },
-			    { CELL_FAILED, ROLE_FAIL },
-			    { CELL_CHANGED, ROLE_WARN },
-			    { CELL_MISSING, ROLE_WARN },
-			    { CELL_LATE, ROLE_WARN } };
-	const struct matrix_count *c = count_of(f);
-	const int64_t n[] = { c ? c->partial : 0, c ? c->failed : 0, c ? c->changed : 0,
-			      c ? c->missing : 0, c ? c->late : 0 };
-	int64_t all = n[0] + n[1] + n[2] + n[3] + n[4];
-
-	if (!f->m->snap->source) {
-		say(out, ROLE_WARN, "not compared");
-		return;
-	}
-	for (size_t i = 0; i < sizeof(n) / sizeof(n[0]); i++) {
-		if (n[i] == 0)
-			continue;
-		say(out, worst_first[i].role, "%s %s", text_cell(worst_first[i].state),
-		    first_id(f, worst_first[i].state));
-		if (all > 1)
-			strbuf_addf(&out->text, "  +%lld more", (long long)all - 1);
-		return;
-	}
-	if (c && c->warned > 0)
-		say(out, ROLE_WARN, "WARNING %s  %s", c->first_warned->id,
-		    c->first_warned->warning);
-	else
-		say(out, ROLE_OK, "ok");
-}
-
-static void fact_backup(const struct fact_of *f, struct fact_text *out)
-{
-	char ago[CLOCK_TEXT_SIZE], size[CLOCK_TEXT_SIZE];
-
-	if (f->snap->has_backup)
-		say(out, f->snap->backup_verified ? ROLE_TEXT : ROLE_WARN, "%s  %s%s%s",
-		    clock_ago(f->m->now_utc_ms - f->snap->backup_utc_ms, ago),
-		    f->narrow ? "" : text_bytes(f->snap->backup_bytes, size), f->narrow ? "" : "  ",
-		    f->snap->backup_verified ? "verified" : "NOT verified");
-	else if (!env_can_back_up(f->env))
-		say(out, f->env->is_protected ? ROLE_WARN : ROLE_DIM, "none: not of servers yet");
-	else if (f->env->backup == BACKUP_NEVER)
-		say(out, ROLE_DIM, "none wanted");
-	else
-		say(out, ROLE_DIM, "none yet");
-}
-
-static void fact_lock(const struct fact_of *f, struct fact_text *out)
-{
-	const struct lock_holder *h = &f->snap->holder;
-	char since[CLOCK_TEXT_SIZE];
-
-	if (!h->held && !h->stale) {
-		say(out, ROLE_TEXT, "free");
-		return;
-	}
-	clock_hms(h->since_utc_ms, since);
-	since[5] = '\0'; /* hours and minutes are enough here */
-	say(out, h->stale ? ROLE_FAIL : ROLE_WARN, "%s%s", h->stale ? "STALE " : "", h->who);
-	if (!f->narrow)
-		strbuf_addf(&out->text, " since %s", since);
-	if (h->run[0])
-		strbuf_addf(&out->text, "%s run %.*s", f->narrow ? "" : ",",
-			    (int)strcspn(h->run, "-"), h->run);
-}
-
-static void fact_run(const struct fact_of *f, struct fact_text *out)
-{
-	const struct run *r = model_active_run(f->m, f->env->name);
-	const char *held = f->snap && f->snap->reachable ? f->snap->holder.run : "";
-
-	/* The list of runs comes behind the first picture; the lock names one before. */
-	if (!r && !f->m->runs_known && held[0])
-		say(out, ROLE_WARN, "%.*s", (int)strcspn(held, "-"), held);
-	else if (!r)
-		say(out, ROLE_TEXT, "none");
-	else
-		say(out, text_run_role(r->state), "%s %s, step %d of %zu", r->number,
-		    run_state_name(r->state), r->current, r->plan->n_step);
-}
-
-static void fact_policy(const struct fact_of *f, struct fact_text *out)
-{
-	if (f->narrow && f->env->requires)
-		say(out, ROLE_DIM, "needs %s", f->env->requires);
-	else
-		say(out, ROLE_DIM, "%s%s%s", f->env->is_protected ? "protected" : "not protected",
-		    f->env->requires ? ", needs " : "", f->env->requires ? f->env->requires : "");
-}
-
-struct fact {
-	const char *name;
-	bool needs_db;     /* said only of environments that can be read */
-	enum action enter; /* what Enter on it opens */
-	void (*tell)(const struct fact_of *f, struct fact_text *out);
-};
-
-static const struct fact facts[] = {
-	{ "link", false, ACT_NONE, fact_link },
-	{ "database", true, ACT_NONE, fact_database },
-	{ "schema", true, ACT_VIEW_MIGRATIONS, fact_schema },
-	{ "changed", true, ACT_VIEW_AUDIT, fact_changed_last },
-	{ "migrations", true, ACT_VIEW_MIGRATIONS, fact_migrations },
-	{ "checksums", true, ACT_VIEW_MIGRATIONS, fact_checksums },
-	{ "backup", true, ACT_NONE, fact_backup },
-	{ "lock", true, ACT_VIEW_RUNS, fact_lock },
-	{ "run", false, ACT_VIEW_RUNS, fact_run },
-	{ "policy", false, ACT_NONE, fact_policy },
-};
-#define N_FACTS ((int)(sizeof(facts) / sizeof(facts[0])))
+/* --- Drawing ------------------------------------------------------------------------------------ */
 
 static void draw_heads(const struct tui *t, const struct envs_state *s, struct canvas *c,
 		       struct rect r, const struct env_columns *k)
@@ -290,23 +72,24 @@ static void draw_heads(const struct tui *t, const struct envs_state *s, struct c
 }
 
 /* One fact of one environment in its column. */
-static void draw_value(const struct model *m, const struct fact *fact, int env_index,
+static void draw_value(const struct model *m, const struct env_rows *rows, int at, int env_index,
 		       struct canvas *c, int row, int col, int cols)
 {
 	const struct env *env = &m->project->env[env_index];
-	struct fact_of f = { m, env, m->snap ? &m->snap->env[env_index] : NULL, (size_t)env_index,
-			     cols < NARROW_COLS };
-	struct fact_text value = { .role = ROLE_TEXT };
+	const struct env_row *what = &rows->row[at];
+	struct env_fact_of f = { .m = m,
+				 .env = env,
+				 .snap = m->snap ? &m->snap->env[env_index] : NULL,
+				 .seen = service_text_seen(m, env_index),
+				 .service = what->service ? service_text_find(env, what->service)
+							  : NULL,
+				 .i = (size_t)env_index,
+				 .narrow = cols < NARROW_COLS,
+				 .alone = !rows->services };
+	struct env_fact_text value = { .role = ROLE_TEXT };
 
 	strbuf_init(&value.text, 1024);
-	if (!env->has_db)
-		say(&value, ROLE_DIM, "no database");
-	else if (!f.snap)
-		say(&value, ROLE_DIM, "reading");
-	else if (fact->needs_db && !f.snap->reachable)
-		say(&value, ROLE_DIM, "no data");
-	else
-		fact->tell(&f, &value);
+	env_fact_tell(what, &f, &value);
 	if (env->is_protected) {
 		canvas_puts(c, row, col, 1, ROLE_PROD, " ");
 		canvas_paint(c, row, col, 1, ROLE_PROD_BAR, false);
@@ -317,18 +100,31 @@ static void draw_value(const struct model *m, const struct fact *fact, int env_i
 	strbuf_clear(&value.text);
 }
 
-static void draw_facts(const struct tui *t, const struct envs_state *s, struct canvas *c,
-		       struct rect r, const struct env_columns *k)
+static void draw_label(const struct env_row *what, bool on, struct canvas *c, int row, int col)
 {
-	for (int i = 0; i < N_FACTS && i < r.rows; i++) {
-		int row = r.row + i;
+	canvas_puts(c, row, col, 1, ROLE_SELECT, on ? ">" : " ");
+	if (what->service)
+		canvas_puts(c, row, col + 2, LABEL_COLS - 3, ROLE_HEAD, what->service);
+	else
+		canvas_puts(c, row, col + 1, LABEL_COLS - 2, ROLE_HEAD, what->name);
+	if (on)
+		canvas_paint(c, row, col, LABEL_COLS - 1, ROLE_SELECT, true);
+}
 
-		canvas_puts(c, row, r.col, 1, ROLE_SELECT, i == s->fact ? ">" : " ");
-		canvas_puts(c, row, r.col + 1, LABEL_COLS - 2, ROLE_HEAD, facts[i].name);
-		if (i == s->fact)
-			canvas_paint(c, row, r.col, LABEL_COLS - 1, ROLE_SELECT, true);
+static void draw_facts(const struct tui *t, const struct envs_state *s, const struct env_rows *rows,
+		       struct canvas *c, struct rect r, const struct env_columns *k)
+{
+	const struct env_row *on = selected(s, rows);
+	int row = r.row, end = r.row + r.rows;
+
+	for (int i = 0; i < rows->n && row < end; i++, row++) {
+		const struct env_row *what = &rows->row[i];
+
+		if (what->rule)
+			canvas_rule(c, row++, r.col, r.cols);
+		draw_label(what, what == on, c, row, r.col);
 		for (int e = 0; e < k->n; e++)
-			draw_value(&t->model, &facts[i], k->env[e], c, row,
+			draw_value(&t->model, rows, i, k->env[e], c, row,
 				   r.col + LABEL_COLS + e * k->cols, k->cols);
 	}
 }
@@ -343,11 +139,14 @@ static bool draw_unknown(const struct tui *t, const struct envs_state *s, struct
 
 	if (snap->next)
 		return false;
-	if (env->has_db && !snap->reachable)
+	if (!env->has_db)
+		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM, "%s%s has no database",
+			    text_mark(env), env->name);
+	else if (!snap->reachable)
 		text_err(c, r, &snap->err);
 	else if (!m->snap->source)
 		text_err(c, r, &m->snap->source_err);
-	else if (env->has_db)
+	else
 		canvas_putf(c, r.row, r.col + 1, r.cols - 1, ROLE_WARN,
 			    "Next migrate of %s%s: cannot be planned; %s says why", text_mark(env),
 			    env->name, keymap_key(t->keys, ACT_PLAN));
@@ -407,7 +206,8 @@ static void draw_differs(const struct tui *t, const struct envs_state *s, struct
 	struct text_line l;
 	size_t a, n = 0;
 
-	if (!before || !m->snap || !m->snap->matrix || r.rows < 1)
+	if (!before || !m->snap || !m->snap->matrix || r.rows < 1 || !env->has_db ||
+	    !before->has_db)
 		return;
 	a = env_index(m->project, before);
 	if (!m->snap->env[a].reachable || !m->snap->env[s->env].reachable) {
@@ -426,13 +226,37 @@ static void draw_differs(const struct tui *t, const struct envs_state *s, struct
 	text_addf(&l, n ? ROLE_PENDING : ROLE_OK, ":  %zu migration%s", n, n == 1 ? "" : "s");
 }
 
-static void words(const struct tui *t, const struct envs_state *s, struct view_words *w)
+/* The selected service in a sentence: the column had no room for it. */
+static void service_facts(const struct tui *t, const struct envs_state *s, const char *name,
+			  struct strbuf *out)
+{
+	const struct service *service = service_text_find(&t->model.project->env[s->env], name);
+	const struct services_seen *seen = service_text_seen(&t->model, s->env);
+	struct service_summary sum;
+
+	if (!service || !seen || !seen->services)
+		return;
+	service_summarise(seen->services, service, &sum);
+	if (!sum.worst)
+		return;
+	if (sum.worst->err.code != ERR_OK)
+		strbuf_addf(out, "%s: %s", sum.worst->err.msg, sum.worst->err.detail);
+	else if (!service_unit_ok(sum.worst))
+		service_words(sum.worst, t->model.now_utc_ms, out);
+	else
+		strbuf_adds(out, sum.worst->unit.image);
+}
+
+static void words(const struct tui *t, const struct envs_state *s, const struct env_row *on,
+		  struct view_words *w)
 {
 	const struct model *m = &t->model;
 	const struct env *env = &m->project->env[s->env];
 
-	strbuf_addf(&w->crumb, "%s%s > %s", text_mark(env), env->name, facts[s->fact].name);
-	if (m->snap && env->has_db && !m->snap->env[s->env].reachable)
+	strbuf_addf(&w->crumb, "%s%s > %s", text_mark(env), env->name, on->name);
+	if (on->service)
+		service_facts(t, s, on->service, &w->facts);
+	else if (m->snap && env->has_db && !m->snap->env[s->env].reachable)
 		strbuf_addf(&w->facts, "%s", m->snap->env[s->env].err.detail);
 	else if (env->has_db)
 		strbuf_adds(&w->facts, env->dsn.shown);
@@ -442,17 +266,20 @@ static void envs_draw(const struct tui *t, void *state, struct canvas *c, struct
 		      struct view_words *w)
 {
 	struct envs_state *s = state;
+	struct env_rows rows;
 	struct env_columns k;
 	struct rect part;
 
 	if (t->model.project->n_env == 0)
 		return;
+	s->rows = r.rows;
+	rows_of(t, s, &rows);
 	k = env_columns_fit((int)t->model.project->n_env, s->env, r.cols - LABEL_COLS,
 			    COLUMN_MIN_COLS);
 	part = rect_cut(&r, 1);
 	draw_heads(t, s, c, part, &k);
-	part = rect_cut(&r, N_FACTS);
-	draw_facts(t, s, c, part, &k);
+	part = rect_cut(&r, rows.n + rows.rules);
+	draw_facts(t, s, &rows, c, part, &k);
 	if (r.rows > 1) {
 		canvas_rule(c, r.row, r.col, r.cols);
 		rect_cut(&r, 1);
@@ -464,7 +291,7 @@ static void envs_draw(const struct tui *t, void *state, struct canvas *c, struct
 		rect_cut(&r, 1);
 	}
 	draw_differs(t, s, c, r);
-	words(t, s, w);
+	words(t, s, selected(s, &rows), w);
 }
 
 static int clamp(int v, int n)
@@ -472,24 +299,38 @@ static int clamp(int v, int n)
 	return v < 0 ? 0 : v >= n ? n - 1 : v;
 }
 
+static void open_row(struct tui *t, const struct envs_state *s, const struct env_row *on)
+{
+	if (on->enter == ACT_VIEW_SERVICES)
+		tui_services(t, s->env, on->service);
+	else
+		tui_action(t, on->enter == ACT_NONE ? ACT_VIEW_MIGRATIONS : on->enter, NULL);
+}
+
 static bool envs_action(struct tui *t, void *state, enum action act, const char *arg)
 {
 	struct envs_state *s = state;
 	int n_env = (int)t->model.project->n_env;
+	struct env_rows rows;
+	const struct env_row *on;
 
-	(void)arg;
+	if (n_env == 0)
+		return false;
+	rows_of(t, s, &rows);
+	on = selected(s, &rows);
+	s->at = clamp(s->at, rows.n);
 	switch (act) {
 	case ACT_DOWN:
-		s->fact = clamp(s->fact + 1, N_FACTS);
+		s->at = clamp(s->at + 1, rows.n);
 		return true;
 	case ACT_UP:
-		s->fact = clamp(s->fact - 1, N_FACTS);
+		s->at = clamp(s->at - 1, rows.n);
 		return true;
 	case ACT_FIRST:
-		s->fact = 0;
+		s->at = 0;
 		return true;
 	case ACT_LAST:
-		s->fact = N_FACTS - 1;
+		s->at = rows.n - 1;
 		return true;
 	case ACT_LEFT:
 		s->env = clamp(s->env - 1, n_env);
@@ -498,10 +339,13 @@ static bool envs_action(struct tui *t, void *state, enum action act, const char 
 		s->env = clamp(s->env + 1, n_env);
 		return true;
 	case ACT_OPEN:
-		tui_action(t,
-			   facts[s->fact].enter == ACT_NONE ? ACT_VIEW_MIGRATIONS
-							    : facts[s->fact].enter,
-			   NULL);
+		open_row(t, s, on);
+		return true;
+	case ACT_LOGS_OF:
+		tui_logs(t, s->env, arg ? arg : on->service);
+		return true;
+	case ACT_HEALTH:
+		tui_health(t, s->env, arg ? arg : on->service);
 		return true;
 	default:
 		return false;
@@ -515,8 +359,9 @@ static int envs_selected(const struct tui *t, const void *state)
 	return t->model.project->n_env ? s->env : -1;
 }
 
-static const enum action hints[] = { ACT_DOWN, ACT_LEFT,    ACT_OPEN, ACT_PLAN, ACT_BACK_OUT,
-				     ACT_ARM,  ACT_REFRESH, ACT_HELP, ACT_QUIT, ACT_NONE };
+static const enum action hints[] = { ACT_DOWN, ACT_LEFT,     ACT_OPEN, ACT_LOGS_OF,
+				     ACT_PLAN, ACT_BACK_OUT, ACT_ARM,  ACT_REFRESH,
+				     ACT_HELP, ACT_QUIT,     ACT_NONE };
 
 const struct view_ops view_envs = {
 	.name = "Envs",

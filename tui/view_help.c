@@ -48,7 +48,8 @@ static void help_open(struct tui *t, void *state)
 	s->where = t->view[from]->where;
 	s->n_row = 0;
 	for (int a = 0; a < ACTIONS; a++) {
-		if (action_table[a].where & (s->where | WHERE_HELP))
+		if ((action_table[a].where & (s->where | WHERE_HELP)) &&
+		    tui_offers(t, (enum action)a))
 			s->row[s->n_row++] = (enum action)a;
 	}
 	rows = rows_of(s);

@@ -14,7 +14,8 @@ void job_details(struct job *job)
 	str_copy(ev->u.details.env, sizeof(ev->u.details.env), name);
 	if (!env || !env->has_db)
 		err_set(&ev->err, ERR_USAGE, "%s has no database", name);
-	else if (details_read(job->engine->ctx, env, &job->cancel, &ev->u.details.details, &ev->err) == 0)
+	else if (details_read(job->engine->ctx, env, &job->cancel, &ev->u.details.details,
+			      &ev->err) == 0)
 		err_clear(&ev->err);
 	job_post(job, ev);
 }

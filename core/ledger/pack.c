@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/ledger/pack.h"
 
-#include <zstd.h>
+#include "core/base/zip.h"
 
 /* Below this a frame's header eats what compression gains, and most scripts of a 1,000-file
  * migration set are this short: not even trying is a measurable part of a small transaction. */
@@ -14,12 +14,11 @@ int pack(struct strbuf *out, struct sv text, struct err *e)
 
 	if (text.n >= PACK_MIN) {
 		char *room = strbuf_room(out, 1 + text.n);
-		/* Given exactly the text's length, zstd fails when the frame would not be shorter. */
+		/* With less room than the text's length it fails when the frame would not be shorter. */
 		size_t got = room == NULL ? 0
-					  : ZSTD_compress(room + 1, text.n - 1, text.p, text.n,
-							  PACK_LEVEL);
+					  : zip_pack(NULL, PACK_LEVEL, text, room + 1, text.n - 1);
 
-		if (room != NULL && !ZSTD_isError(got)) {
+		if (got > 0) {
 			room[0] = 'z';
 			strbuf_grew(out, 1 + got);
 			return 0;
@@ -38,17 +37,17 @@ static int corrupt(struct err *e, const char *why)
 	return err_detail(e, "%s", why);
 }
 
-static int too_long(struct err *e, unsigned long long n, size_t max)
+static int too_long(struct err *e, uint64_t n, size_t max)
 {
 	err_set(e, ERR_LIMIT, "stored script is too long");
-	return err_detail(e, "%llu bytes, at most %zu", n, max);
+	return err_detail(e, "%llu bytes, at most %zu", (unsigned long long)n, max);
 }
 
 int unpack(struct strbuf *out, struct sv packed, size_t max, struct err *e)
 {
+	const char *why;
 	struct sv body;
-	unsigned long long n;
-	size_t got;
+	int64_t n;
 	char *room;
 
 	if (packed.n == 0)
@@ -62,19 +61,17 @@ int unpack(struct strbuf *out, struct sv packed, size_t max, struct err *e)
 	}
 	if (packed.p[0] != 'z')
 		return corrupt(e, "unknown packing");
-	n = ZSTD_getFrameContentSize(body.p, body.n);
-	if (n == ZSTD_CONTENTSIZE_ERROR || n == ZSTD_CONTENTSIZE_UNKNOWN)
+	n = zip_size(body);
+	if (n < 0)
 		return corrupt(e, "not a zstd frame with its size");
-	if (n > max)
-		return too_long(e, n, max);
+	if ((uint64_t)n > max)
+		return too_long(e, (uint64_t)n, max);
 	room = strbuf_room(out, n > 0 ? (size_t)n : 1);
 	if (room == NULL)
-		return too_long(e, n, out->max);
-	got = ZSTD_decompress(room, (size_t)n, body.p, body.n);
-	if (ZSTD_isError(got))
-		return corrupt(e, ZSTD_getErrorName(got));
-	if (got != n)
-		return corrupt(e, "shorter than its header says");
-	strbuf_grew(out, got);
+		return too_long(e, (uint64_t)n, out->max);
+	why = zip_unpack(NULL, body, room, (size_t)n);
+	if (why != NULL)
+		return corrupt(e, why);
+	strbuf_grew(out, (size_t)n);
 	return 0;
 }

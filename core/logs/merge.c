@@ -29,6 +29,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 #include "core/base/cancel.h"
@@ -558,6 +559,17 @@ static struct log_merge *merge_new(void)
 	return m;
 }
 
+/* Signals are for the threads of whoever started us. */
+static void start_thread(struct log_merge *m)
+{
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	m->has_thread = pthread_create(&m->thread, NULL, merge_thread, m) == 0;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 struct log_merge *log_merge_new(struct log_store *s, void (*grew)(void *arg), void *arg)
 {
 	struct log_merge *m = merge_new();
@@ -565,7 +577,7 @@ struct log_merge *log_merge_new(struct log_store *s, void (*grew)(void *arg), vo
 	m->store = s;
 	m->grew = grew;
 	m->grew_arg = arg;
-	m->has_thread = pthread_create(&m->thread, NULL, merge_thread, m) == 0;
+	start_thread(m);
 	return m;
 }
 
@@ -576,7 +588,7 @@ struct log_merge *log_merge_new_to(void (*out)(void *arg, const struct log_line 
 
 	m->out = out;
 	m->out_arg = arg;
-	m->has_thread = pthread_create(&m->thread, NULL, merge_thread, m) == 0;
+	start_thread(m);
 	return m;
 }
 

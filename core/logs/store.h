@@ -87,6 +87,8 @@ void log_store_source_lost(struct log_store *s, int source,
 struct log_pos log_store_add(struct log_store *s, const struct log_line *line, size_t n);
 /* Puts lines where the gap at pos is, instead of it; n may be 0. False when pos is no gap any more. */
 bool log_store_fill(struct log_store *s, struct log_pos gap, const struct log_line *line, size_t n);
+/* The line at pos without its text; false when it is there no more. */
+bool log_store_row(struct log_store *s, struct log_pos pos, struct log_line *out);
 /* Drops all lines; sources stay. Positions of before are no more. */
 void log_store_empty(struct log_store *s);
 

@@ -303,13 +303,17 @@ static int64_t beat(struct control *c)
 	return next;
 }
 
-/* SIGTERM came: the same as a request to stop. */
+/* SIGTERM came: the same as a request to stop, once. Either thread. */
 static void see_stop(struct control *c)
 {
 	struct control_request req = { .verb = CONTROL_STOP, .who = "signal" };
 	bool fire;
 
 	pthread_mutex_lock(&c->lock);
+	if (c->stop_seen) {
+		pthread_mutex_unlock(&c->lock);
+		return;
+	}
 	c->stop_seen = true;
 	if (c->box.verb == CONTROL_NONE)
 		c->box = req;
@@ -539,6 +543,9 @@ bool control_take(struct control *c, struct control_request *out)
 {
 	bool found;
 
+	/* The thread may not have woken for it yet, and the next step would begin. */
+	if (cancel_fired(c->stop))
+		see_stop(c);
 	pthread_mutex_lock(&c->lock);
 	*out = c->box;
 	found = c->box.verb != CONTROL_NONE;

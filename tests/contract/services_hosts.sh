@@ -69,6 +69,15 @@ for way in password keyboard-interactive; do
 		-o PreferredAuthentications="$way" asks echo in)" in "in by $way"
 done
 
+if [ "$EUID" = 0 ]; then
+	ok 'another user' services start ssh third --user postgres
+	# shellcheck disable=SC2016
+	is "$(at third 'id -un; touch "$HOME/x" && echo mine')" $'postgres\nmine' 'has a HOME, too'
+else
+	skip 'another user' 'only root lets others in'
+fi
+is "$(ssh -F "$session/ssh_config" inner echo there)" there 'one configuration for all'
+
 ok 'a proxy before it' services proxy far jump
 is "$(at far echo there)" there 'passes on'
 services proxy far cut >/dev/null

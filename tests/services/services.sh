@@ -21,6 +21,7 @@
 #	      --hostkeys ed25519,ecdsa   the types of its host keys
 #	      --key ed25519              the type of the client's key
 #	      --encrypted-key            the client's key has a passphrase (see env)
+#	      --user NAME                who logs in; needs root
 #	      --password WORD            also by password and keyboard-interactive; needs root
 #	      --shell chatty|nologin|slow|PROGRAM   a login that prints noise, ends at once, takes a
 #	                  second; PROGRAM takes -c COMMAND
@@ -55,7 +56,8 @@
 #	newdb NAME DB [OWNER]       an empty database; OWNER (app) owns it
 #	running NAME      ends with 0 when it is
 #	list              the names, kinds and whether they run
-#	                  of ssh the prefix is SSH: _NAME _HOST _PORT _USER _CONFIG _DIR _KEY _KNOWN_HOSTS
+#	                  of ssh the prefix is SSH: _NAME _HOST _PORT _USER _CONFIG (of it) _CONFIG_ALL (of all in this
+#	                  session) _DIR _KEY _KNOWN_HOSTS
 #	                  _PASSWORD _PASSPHRASE _HOSTKEY_SHA256 _HOSTKEY_ED25519 (and so on) _PID _DATA _LOG
 #	                  of docker DOCKER: _NAME _SOCKET _HOST (for DOCKER_HOST) _DIR _DATA _LOG _PID _BRIDGE
 #	need pg|my|pgbouncer|tls|ssh|docker|podman|curl...  ends with 77 and names the packages that are missing

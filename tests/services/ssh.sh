@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154 # shares variables with services.sh
 #
-# OpenSSH's sshd for tests/services/services.sh: one host to log in to, as whoever runs the test,
-# with keys of its own on both sides, and the client's folder that goes with it. It touches nothing of
+# OpenSSH's sshd for tests/services/services.sh: one host to log in to, as whoever runs the test (root:
+# as anybody), with keys of its own on both sides, and the client's folder that goes with it. It touches nothing of
 # the user's: HOME of a session is FOLDER/data, so that what a login shell reads and what a remote
 # job leaves lie there. The folder of one server:
 #
@@ -29,6 +29,7 @@ ssh_options() {
 		--no-forwarding) set+=(AllowTcpForwarding=no AllowStreamLocalForwarding=no) ;;
 		--jump) jump=${2-} && shift ;;
 		--password) password=${2-} && shift ;;
+		--user) login=${2-} && shift ;;
 		--disk) disk=${2-} && shift ;;
 		*) usage ;;
 		esac
@@ -114,7 +115,7 @@ ssh_config() {
 
 # Without PAM sshd lets nobody in whose password is locked, not even by key.
 ssh_locked() {
-	[[ $(getent shadow "$(id -un)" 2>/dev/null) == *:!* ]]
+	[[ $(getent shadow "$login" 2>/dev/null) == *:!* ]]
 }
 
 # ssh_argv FOLDER: writes FOLDER/argv.
@@ -123,7 +124,7 @@ ssh_argv() {
 	built_program keeper
 	if [ -n "$password" ]; then
 		[ "$EUID" = 0 ] || die 'only root can give an account a password'
-		(umask 077 && awk -F: -v OFS=: -v user="$(id -un)" \
+		(umask 077 && awk -F: -v OFS=: -v user="$login" \
 			-v hash="$(openssl passwd -6 "$password")" '$1 == user { $2 = hash } 1' \
 			/etc/shadow >"$dir/shadow") || die 'cannot make a password'
 		# shellcheck disable=SC2016 # for the shell that starts it
@@ -148,7 +149,7 @@ ssh_client() {
 			Host $name
 			    HostName 127.0.0.1
 			    Port $port
-			    User $(id -un)
+			    User $(<"$of/login")
 			    IdentityFile $client/id
 			    IdentitiesOnly yes
 			    UserKnownHostsFile $client/known_hosts
@@ -159,17 +160,23 @@ ssh_client() {
 		[ -z "$jump" ] || echo "    ProxyJump $jump"
 	} >"$client/config.new"
 	mv -f "$client/config.new" "$client/config"
+	# All of the session in one.
+	echo "Include $session/*/client/config" >"$session/ssh_config"
 }
 
 verb_start_ssh() { # NAME [OPTION]...
 	local name=$1 set=() env=() hostkeys=ed25519,ecdsa key=ed25519 passphrase='' shell='' jump=''
-	local password='' disk=''
+	local password='' disk='' login
+	login=$(id -un)
 	shift
 	ssh_options "$@"
+	[ "$EUID" = 0 ] || [ "$login" = "$(id -un)" ] || die 'only root lets others in'
 	need ssh >/dev/null || die "not installed: $(need ssh)"
 	[ "$EUID" != 0 ] || [ -d /run/sshd ] || mkdir -m 0755 /run/sshd
 	instance_folder "$dir" '' || die "cannot make $dir"
 	if [ -n "$disk" ]; then disk_mount "$dir" "$disk" ''; else mkdir -m 0700 "$dir/data"; fi
+	[ "$EUID" != 0 ] || chown "$login" "$dir/data" || die "no user $login"
+	echo "$login" >"$dir/login"
 	ssh_host_keys "$dir" "$hostkeys"
 	mkdir -m 0700 "$dir/client"
 	ssh-keygen -q -t "$key" -N "$passphrase" -C "client of $name" -f "$dir/client/id" </dev/null ||
@@ -226,7 +233,7 @@ ssh_env() { # PREFIX NAME
 	local prefix=$1 each of=$dir types=()
 	[ ! -L "$dir/client/id" ] || of=$(dirname "$(dirname "$(readlink "$dir/client/id")")")
 	printf "${prefix}_%s='%s'\n" KIND "$kind" NAME "$2" HOST 127.0.0.1 PORT "$(<"$dir/port")" \
-		USER "$(id -un)" CONFIG "$dir/client/config" DIR "$dir" KEY "$dir/client/id" \
+		USER "$(<"$of/login")" CONFIG "$dir/client/config" CONFIG_ALL "$session/ssh_config" DIR "$dir" KEY "$dir/client/id" \
 		KNOWN_HOSTS "$dir/client/known_hosts" DATA "$of/data" LOG "$dir/log" \
 		PASSWORD "$(cat "$of/password" 2>/dev/null)" \
 		PASSPHRASE "$(cat "$of/passphrase" 2>/dev/null)" \

@@ -141,6 +141,7 @@ static const struct {
 	{ "TLS", offsetof(struct server, tls) },
 	{ "DIR", offsetof(struct server, dir) },
 	{ "CONFIG", offsetof(struct server, config) },
+	{ "CONFIG_ALL", offsetof(struct server, config_all) },
 	{ "KEY", offsetof(struct server, key) },
 	{ "KNOWN_HOSTS", offsetof(struct server, known_hosts) },
 	{ "PASSPHRASE", offsetof(struct server, passphrase) },

@@ -18,10 +18,11 @@ struct server {
 	char *url_password;  /* url_tcp with it */
 	char *data, *log;
 	char *ca, *tls; /* with --tls: the authority's certificate, the folder of all of them */
-	/* SSH, and a proxy in front of one: ssh -F config name. host_key is "SHA256:..." of the key
+	/* SSH, and a proxy in front of one: ssh -F config name (config_all: of every
+	 * one that was started). host_key is "SHA256:..." of the key
 	 * that it shows to who has no wish, the other two of its types or NULL. password and
 	 * passphrase are "" when there is none. */
-	char *dir, *config, *key, *known_hosts, *passphrase;
+	char *dir, *config, *config_all, *key, *known_hosts, *passphrase;
 	char *host_key, *host_key_ed25519, *host_key_ecdsa;
 	int port;
 	pid_t pid;

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/base/zip.h"
+
+#include <zstd.h>
+
+#include "core/base/mem.h"
+
+struct zip {
+	ZSTD_CCtx *pack;
+	ZSTD_DCtx *unpack;
+};
+
+struct zip *zip_new(void)
+{
+	return mem_calloc(1, sizeof(struct zip));
+}
+
+void zip_free(struct zip *z)
+{
+	if (z == NULL)
+		return;
+	ZSTD_freeCCtx(z->pack);
+	ZSTD_freeDCtx(z->unpack);
+	mem_free(z);
+}
+
+size_t zip_bound(size_t n)
+{
+	return ZSTD_compressBound(n);
+}
+
+size_t zip_pack(struct zip *z, int level, struct sv in, char *out, size_t room)
+{
+	size_t n;
+
+	if (z == NULL) {
+		n = ZSTD_compress(out, room, in.p, in.n, level);
+	} else {
+		if (z->pack == NULL && (z->pack = ZSTD_createCCtx()) == NULL)
+			mem_oom();
+		n = ZSTD_compressCCtx(z->pack, out, room, in.p, in.n, level);
+	}
+	return ZSTD_isError(n) ? 0 : n;
+}
+
+int64_t zip_size(struct sv frame)
+{
+	unsigned long long n = ZSTD_getFrameContentSize(frame.p, frame.n);
+
+	if (n == ZSTD_CONTENTSIZE_ERROR || n == ZSTD_CONTENTSIZE_UNKNOWN || n > INT64_MAX)
+		return -1;
+	return (int64_t)n;
+}
+
+const char *zip_unpack(struct zip *z, struct sv frame, char *out, size_t n)
+{
+	size_t got;
+
+	if (z == NULL) {
+		got = ZSTD_decompress(out, n, frame.p, frame.n);
+	} else {
+		if (z->unpack == NULL && (z->unpack = ZSTD_createDCtx()) == NULL)
+			mem_oom();
+		got = ZSTD_decompressDCtx(z->unpack, out, n, frame.p, frame.n);
+	}
+	if (ZSTD_isError(got))
+		return ZSTD_getErrorName(got);
+	return got == n ? NULL : "shorter than its header says";
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* log_pattern_lines for who may have to stop it. */
+#ifndef LOGS_SEARCH_INSIDE_H
+#define LOGS_SEARCH_INSIDE_H
+
+#include <stdatomic.h>
+
+#include "core/logs/search.h"
+
+/* The same, and false as soon as *stop (may be NULL) was seen set. */
+bool log_pattern_lines_until(const struct log_pattern *p, struct sv text, const atomic_bool *stop,
+			     void (*hit)(void *arg, size_t line_at), void *arg);
+/* The pattern as it was given. */
+const char *log_pattern_text(const struct log_pattern *p);
+
+#endif

@@ -32,7 +32,9 @@ struct children_child {
 	int pidfd, tie_fd;
 	int done_fd; /* eventfd, readable once ended */
 	bool ended, known, left;
-	int64_t kill_at_ms; /* left */
+	int64_t kill_at_ms; /* left; WAIT_FOREVER: it ends by itself */
+	void (*ended_fn)(void *arg);
+	void *arg;
 	struct host_result result;
 };
 
@@ -113,6 +115,8 @@ static void reap_locked(struct children_child *ch)
 	close_fd(&ch->pidfd);
 	close_fd(&ch->tie_fd);
 	poke(ch->done_fd);
+	if (!ch->left && ch->ended_fn)
+		ch->ended_fn(ch->arg);
 	if (ch->left) {
 		unlink_locked(ch);
 		child_free(ch);
@@ -207,20 +211,22 @@ static int watch_locked(struct children_child *ch, struct err *e)
 	return err_sys(e, error, "cannot watch a process");
 }
 
-int children_start(struct children *p, char *const argv[], const struct child_fds *fds, int tie_fd,
-		   struct children_child **out, struct err *e)
+int children_start(struct children *p, const struct children_spec *s, struct children_child **out,
+		   struct err *e)
 {
 	struct children_child *ch = mem_calloc(1, sizeof(*ch));
 	int ret = -1;
 
-	*ch = (struct children_child){ .owner = p, .pidfd = -1, .tie_fd = tie_fd };
+	*ch = (struct children_child){
+		.owner = p, .pidfd = -1, .tie_fd = s->tie_fd, .ended_fn = s->ended, .arg = s->arg
+	};
 	ch->result.status = -1;
 	ch->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_lock(&p->lock);
 	assert(!p->closing);
 	if (ch->done_fd < 0)
 		err_sys(e, errno, "cannot watch a process");
-	else if (start_thread_locked(p, e) == 0 && child_spawn(argv, fds, &ch->pid, e) == 0)
+	else if (start_thread_locked(p, e) == 0 && child_spawn(s->argv, &s->fds, &ch->pid, e) == 0)
 		ret = watch_locked(ch, e);
 	if (ret == 0) {
 		ch->next = p->first;
@@ -281,6 +287,20 @@ void children_leave(struct children_child *ch)
 	pthread_mutex_unlock(&p->lock);
 }
 
+void children_let_go(struct children_child *ch)
+{
+	struct children *p = ch->owner;
+
+	pthread_mutex_lock(&p->lock);
+	ch->left = true;
+	ch->kill_at_ms = WAIT_FOREVER;
+	if (ch->ended) {
+		unlink_locked(ch);
+		child_free(ch);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
 void children_free(struct children *p)
 {
 	if (!p)
@@ -292,7 +312,7 @@ void children_free(struct children *p)
 		if (ch->ended) {
 			unlink_locked(ch);
 			child_free(ch);
-		} else if (!ch->left) {
+		} else if (!ch->left || ch->kill_at_ms == WAIT_FOREVER) {
 			leave_locked(ch);
 		}
 	}

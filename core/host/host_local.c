@@ -80,10 +80,10 @@ static int local_start(struct host *h, const char *const *argv, const char *remo
 		       struct host_wire *out, struct err *e)
 {
 	struct children_child *child = NULL;
-	struct child_fds fds;
+	struct children_spec spec = { .tie_fd = -1 };
 	struct ends x;
 	const char **words;
-	int tie, ret;
+	int ret;
 
 	(void)argv;
 	(void)remote_text;
@@ -92,12 +92,13 @@ static int local_start(struct host *h, const char *const *argv, const char *remo
 	if (ends_open(&x, cmd, e))
 		return -1;
 	words = wrap_local(cmd);
-	fds = (struct child_fds){
+	spec.argv = (char *const *)(uintptr_t)words;
+	spec.fds = (struct child_fds){
 		.in = x.in[0], .out = x.out[1], .err = x.err[1], .keep_fd = x.tie[0]
 	};
-	tie = x.tie[1];
+	spec.tie_fd = x.tie[1];
 	x.tie[1] = -1; /* the child's now */
-	ret = children_start(children_of(h), (char *const *)(uintptr_t)words, &fds, tie, &child, e);
+	ret = children_start(children_of(h), &spec, &child, e);
 	mem_free(words);
 	if (ret == 0) {
 		*out = (struct host_wire){

@@ -23,6 +23,7 @@
 #define LAST_LINE_SIZE 240
 /* For asking the time there behind a dial: it must not hold up what was asked for. */
 #define CLOCK_LIMIT_MS 5000
+#define BUSY_TRIES 4
 
 struct host_proc {
 	struct host *host;
@@ -237,6 +238,10 @@ static int judge(const struct host_proc *p, bool known, struct host_result *r, s
 	if (!p->marked)
 		return known ? 0 : lost(p, "the system did not tell how it ended", e);
 	if (known && !r->signal[0] && !marks->begun && !p->stream[HOST_OUT].begun) {
+		if (p->host->ops->explain && r->status == p->host->ops->lost_status) {
+			p->host->ops->explain(p->host, marks->noise, e);
+			return -1;
+		}
 		err_set(e, ERR_REFUSED, "the login shell of %s did not run the command",
 			p->host->name);
 		if (marks->n_noise > 0)
@@ -375,8 +380,9 @@ static int refuse(const struct host *h, const struct host_command *cmd, const st
 	return -1;
 }
 
-int host_run(struct host *h, const struct host_command *cmd, struct strbuf *out, struct strbuf *err,
-	     struct host_result *r, int64_t deadline_ms, struct cancel *c, struct err *e)
+static int run_once(struct host *h, const struct host_command *cmd, struct strbuf *out,
+		    struct strbuf *err, struct host_result *r, int64_t deadline_ms,
+		    struct cancel *c, struct err *e)
 {
 	struct last_line last = { .n = 0 };
 	struct host_result seen;
@@ -396,6 +402,20 @@ int host_run(struct host *h, const struct host_command *cmd, struct strbuf *out,
 	ret = 0;
 out:
 	host_proc_close(p);
+	return ret;
+}
+
+int host_run(struct host *h, const struct host_command *cmd, struct strbuf *out, struct strbuf *err,
+	     struct host_result *r, int64_t deadline_ms, struct cancel *c, struct err *e)
+{
+	int ret = -1;
+
+	/* A server that takes no more sessions ran nothing, and the transport has learned how many it takes. */
+	for (int i = 0; i < BUSY_TRIES; i++) {
+		ret = run_once(h, cmd, out, err, r, deadline_ms, c, e);
+		if (ret == 0 || e->code != ERR_BUSY)
+			break;
+	}
 	return ret;
 }
 

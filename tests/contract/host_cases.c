@@ -1,49 +1,114 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The contract of hosts. Every case runs on every transport, with nothing known of it; where a transport cannot do a
+ * thing by its nature, the case says what it answers instead.
+ *
+ * That a process has ended is seen in /proc by a word that only its command line has: also over SSH, since the
+ * throw-away sshd runs on this machine.
+ */
 #include "tests/contract/host_cases.h"
 
-#include "core/base/clock.h"
+#include "core/base/child.h"
+#include "core/base/digest.h"
 #include "core/base/fs.h"
-#include "core/base/mem.h"
-#include "core/host/host.h"
-#include "tests/support/tmp.h"
+#include "core/host/dial.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#define THREADS 12
+#define BULK_BYTES 30000000
+#define FOLLOW_WORD "host-cases-follow"
 
-#define LONG_MS 60000
+static struct host_world world;
+struct host_world *const host_world = &world;
 
-static struct err e;
-static struct hosts *pool;
-static struct host *host;
-static char *dir;
-
-static int64_t soon(void)
+int64_t host_world_soon(void)
 {
-	return clock_mono_ms() + LONG_MS;
+	return clock_mono_ms() + HOST_CASES_MS;
 }
 
-static const char *said(void)
+void host_world_fail(const char *what)
 {
-	static char text[2000];
-
-	snprintf(text, sizeof(text), "%s: %s (%s)", e.msg, e.detail, e.hint);
-	return text;
+	fail_msg("%s: %s: %s: %s (%s)", what, err_code_name(world.e.code), world.e.msg,
+		 world.e.detail, world.e.hint);
 }
 
-/* The command has to run; its output is in out and err. */
-static void must_run(const struct host_command *cmd, struct strbuf *out, struct strbuf *err,
-		     struct host_result *r)
+struct host *host_world_host(const char *name)
 {
-	if (host_run(host, cmd, out, err, r, soon(), NULL, &e))
-		fail_msg("%s", said());
+	const struct host_spec spec = {
+		.name = name,
+		.transport = world.transport,
+		.connect_timeout_ms = HOST_CASES_MS / 2,
+		.alive_ms = 1000,
+	};
+
+	return hosts_get(world.pool, &spec);
 }
+
+void host_world_run(struct host *h, const struct host_command *cmd, struct strbuf *out,
+		    struct strbuf *err, struct host_result *r)
+{
+	if (host_run(h, cmd, out, err, r, host_world_soon(), NULL, &world.e))
+		host_world_fail("a command");
+}
+
+char *host_world_sh(struct host *h, const char *script)
+{
+	const struct host_command cmd = { .script = script };
+	struct strbuf out;
+
+	strbuf_init(&out, 1 << 20);
+	host_world_run(h, &cmd, &out, NULL, NULL);
+	return strbuf_detach(&out);
+}
+
+const char *host_world_word(void)
+{
+	static char word[64];
+
+	snprintf(word, sizeof(word), "word-%d-", (int)getpid());
+	digest_random_hex(8, word + strlen(word));
+	return word;
+}
+
+/* Waits until the command has written something to stdout. */
+static void wait_output(struct host_proc *p)
+{
+	char buf[HOST_READ_MIN];
+	size_t got = 0;
+
+	while (got == 0) {
+		struct pollfd fd = { .fd = host_proc_fd(p, HOST_OUT), .events = POLLIN };
+
+		assert_true(fd.fd >= 0);
+		assert_int_equal(wait_fds(&fd, 1, host_world_soon(), NULL, &world.e), 1);
+		assert_int_equal(host_proc_read(p, HOST_OUT, buf, sizeof(buf), &got, &world.e), 0);
+	}
+}
+
+struct host_proc *host_world_start(const char *script, bool duplex, const char **word)
+{
+	const char *const words[] = { *word = host_world_word(), NULL };
+	const struct host_command cmd = { .script = script, .argv = words, .duplex = duplex };
+	struct host_proc *p;
+
+	if (host_start(world.host, &cmd, host_world_soon(), NULL, &p, &world.e))
+		host_world_fail("a start");
+	wait_output(p);
+	return p;
+}
+
+/* --- Results ------------------------------------------------------------------------------------ */
 
 static void host_run__gives_both_streams_and_the_status(void **state)
 {
@@ -58,7 +123,7 @@ static void host_run__gives_both_streams_and_the_status(void **state)
 	(void)state;
 	strbuf_init(&out, 1000);
 	strbuf_init(&err, 1000);
-	must_run(&cmd, &out, &err, &r);
+	host_world_run(world.host, &cmd, &out, &err, &r);
 	assert_string_equal(strbuf_str(&out), "<a b>\n<>\n<it's>\n");
 	assert_string_equal(strbuf_str(&err), "two\n");
 	assert_int_equal(r.status, 3);
@@ -67,32 +132,744 @@ static void host_run__gives_both_streams_and_the_status(void **state)
 	strbuf_clear(&err);
 }
 
-static int setup(void **state)
+static void host_run__gives_words_to_a_program__as_they_are(void **state)
 {
-	static const struct host_context ctx = { .home = "/", .login = "root" };
-	const struct host_spec spec = { .name = "local", .transport = HOST_LOCAL };
+	static const char *const words[] = { "printf",
+					     "<%s>",
+					     "a  b",
+					     "",
+					     "*",
+					     "$HOME `id` $(id)",
+					     "it's \"\\\\\" !! !x",
+					     "one\ntwo\n",
+					     "-n",
+					     "\303\274\001\177",
+					     "~;&|<>(){}[]#%%",
+					     NULL };
+	const struct host_command cmd = { .argv = words };
+	struct strbuf out, want;
 
 	(void)state;
-	dir = tmp_make();
-	pool = hosts_new(&ctx);
-	host = hosts_get(pool, &spec);
-	return 0;
+	strbuf_init(&out, 1000);
+	strbuf_init(&want, 1000);
+	for (int i = 2; words[i]; i++)
+		strbuf_addf(&want, "<%s>", words[i]);
+	host_world_run(world.host, &cmd, &out, NULL, NULL);
+	assert_string_equal(strbuf_str(&out), strbuf_str(&want));
+	strbuf_clear(&out);
+	strbuf_clear(&want);
 }
 
-static int teardown(void **state)
+static void host_run__names_the_signal__that_ended_it(void **state)
 {
+	const struct host_command kill = { .script = "kill -KILL $$" };
+	const struct host_command term = { .script = "kill -TERM $$; sleep 10" };
+	struct host_result r;
+
 	(void)state;
-	hosts_free(pool);
-	tmp_remove(dir);
-	return 0;
+	host_world_run(world.host, &kill, NULL, NULL, &r);
+	assert_int_equal(r.status, -1);
+	assert_string_equal(r.signal, "KILL");
+	host_world_run(world.host, &term, NULL, NULL, &r);
+	assert_string_equal(r.signal, "TERM");
+	assert_int_equal(host_run(world.host, &kill, NULL, NULL, NULL, host_world_soon(), NULL,
+				  &world.e),
+			 -1);
+	assert_non_null(strstr(world.e.msg, "KILL"));
 }
 
-int host_cases_run(enum host_cases_set set)
+static void host_run__makes_an_error_of_a_status__when_nobody_asks(void **state)
 {
-	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(host_run__gives_both_streams_and_the_status),
+	const char *const missing[] = { "no-such-program-here", NULL };
+	const struct host_command fails = { .script = "echo one >&2; echo last words >&2; exit 9" };
+	const struct host_command none = { .argv = missing };
+	struct host_result r;
+
+	(void)state;
+	assert_int_equal(host_run(world.host, &fails, NULL, NULL, NULL, host_world_soon(), NULL,
+				  &world.e),
+			 -1);
+	assert_non_null(strstr(world.e.msg, "status 9"));
+	assert_string_equal(world.e.detail, "last words");
+	host_world_run(world.host, &none, NULL, NULL, &r);
+	assert_int_equal(r.status, 127);
+	assert_int_equal(host_run(world.host, &none, NULL, NULL, NULL, host_world_soon(), NULL,
+				  &world.e),
+			 -1);
+	assert_int_equal(world.e.code, ERR_NOT_FOUND);
+}
+
+static void host_run__keeps_every_byte__of_much_output(void **state)
+{
+	/* Numbered lines: what is lost, doubled or out of order changes the sum. */
+	const struct host_command cmd = {
+		.script = "seq 1 10000000 | head -c 30000000; echo and >&2", .bulk = true
 	};
+	char hex[DIGEST_HEX_SIZE], *want;
+	struct tmp_child child;
+	struct strbuf out;
 
-	(void)set;
-	return cmocka_run_group_tests(cases, setup, teardown);
+	(void)state;
+	tmp_run(&child, NULL,
+		(char *[]){ (char *)"sh", (char *)"-c",
+			    (char *)"seq 1 10000000 | head -c 30000000 | sha256sum", NULL });
+	want = child.out;
+	strbuf_init(&out, BULK_BYTES);
+	host_world_run(world.host, &cmd, &out, NULL, NULL);
+	assert_int_equal(out.len, BULK_BYTES);
+	digest_hex(out.data, out.len, hex);
+	assert_memory_equal(hex, want, strlen(hex));
+	strbuf_clear(&out);
+	tmp_child_clear(&child);
+}
+
+static void host_run__refuses_output__past_its_limit(void **state)
+{
+	const char *word;
+	struct host_command cmd = { .script = "yes; exit 0" };
+	const char *words[] = { NULL, NULL };
+	struct strbuf out;
+
+	(void)state;
+	words[0] = word = host_world_word();
+	cmd.argv = words;
+	strbuf_init(&out, 1000);
+	assert_int_equal(host_run(world.host, &cmd, &out, NULL, NULL, host_world_soon(), NULL,
+				  &world.e),
+			 -1);
+	assert_int_equal(world.e.code, ERR_LIMIT);
+	assert_int_equal(out.len, 1000);
+	assert_true(process_word_wait(word, 0));
+	strbuf_clear(&out);
+}
+
+static void host_run__sees_the_end__behind_a_closed_stdout(void **state)
+{
+	const struct host_command cmd = {
+		.script = "echo first; exec >&-; sleep 0.3; echo late >&2; exit 4"
+	};
+	struct strbuf out, err;
+	struct host_result r;
+
+	(void)state;
+	strbuf_init(&out, 100);
+	strbuf_init(&err, 100);
+	host_world_run(world.host, &cmd, &out, &err, &r);
+	assert_int_equal(r.status, 4);
+	assert_string_equal(strbuf_str(&out), "first\n");
+	assert_string_equal(strbuf_str(&err), "late\n");
+	strbuf_clear(&out);
+	strbuf_clear(&err);
+}
+
+static void host_run__ends_what_is_left_behind__with_its_end(void **state)
+{
+	const char *const words[] = { host_world_word(), NULL };
+	const struct host_command cmd = {
+		.script = "sh -c 'trap \"\" TERM HUP; sleep 1000; :' sh \"$1\" & echo done",
+		.argv = words
+	};
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 100);
+	/* It holds the output open: without its end this would wait for ever. */
+	host_world_run(world.host, &cmd, &out, NULL, NULL);
+	assert_string_equal(strbuf_str(&out), "done\n");
+	assert_true(process_word_wait(words[0], 0));
+	strbuf_clear(&out);
+}
+
+/* --- Input -------------------------------------------------------------------------------------- */
+
+static char *fresh_bytes(size_t n)
+{
+	char *p = malloc(n);
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = (char)(i * 7 + (i >> 8));
+	return p;
+}
+
+static void host_run__gives_input__whole(void **state)
+{
+	static const size_t sizes[] = { 1, 65536, 300000, HOST_INPUT_MAX };
+	char *bytes = fresh_bytes(HOST_INPUT_MAX + 1), hex[DIGEST_HEX_SIZE];
+	struct host_command cmd = { .script = "sha256sum" };
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 1000);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		cmd.input = sv_n(bytes, sizes[i]);
+		digest_hex(bytes, sizes[i], hex);
+		strbuf_reset(&out);
+		host_world_run(world.host, &cmd, &out, NULL, NULL);
+		assert_memory_equal(strbuf_str(&out), hex, strlen(hex));
+	}
+	cmd.input = sv_n(bytes, HOST_INPUT_MAX + 1);
+	assert_int_equal(host_run(world.host, &cmd, &out, NULL, NULL, host_world_soon(), NULL,
+				  &world.e),
+			 -1);
+	assert_int_equal(world.e.code, ERR_LIMIT);
+	strbuf_clear(&out);
+	free(bytes);
+}
+
+static void host_run__ends__when_a_command_does_not_read(void **state)
+{
+	char *bytes = fresh_bytes(HOST_INPUT_MAX);
+	const struct host_command cmd = { .script = "echo hello; exit 5",
+					  .input = { bytes, HOST_INPUT_MAX } };
+	const struct host_command nothing = { .script = "cat; exit 6" };
+	struct strbuf out;
+	struct host_result r;
+
+	(void)state;
+	strbuf_init(&out, 1000);
+	host_world_run(world.host, &cmd, &out, NULL, &r);
+	assert_string_equal(strbuf_str(&out), "hello\n");
+	assert_int_equal(r.status, 5);
+	strbuf_reset(&out);
+	/* Without input there is nothing to read, and no terminal. */
+	host_world_run(world.host, &nothing, &out, NULL, &r);
+	assert_int_equal(out.len, 0);
+	assert_int_equal(r.status, 6);
+	strbuf_clear(&out);
+	free(bytes);
+}
+
+static void must_send(struct host_proc *p, struct sv text)
+{
+	while (text.n > 0) {
+		struct pollfd fd = { .fd = host_proc_in(p), .events = POLLOUT };
+		ssize_t n;
+
+		assert_int_equal(wait_fds(&fd, 1, host_world_soon(), NULL, &world.e), 1);
+		n = send(fd.fd, text.p, text.n, MSG_NOSIGNAL);
+		assert_true(n > 0 || errno == EAGAIN);
+		if (n > 0)
+			text = sv_n(text.p + n, text.n - (size_t)n);
+	}
+}
+
+/* Reads stdout until want bytes are there, or to its end. */
+static void read_some(struct host_proc *p, struct strbuf *out, size_t want)
+{
+	char buf[HOST_READ_MIN];
+	size_t got;
+
+	while (out->len < want && host_proc_fd(p, HOST_OUT) >= 0) {
+		struct pollfd fd = { .fd = host_proc_fd(p, HOST_OUT), .events = POLLIN };
+
+		assert_int_equal(wait_fds(&fd, 1, host_world_soon(), NULL, &world.e), 1);
+		if (host_proc_read(p, HOST_OUT, buf, sizeof(buf), &got, &world.e))
+			host_world_fail("a read");
+		strbuf_add(out, buf, got);
+	}
+}
+
+static void duplex__carries_both_ways__and_goes_on_behind_its_input(void **state)
+{
+	/* Silent for longer than any watcher waits, after the input has ended. */
+	const struct host_command cmd = { .script = "cat; sleep 3.5; echo over; exit 7",
+					  .duplex = true };
+	struct host_proc *p;
+	struct host_result r;
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 1000);
+	if (host_start(world.host, &cmd, host_world_soon(), NULL, &p, &world.e))
+		host_world_fail("a start");
+	must_send(p, SV("ping\n"));
+	read_some(p, &out, 5);
+	assert_string_equal(strbuf_str(&out), "ping\n");
+	must_send(p, SV("pong\n"));
+	host_proc_end_input(p);
+	assert_int_equal(host_proc_in(p), -1);
+	read_some(p, &out, 1000);
+	assert_string_equal(strbuf_str(&out), "ping\npong\nover\n");
+	if (host_proc_finish(p, host_world_soon(), NULL, &r, &world.e))
+		host_world_fail("a finish");
+	assert_int_equal(r.status, 7);
+	host_proc_close(p);
+	strbuf_clear(&out);
+}
+
+static void duplex__ends__before_its_input_does(void **state)
+{
+	const struct host_command cmd = { .script = "read -r line; echo \"<$line>\"; exit 8",
+					  .duplex = true };
+	struct host_proc *p;
+	struct host_result r;
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 1000);
+	if (host_start(world.host, &cmd, host_world_soon(), NULL, &p, &world.e))
+		host_world_fail("a start");
+	must_send(p, SV("x\n"));
+	read_some(p, &out, 1000);
+	assert_string_equal(strbuf_str(&out), "<x>\n");
+	if (host_proc_finish(p, host_world_soon(), NULL, &r, &world.e))
+		host_world_fail("a finish");
+	assert_int_equal(r.status, 8);
+	host_proc_close(p);
+	strbuf_clear(&out);
+}
+
+/* --- Ends --------------------------------------------------------------------------------------- */
+
+static void host_run__stops__at_the_deadline_and_when_cancelled(void **state)
+{
+	const char *const words[] = { host_world_word(), NULL };
+	const struct host_command cmd = { .script = "sleep 1000; :", .argv = words };
+	struct cancel cancel;
+	int ret;
+
+	(void)state;
+	/* Connected before, so that it is the command that takes too long. */
+	free(host_world_sh(world.host, ":"));
+	ret = host_run(world.host, &cmd, NULL, NULL, NULL, clock_mono_ms() + 500, NULL, &world.e);
+	assert_int_equal(ret, -1);
+	assert_int_equal(world.e.code, ERR_TIMEOUT);
+	assert_true(process_word_wait(words[0], 0));
+	assert_int_equal(cancel_init(&cancel, &world.e), 0);
+	cancel_fire(&cancel);
+	ret = host_run(world.host, &cmd, NULL, NULL, NULL, host_world_soon(), &cancel, &world.e);
+	assert_int_equal(ret, -1);
+	assert_int_equal(world.e.code, ERR_CANCELLED);
+	assert_true(process_word_wait(words[0], 0));
+	cancel_clear(&cancel);
+}
+
+/* What follows something silent, in four ways; each prints a line when it runs. */
+static const struct {
+	const char *script;
+	bool duplex;
+} followers[] = {
+	{ "echo here; tail -f /dev/null", false },
+	{ "echo here; cat; tail -f /dev/null", true },
+	/* TERM does not move it. */
+	{ "trap '' TERM; echo here; while :; do sleep 1000; done", false },
+	{ "echo here; while :; do echo talk; done", false },
+};
+
+#define N_FOLLOWERS (sizeof(followers) / sizeof(followers[0]))
+
+static void host_proc_close__ends_the_group__of_every_follower(void **state)
+{
+	char words[N_FOLLOWERS][64];
+
+	(void)state;
+	for (size_t i = 0; i < N_FOLLOWERS; i++) {
+		const char *word;
+		struct host_proc *p = host_world_start(followers[i].script, followers[i].duplex,
+						       &word);
+
+		str_copy(words[i], sizeof(words[i]), word);
+		assert_true(process_word_count(word) > 0);
+		host_proc_close(p);
+	}
+	for (size_t i = 0; i < N_FOLLOWERS; i++)
+		assert_true(process_word_wait(words[i], 0));
+	host_proc_close(NULL);
+}
+
+/* prog WORD TRANSPORT CONFIG RUN_DIR NAME SCRIPT WORD DUPLEX: starts the script, says so, and waits to be killed. */
+void host_cases_helper(int argc, char **argv)
+{
+	struct host_command cmd = { .script = NULL };
+	const char *words[] = { NULL, NULL };
+	struct host_proc *p;
+	int64_t transport;
+
+	if (argc != 9 || strcmp(argv[1], FOLLOW_WORD) != 0)
+		return;
+	assert_true(sv_int(sv_of(argv[2]), 0, HOST_OPENSSH, &transport));
+	world.transport = (enum host_transport)transport;
+	world.ctx = (struct host_context){ .home = "/",
+					   .login = "root",
+					   .ssh_config = argv[3][0] ? argv[3] : NULL,
+					   .run_dir = argv[4] };
+	world.pool = hosts_new(&world.ctx);
+	cmd.script = argv[6];
+	words[0] = argv[7];
+	cmd.argv = words;
+	cmd.duplex = argv[8][0] == '1';
+	if (host_start(host_world_host(argv[5]), &cmd, host_world_soon(), NULL, &p, &world.e))
+		host_world_fail("a start");
+	wait_output(p);
+	(void)!write(STDOUT_FILENO, "ready\n", 6);
+	for (;;)
+		if (wait_fds(NULL, 0, WAIT_FOREVER, NULL, &world.e) < 0)
+			host_world_fail("a wait");
+}
+
+/* Starts the helper; it says ready before this returns. */
+static pid_t start_helper(const char *run_dir, const char *script, const char *word, bool duplex)
+{
+	char transport[8], line[16] = "";
+	char *argv[] = { (char *)"/proc/self/exe",
+			 (char *)FOLLOW_WORD,
+			 transport,
+			 world.server.config ? world.server.config : (char *)"",
+			 (char *)(uintptr_t)run_dir,
+			 (char *)(uintptr_t)host_name(world.host),
+			 (char *)(uintptr_t)script,
+			 (char *)(uintptr_t)word,
+			 (char *)(duplex ? "1" : "0"),
+			 NULL };
+	struct child_fds fds = { .in = -1, .err = STDERR_FILENO, .keep_fd = -1 };
+	int said[2];
+	pid_t pid;
+
+	snprintf(transport, sizeof(transport), "%d", world.transport);
+	assert_int_equal(pipe2(said, O_CLOEXEC), 0);
+	fds.out = said[1];
+	assert_int_equal(child_spawn(argv, &fds, &pid, &world.e), 0);
+	close(said[1]);
+	assert_int_equal(read(said[0], line, sizeof(line) - 1), 6);
+	assert_string_equal(line, "ready\n");
+	close(said[0]);
+	return pid;
+}
+
+static void kill_of_ours__leaves_no_follower(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_FOLLOWERS; i++) {
+		const char *word = host_world_word();
+		char *run_dir = tmp_make();
+		pid_t pid = start_helper(run_dir, followers[i].script, word, followers[i].duplex);
+
+		assert_true(process_word_count(word) > 1); /* the helper has it too */
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		if (!process_word_wait(word, 0))
+			fail_msg("follower %zu goes on", i);
+		tmp_remove(run_dir);
+	}
+}
+
+static void *run_one(void *arg)
+{
+	struct host_result r;
+	struct strbuf out;
+	struct err e;
+	const char *const words[] = { arg, NULL };
+	const struct host_command cmd = { .script = "sleep 0.5; echo \"$1\"", .argv = words };
+	bool ok;
+
+	strbuf_init(&out, 100);
+	ok = host_run(world.host, &cmd, &out, NULL, &r, host_world_soon(), NULL, &e) == 0 &&
+	     r.status == 0 && !strncmp(strbuf_str(&out), arg, strlen(arg));
+	strbuf_clear(&out);
+	return ok ? arg : NULL;
+}
+
+static void host_run__is_used__by_many_threads_at_once(void **state)
+{
+	char name[THREADS][8];
+	pthread_t thread[THREADS];
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++) {
+		snprintf(name[i], sizeof(name[i]), "t%d", i);
+		assert_int_equal(pthread_create(&thread[i], NULL, run_one, name[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		void *got = NULL;
+
+		pthread_join(thread[i], &got);
+		assert_ptr_equal(got, name[i]);
+	}
+}
+
+/* --- Streams ------------------------------------------------------------------------------------ */
+
+static int listen_port(int *port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &n), 0);
+	*port = ntohs(addr.sin_port);
+	return fd;
+}
+
+static int must_accept(int listening)
+{
+	struct pollfd fd = { .fd = listening, .events = POLLIN };
+	int peer;
+
+	assert_int_equal(wait_fds(&fd, 1, host_world_soon(), NULL, &world.e), 1);
+	peer = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(peer >= 0);
+	return peer;
+}
+
+static void send_all(int fd, struct sv text)
+{
+	while (text.n > 0) {
+		struct pollfd at = { .fd = fd, .events = POLLOUT };
+		ssize_t n;
+
+		assert_int_equal(wait_fds(&at, 1, host_world_soon(), NULL, &world.e), 1);
+		n = send(fd, text.p, text.n, MSG_NOSIGNAL);
+		assert_true(n > 0 || errno == EAGAIN);
+		if (n > 0)
+			text = sv_n(text.p + n, text.n - (size_t)n);
+	}
+}
+
+static void expect(int fd, const char *text)
+{
+	char buf[64];
+	size_t n = 0;
+
+	while (n < strlen(text)) {
+		struct pollfd at = { .fd = fd, .events = POLLIN };
+		ssize_t got;
+
+		assert_int_equal(wait_fds(&at, 1, host_world_soon(), NULL, &world.e), 1);
+		got = recv(fd, buf + n, sizeof(buf) - n, 0);
+		assert_true(got > 0 || (got < 0 && errno == EAGAIN));
+		if (got > 0)
+			n += (size_t)got;
+	}
+	assert_int_equal(n, strlen(text));
+	assert_memory_equal(buf, text, n);
+}
+
+static void expect_end(int fd)
+{
+	struct pollfd at = { .fd = fd, .events = POLLIN };
+	char byte;
+	ssize_t n;
+
+	do {
+		assert_int_equal(wait_fds(&at, 1, host_world_soon(), NULL, &world.e), 1);
+		n = recv(fd, &byte, 1, 0);
+		assert_true(n <= 0);
+	} while (n < 0 && errno == EAGAIN);
+}
+
+/* Bytes go both ways between the two, and an end of one side reaches the other. */
+static void check_joined(int fd, int peer)
+{
+	send_all(fd, SV("to there"));
+	expect(peer, "to there");
+	send_all(peer, SV("and back"));
+	expect(fd, "and back");
+	close(fd);
+	expect_end(peer);
+	close(peer);
+}
+
+static void host_dial__reaches_a_port(void **state)
+{
+	struct host_target t = { .host = "127.0.0.1" };
+	int listening, fd, i;
+
+	(void)state;
+	listening = listen_port(&t.port);
+	for (i = 0; i < 3; i++) {
+		if (host_dial(world.host, &t, host_world_soon(), NULL, &fd, &world.e))
+			host_world_fail("a dial");
+		assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+		check_joined(fd, must_accept(listening));
+	}
+	t.host = "localhost";
+	if (host_dial(world.host, &t, host_world_soon(), NULL, &fd, &world.e))
+		host_world_fail("a dial by name");
+	check_joined(fd, must_accept(listening));
+	close(listening);
+	assert_int_equal(host_dial(world.host, &t, host_world_soon(), NULL, &fd, &world.e), -1);
+	if (world.e.code != ERR_NOT_FOUND)
+		host_world_fail("not a missing listener");
+}
+
+static void host_dial__reaches_a_unix_socket(void **state)
+{
+	char *path = tmp_path(world.dir, "a socket:50%");
+	const struct host_target t = { .path = path };
+	int listening, fd, i;
+
+	(void)state;
+	assert_int_equal(dial_listen(path, &listening, &world.e), 0);
+	for (i = 0; i < 3; i++) {
+		if (host_dial(world.host, &t, host_world_soon(), NULL, &fd, &world.e))
+			host_world_fail("a dial");
+		check_joined(fd, must_accept(listening));
+	}
+	close(listening);
+	unlink(path);
+	free(path);
+}
+
+static void host_dial__says_why__it_cannot(void **state)
+{
+	char *path = tmp_path(world.dir, "nobody");
+	struct host_target t = { .path = path };
+	int fd, listening;
+
+	(void)state;
+	assert_int_equal(host_dial(world.host, &t, host_world_soon(), NULL, &fd, &world.e), -1);
+	if (world.e.code != ERR_NOT_FOUND)
+		host_world_fail("not a missing socket");
+	/* There, and nobody listens. */
+	assert_int_equal(dial_listen(path, &listening, &world.e), 0);
+	close(listening);
+	assert_int_equal(host_dial(world.host, &t, host_world_soon(), NULL, &fd, &world.e), -1);
+	if (world.e.code != ERR_NOT_FOUND)
+		host_world_fail("not a dead socket");
+	t = (struct host_target){ .host = "no-such-name.invalid", .port = 80 };
+	assert_int_equal(host_dial(world.host, &t, host_world_soon(), NULL, &fd, &world.e), -1);
+	if (world.e.code != ERR_NOT_FOUND)
+		host_world_fail("not a missing name");
+	free(path);
+}
+
+static void host_forward__joins_connections__until_it_is_closed(void **state)
+{
+	struct host_target t = { .host = "127.0.0.1" };
+	char *path = tmp_path(world.dir, "forward");
+	const struct host_target here = { .path = path };
+	int listening = listen_port(&t.port), fd, first, peer;
+	struct host_forward *f = NULL;
+	struct stat st;
+
+	(void)state;
+	if (host_is_local(world.host)) {
+		assert_int_equal(host_forward_open(world.host, &t, path, host_world_soon(), NULL,
+						   &f, &world.e),
+				 -1);
+		assert_int_equal(world.e.code, ERR_UNSUPPORTED);
+		close(listening);
+		free(path);
+		return;
+	}
+	if (host_forward_open(world.host, &t, path, host_world_soon(), NULL, &f, &world.e))
+		host_world_fail("a forward");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(dial_target(&here, host_world_soon(), NULL, &first, &world.e), 0);
+	peer = must_accept(listening);
+	assert_int_equal(dial_target(&here, host_world_soon(), NULL, &fd, &world.e), 0);
+	check_joined(fd, must_accept(listening));
+	send_all(first, SV("x"));
+	expect(peer, "x");
+	host_forward_close(f);
+	expect_end(first);
+	assert_int_equal(stat(path, &st), -1);
+	close(first);
+	close(peer);
+	close(listening);
+	free(path);
+	host_forward_close(NULL);
+}
+
+/* --- How it stands ------------------------------------------------------------------------------ */
+
+static void host_status__tells__how_it_stands(void **state)
+{
+	struct host_status status;
+
+	(void)state;
+	free(host_world_sh(world.host, ":"));
+	host_status(world.host, &status);
+	assert_int_equal(status.state, HOST_READY);
+	assert_string_equal(host_state_name(status.state), "ready");
+	assert_true(status.since_utc_ms > 0);
+	assert_ptr_equal(host_world_host(host_name(world.host)), world.host);
+	if (host_is_local(world.host))
+		return;
+	/* The same clock, read through a login shell. */
+	assert_true(status.skew_known);
+	assert_in_range(status.skew_ms + 5000, 0, 10000);
+	assert_string_not_equal(status.about, "");
+}
+
+/* --- The world ---------------------------------------------------------------------------------- */
+
+static const struct CMUnitTest cases[] = {
+	cmocka_unit_test(host_run__gives_both_streams_and_the_status),
+	cmocka_unit_test(host_run__gives_words_to_a_program__as_they_are),
+	cmocka_unit_test(host_run__names_the_signal__that_ended_it),
+	cmocka_unit_test(host_run__makes_an_error_of_a_status__when_nobody_asks),
+	cmocka_unit_test(host_run__keeps_every_byte__of_much_output),
+	cmocka_unit_test(host_run__refuses_output__past_its_limit),
+	cmocka_unit_test(host_run__sees_the_end__behind_a_closed_stdout),
+	cmocka_unit_test(host_run__ends_what_is_left_behind__with_its_end),
+	cmocka_unit_test(host_run__gives_input__whole),
+	cmocka_unit_test(host_run__ends__when_a_command_does_not_read),
+	cmocka_unit_test(duplex__carries_both_ways__and_goes_on_behind_its_input),
+	cmocka_unit_test(duplex__ends__before_its_input_does),
+	cmocka_unit_test(host_run__stops__at_the_deadline_and_when_cancelled),
+	cmocka_unit_test(host_proc_close__ends_the_group__of_every_follower),
+	cmocka_unit_test(kill_of_ours__leaves_no_follower),
+	cmocka_unit_test(host_run__is_used__by_many_threads_at_once),
+	cmocka_unit_test(host_dial__reaches_a_port),
+	cmocka_unit_test(host_dial__reaches_a_unix_socket),
+	cmocka_unit_test(host_dial__says_why__it_cannot),
+	cmocka_unit_test(host_forward__joins_connections__until_it_is_closed),
+	cmocka_unit_test(host_status__tells__how_it_stands),
+};
+
+static int group_setup(void **state)
+{
+	(void)state;
+	world.dir = tmp_make();
+	if (world.transport != HOST_LOCAL)
+		(void)services_start(SERVICE_SSH, &world.server);
+	world.ctx = (struct host_context){ .home = "/",
+					   .login = "root",
+					   .ssh_config = world.server.config,
+					   .run_dir = world.dir };
+	world.pool = hosts_new(&world.ctx);
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	(void)state;
+	hosts_free(world.pool);
+	if (world.transport != HOST_LOCAL)
+		services_stop(&world.server);
+	tmp_remove(world.dir);
+	return 0;
+}
+
+static int case_setup(void **state)
+{
+	(void)state;
+	if (world.transport != HOST_LOCAL)
+		services_need(&world.server);
+	world.host = host_world_host(world.transport == HOST_LOCAL ? "local" : world.server.name);
+	return 0;
+}
+
+int host_cases_run(enum host_transport transport)
+{
+	static const char *const names[] = { "local", "libssh2", "openssh" };
+	const size_t n_cases = sizeof(cases) / sizeof(cases[0]);
+	const size_t n_ssh = transport == HOST_LOCAL ? 0 : host_cases_ssh_n;
+	struct CMUnitTest *list = mem_calloc(n_cases + n_ssh, sizeof(*list));
+	int failed;
+
+	memcpy(list, cases, sizeof(cases));
+	memcpy(list + n_cases, host_cases_ssh, n_ssh * sizeof(*list));
+	for (size_t i = 0; i < n_cases + n_ssh; i++)
+		list[i].setup_func = case_setup;
+	world.transport = transport;
+	failed = _cmocka_run_group_tests(names[transport], list, n_cases + n_ssh, group_setup,
+					 group_teardown);
+	mem_free(list);
+	return failed;
 }

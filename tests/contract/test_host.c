@@ -2,7 +2,8 @@
 /* The contract of hosts (host_cases.c), for the transport that needs no server: this machine. */
 #include "tests/contract/host_cases.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-	return host_cases_run(HOST_CASES_LOCAL);
+	host_cases_helper(argc, argv);
+	return host_cases_run(HOST_LOCAL);
 }

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* What the ssh program says when it gives up, as an error. Pure. */
+#ifndef HOST_OPENSSH_SAID_H
+#define HOST_OPENSSH_SAID_H
+
+#include "core/host/host.h"
+
+/* said: its stderr, any lines; name: of the host. Fills e, also from words it does not know. Returns -1. */
+int openssh_said(const char *name, struct sv said, struct err *e);
+
+#endif

@@ -13,8 +13,9 @@
 #define REMOVE '-' /* "-2" in the prompt removes the second filter; "\-" is text */
 
 static const char filter_help[] =
-	"TEXT shows only, !TEXT hides, -2 removes the second, nothing removes all. Enter keeps it";
-static const char find_help[] = "a pattern; small letters find both cases. n and N go on, Esc leaves";
+	"TEXT only such, !TEXT hides, -2 drops the second, nothing drops all. Enter keeps";
+static const char find_help[] =
+	"a pattern; small letters find both cases. n and N go on, Esc leaves";
 
 static void pattern_of(const char *text, const char **pattern, bool *out)
 {
@@ -142,8 +143,9 @@ void logs_level(struct tui *t, struct logs_state *s, int step, const char *name)
 	if (name) {
 		to = log_level_of(sv_of(name));
 		if (to < 0) {
-			model_news(&t->model, true, "there is no level `%s`: trace, debug, info, warn, "
-						    "error, fatal",
+			model_news(&t->model, true,
+				   "there is no level `%s`: trace, debug, info, warn, "
+				   "error, fatal",
 				   name);
 			return;
 		}
@@ -179,7 +181,8 @@ static void go_nearest(struct tui *t, struct logs_state *s)
 	if (to.chunk)
 		logs_go(s, to);
 	else
-		logs_seek_from(t, s, s->find_from, dir, LOG_SEEK_MATCH); /* waits for it, or says that there is none */
+		logs_seek_from(t, s, s->find_from, dir,
+			       LOG_SEEK_MATCH); /* waits for it, or says that there is none */
 }
 
 static bool find_set(struct logs_state *s, const char *text)

@@ -246,7 +246,8 @@ static void read_paused(struct logs_state *s, int height)
 }
 
 size_t logs_read_rows(struct logs_state *s, int height,
-		      int (*height_of)(const struct logs_state *s, const struct log_row *row, int cols),
+		      int (*height_of)(const struct logs_state *s, const struct log_row *row,
+				       int cols),
 		      int cols)
 {
 	size_t first = 0, at;

@@ -20,7 +20,8 @@
 
 #include "core/base/utf8.h"
 
-#define FIELDS_READ ((size_t)16 << 10) /* of a longer record of fields the line is shown as it came */
+#define FIELDS_READ \
+	((size_t)16 << 10) /* of a longer record of fields the line is shown as it came */
 #define FIELDS_MAX 32
 #define BYTES_PER_COL 20 /* a character with its marks */
 #define LINES_MAX 12     /* of one row when wrapped */
@@ -48,7 +49,7 @@ enum role logs_level_role(enum log_level level)
 /* What stands in columns of its own already, or is the message itself. */
 static bool is_told(struct sv name, struct sv value, struct sv message)
 {
-	static const char *const told[] = { "level", "lvl",  "severity",   "time",
+	static const char *const told[] = { "level", "lvl",        "severity", "time",
 					    "ts",    "@timestamp", "timestamp" };
 
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
@@ -389,8 +390,9 @@ static void draw_nothing(const struct logs_state *s, struct canvas *c, struct re
 	for (size_t i = 0; i < s->n_source; i++)
 		connecting += s->source[i].state == LOG_SOURCE_CONNECTING;
 	if (s->n_choice == 0 && s->n_source == 0)
-		canvas_puts(c, r.row, r.col + 1, r.cols - 2, ROLE_DIM,
-			    "Nothing is followed: L on a service in Envs or Services, or Tab here.");
+		canvas_puts(
+			c, r.row, r.col + 1, r.cols - 2, ROLE_DIM,
+			"Nothing is followed: L on a service in Envs or Services, or Tab here.");
 	else if (s->counts.lines > 0 && !s->totals.complete)
 		canvas_puts(c, r.row, r.col + 1, r.cols - 2, ROLE_DIM, "searching …");
 	else if (s->counts.lines > 0)

@@ -61,8 +61,7 @@ static void add_lost(const struct log_source *src, struct text_line *l)
 		text_addf(l, ROLE_WARN, "  %lld gap%s", (long long)src->gaps,
 			  src->gaps == 1 ? "" : "s");
 	if (src->skew_known)
-		text_addf(l,
-			  src->skew_ms > 1000 || src->skew_ms < -1000 ? ROLE_WARN : ROLE_DIM,
+		text_addf(l, src->skew_ms > 1000 || src->skew_ms < -1000 ? ROLE_WARN : ROLE_DIM,
 			  "  clock %+.2f s", (double)src->skew_ms / 1000.0);
 }
 

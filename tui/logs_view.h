@@ -32,8 +32,8 @@ struct logs_choice {
 struct logs_record {
 	bool open;
 	struct log_pos pos;
-	struct strbuf text; /* cleaned; one line each */
-	int scroll, lines;  /* in lines as they are wrapped; lines is of the last draw */
+	struct strbuf text;   /* cleaned; one line each */
+	int scroll, lines;    /* in lines as they are wrapped; lines is of the last draw */
 	struct log_line line; /* without its text */
 };
 
@@ -134,7 +134,8 @@ void logs_seek_mark(struct tui *t, struct logs_state *s, int dir);
 /* Reads the rows for height lines of which each takes what height_of says, with the selection among them. Their
  * texts are good until the query is read again. Returns the index of the first to be painted. */
 size_t logs_read_rows(struct logs_state *s, int height,
-		      int (*height_of)(const struct logs_state *s, const struct log_row *row, int cols),
+		      int (*height_of)(const struct logs_state *s, const struct log_row *row,
+				       int cols),
 		      int cols);
 /* The selected row among those of the last draw; NULL. */
 const struct log_row *logs_selected(const struct logs_state *s);
@@ -151,8 +152,8 @@ size_t logs_piece(struct sv text, int cols);
 
 /* 'a' … of a source that is followed; '?' of one that is not. */
 char logs_letter(const struct logs_state *s, size_t source);
-/* "#production/web@prod-1"; host only where it tells something. */
-void logs_source_name(const struct logs_state *s, const struct log_source *src, bool narrow,
+/* "#production/web@prod-1"; brief: environment and host only where there are several. */
+void logs_source_name(const struct logs_state *s, const struct log_source *src, bool brief,
 		      struct strbuf *out);
 enum role logs_source_words(const struct log_source *src, struct strbuf *out);
 bool logs_is_hidden(const struct logs_state *s, size_t source);

@@ -56,24 +56,4 @@ int health_check(const struct service *s, const struct host_spec *on, struct hos
 	return MISSING(e);
 }
 /* room log-store */
-struct log_query *log_query_new(struct log_store *s, void (*grew)(void *arg), void *arg)
-{
-	(void)s;
-	(void)grew;
-	(void)arg;
-	return NULL;
-}
-void log_query_free(struct log_query *q)
-{
-	(void)q;
-}
-int log_query_each(struct log_query *q, int (*give)(void *arg, const struct log_line *line),
-		   void *arg, struct cancel *c, struct err *e)
-{
-	(void)q;
-	(void)give;
-	(void)arg;
-	(void)c;
-	return MISSING(e);
-}
 /* room follow */

@@ -128,7 +128,8 @@ struct services_seen *service_world_seen(struct model_world *m, int i)
 	return seen;
 }
 
-struct service_unit *service_world_unit(struct services_seen *seen, const char *service, size_t host)
+struct service_unit *service_world_unit(struct services_seen *seen, const char *service,
+					size_t host)
 {
 	struct services *s = seen->services;
 

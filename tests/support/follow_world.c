@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "cli/demo_log.h"
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "tests/support/tmp.h"
@@ -167,6 +168,54 @@ void world_expect(struct world *w, int source, const char *prefix, long first, l
 	}
 	pthread_mutex_unlock(&w->lock);
 	assert_int_equal(next, last + 1);
+}
+
+static uint64_t hash_of(uint64_t hash, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+	return hash;
+}
+
+size_t world_expect_numbered(struct world *w, int source, unsigned long last, size_t runs)
+{
+	uint64_t hash = DEMO_HASH_START;
+	unsigned long next = 1;
+	size_t lines = 0, begun = 0;
+	char why[200] = "";
+
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < w->n && why[0] == '\0'; i++) {
+		const char *at = strstr(w->line[i].text, "n=");
+		const char *end = at != NULL ? strstr(at, " hash=") : NULL;
+		unsigned long n;
+
+		if (w->line[i].kind != LOG_LINE || w->line[i].source != source || end == NULL)
+			continue;
+		lines++;
+		n = strtoul(at + 2, NULL, 10);
+		if (n == 1) {
+			if (begun > 0 && last > 0 && next != last + 1)
+				snprintf(why, sizeof(why), "a run ended at %lu", next - 1);
+			begun++;
+			hash = DEMO_HASH_START;
+			next = 1;
+		}
+		hash = hash_of(hash, at, (size_t)(end - at));
+		if (n != next || strtoull(end + 6, NULL, 16) != hash)
+			snprintf(why, sizeof(why), "n=%lu where n=%lu should be, or another text",
+				 n, next);
+		next++;
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (why[0] == '\0' && ((last > 0 && next != last + 1) || begun != runs))
+		snprintf(why, sizeof(why), "%zu of %zu runs, the last to %lu", begun, runs,
+			 next - 1);
+	if (why[0] != '\0') {
+		world_print(w);
+		fail_msg("%s", why);
+	}
+	return lines;
 }
 
 void world_print(struct world *w)

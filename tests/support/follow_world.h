@@ -48,6 +48,9 @@ void world_wait_state(struct world *w, int source, enum log_source_state state);
 void world_source(struct world *w, int source, struct log_source *out);
 /* Every line of source is "PREFIX N" with N from first to last, each once and in order. */
 void world_expect(struct world *w, int source, const char *prefix, long first, long last);
+/* The lines of source are those of our small service (cli/demo_log.c) from 1 to last, each run of it once, in
+ * order, and hashed; runs times. The last run may have fewer when last is 0. Returns how many lines there are. */
+size_t world_expect_numbered(struct world *w, int source, unsigned long last, size_t runs);
 /* Lets ms pass, in the one place where it is allowed: between two things that may happen in any order. */
 void world_pause(int64_t ms);
 void world_print(struct world *w); /* what there is, as TAP comments */

@@ -494,6 +494,13 @@ static int wait_for_start(struct follower *f)
 	return POLL_MIN_MS;
 }
 
+/* Removed between the look and the question: the next look says what became of it. */
+static bool is_removed(const struct follower *f, enum follow_end end, const struct err *e)
+{
+	return end == FOLLOW_REFUSED && f->is_container && e->code == ERR_NOT_FOUND &&
+	       f->spec.follow;
+}
+
 static int round_once(struct follower *f)
 {
 	struct err e;
@@ -506,8 +513,7 @@ static int round_once(struct follower *f)
 	end = read_past(f, &e);
 	if (cancel_fired(&f->stop))
 		return ROUND_OVER;
-	/* Removed between the look and the question: the next look says what became of it. */
-	if (end == FOLLOW_REFUSED && f->is_container && e.code == ERR_NOT_FOUND && f->spec.follow)
+	if (is_removed(f, end, &e))
 		return pause_of(f, RETRY_MIN_MS, RETRY_MAX_MS);
 	if (end != FOLLOW_WHOLE)
 		return trouble(f, &e);
@@ -520,6 +526,8 @@ static int round_once(struct follower *f)
 	if (cancel_fired(&f->stop))
 		return ROUND_OVER;
 	f->pause_ms = atomic_load(&f->taken) != before ? 0 : 1;
+	if (is_removed(f, end, &e))
+		return pause_of(f, RETRY_MIN_MS, RETRY_MAX_MS);
 	f->missing = end != FOLLOW_WHOLE;
 	if (f->missing)
 		return trouble(f, &e);

@@ -442,12 +442,14 @@ static void measure_clock(struct host *h, int64_t deadline_ms, struct cancel *c)
 	(void)ask_clock(h);
 }
 
-/* What may be wrong with a unix socket there, by exit status; $1 is its path. */
-static const char look_text[] = "[ -e \"$1\" ] || exit 10; [ -S \"$1\" ] || exit 11\n"
-				"[ -w \"$1\" ] || { ls -ld \"$1\"; exit 12; }\n"
-				"while read -r a b c flags d e f path; do\n"
-				"[ \"$path\" = \"$1\" ] && [ \"$flags\" = 00010000 ] && exit 14\n"
-				"done </proc/net/unix; exit 13\n";
+/* What may be wrong with a unix socket there, by exit status; $1 is its path. Only the last name is compared with
+ * those that are listened at: /var/run is a link to /run. */
+static const char look_text[] =
+	"[ -e \"$1\" ] || exit 10; [ -S \"$1\" ] || exit 11\n"
+	"[ -w \"$1\" ] || { ls -ld \"$1\"; exit 12; }\n"
+	"while read -r a b c flags d e f path; do\n"
+	"[ \"${path##*/}\" = \"${1##*/}\" ] && [ \"$flags\" = 00010000 ] && exit 14\n"
+	"done </proc/net/unix; exit 13\n";
 
 static const struct {
 	int status;

@@ -176,13 +176,10 @@ static void go_nearest(struct tui *t, struct logs_state *s)
 		return;
 	}
 	to = log_query_seek(q, s->find_from, dir, LOG_SEEK_MATCH);
-	if (!to.chunk)
-		to = log_query_seek(q, s->find_from, -dir, LOG_SEEK_MATCH);
-	if (to.chunk)
-		logs_go(s, to);
+	if (to.chunk == 0 && to.line != LOG_POS_UNKNOWN)
+		logs_seek_from(t, s, s->find_from, -dir, LOG_SEEK_MATCH);
 	else
-		logs_seek_from(t, s, s->find_from, dir,
-			       LOG_SEEK_MATCH); /* waits for it, or says that there is none */
+		logs_seek_from(t, s, s->find_from, dir, LOG_SEEK_MATCH);
 }
 
 static bool find_set(struct logs_state *s, const char *text)

@@ -186,7 +186,7 @@ static void add_find(const struct logs_state *s, struct text_line *l)
 	char n[CLOCK_TEXT_SIZE];
 
 	text_add(l, ROLE_HEAD, "find ");
-	text_addf(l, ROLE_MATCH, "%s", s->find);
+	text_addf(l, ROLE_MATCH, "/%s/", s->find);
 	text_addf(l, ROLE_TEXT, " %s%s  ", logs_number(s->totals.matches, n),
 		  s->totals.complete ? "" : " so far");
 }

@@ -132,11 +132,12 @@ void logs_mark(struct logs_state *s);
 bool logs_marked(const struct logs_state *s, struct log_pos pos);
 void logs_seek_mark(struct tui *t, struct logs_state *s, int dir);
 /* Reads the rows for height lines of which each takes what height_of says, with the selection among them. Their
- * texts are good until the query is read again. Returns the index of the first to be painted. */
+ * texts are good until the query is read again. Returns the index of the first to be painted, of which *skip lines
+ * lie above the screen. */
 size_t logs_read_rows(struct logs_state *s, int height,
 		      int (*height_of)(const struct logs_state *s, const struct log_row *row,
 				       int cols),
-		      int cols);
+		      int cols, int *skip);
 /* The selected row among those of the last draw; NULL. */
 const struct log_row *logs_selected(const struct logs_state *s);
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "cli/hosts.h"
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "paths.h"
@@ -45,10 +44,6 @@ int cli_console(struct cli *c, struct err *e)
 	char *keys = NULL;
 	int rc;
 
-	/* The demo comes here with a configuration of its own. */
-	if (c->ctx.hosts == NULL && cli_hosts_wanted(c->project) &&
-	    cli_hosts_start(c, false, e) != 0)
-		return -1;
 	setlocale(LC_CTYPE, "");
 	if (home != NULL) {
 		opt.theme_dirs[0] = arena_printf(&c->arena, "%s/themes", home);

@@ -165,9 +165,11 @@ static void connect_all(struct ready *list, size_t n)
 			pthread_join(list[i].thread, NULL);
 }
 
-static bool same_question(const struct host_question *a, const struct host_question *b)
+/* The second time a transport may add that the last answer was wrong. */
+static bool same_question(const struct host_question *a, const struct host_question *before)
 {
-	return a->kind == b->kind && strcmp(a->host, b->host) == 0 && strcmp(a->text, b->text) == 0;
+	return a->kind == before->kind && strcmp(a->host, before->host) == 0 &&
+	       strncmp(a->text, before->text, strlen(before->text)) == 0;
 }
 
 static int answer_one(struct ready *r, struct err *e)
@@ -179,14 +181,18 @@ static int answer_one(struct ready *r, struct err *e)
 		return 0;
 	if (!ask_possible())
 		return cli_question_err(&q, e);
-	r->asked = same_question(&q, &r->last) ? r->asked + 1 : 1;
-	r->last = q;
+	if (same_question(&q, &r->last)) {
+		r->asked++;
+	} else {
+		r->asked = 1;
+		r->last = q;
+	}
 	if (r->asked > WRONG_MAX) {
-		*e = r->err;
-		e->code = ERR_SYSTEM;
+		err_set(e, ERR_SYSTEM, "cannot reach %s", r->spec->name);
+		err_detail(e, "%d wrong answers: %s", WRONG_MAX, r->last.text);
 		return err_hint(e, "ssh %s", r->spec->name);
 	}
-	if (r->asked > 1)
+	if (r->asked > 1 && strcmp(q.text, r->last.text) == 0)
 		ask_say("That was not right.\n");
 	return q.kind == HOST_QUESTION_KEY ? cli_ask_key(r->host, &q, NULL, e)
 					   : ask_one(r->host, &q, e);

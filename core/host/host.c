@@ -19,6 +19,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/host/host_ops.h"
+#include "core/host/http.h"
 
 #include <string.h>
 
@@ -78,6 +79,7 @@ void hosts_free(struct hosts *p)
 		struct host *h = p->first;
 
 		p->first = h->next;
+		http_clients_end(h);
 		h->ops->close(h);
 		pthread_mutex_destroy(&h->lock);
 		mem_free(h);

@@ -606,6 +606,16 @@ static int session_spawn(struct host *h, struct openssh *o, const char *link_pat
 	return ret;
 }
 
+/* What the link said of other things is not about the next dial. */
+static void forget_said(struct link *l)
+{
+	struct strbuf old;
+
+	strbuf_init(&old, SAID_MAX);
+	said_read(&l->err_fd, &old);
+	strbuf_clear(&old);
+}
+
 /* A link, with a session counted on it when that is wanted. Without the turn its path may go: *path is a copy. */
 static int take_link(struct host *h, struct openssh *o, bool session, int64_t deadline_ms,
 		     struct cancel *c, struct link **out, char **path, struct err *e)
@@ -615,8 +625,11 @@ static int take_link(struct host *h, struct openssh *o, bool session, int64_t de
 	if (turn_take(o, deadline_ms, c, e))
 		return -1;
 	ret = link_get(h, o, session, deadline_ms, c, out, e);
-	if (ret == 0)
+	if (ret == 0) {
 		*path = mem_strdup((*out)->path);
+		if (!session)
+			forget_said(*out);
+	}
 	turn_give(o);
 	return ret;
 }
@@ -688,12 +701,13 @@ static void openssh_explain(struct host *h, const char *said, struct err *e)
 	openssh_said(h->name, sv_of(said), e);
 	if (e->code != ERR_BUSY)
 		return;
-	/* The server allows fewer than we thought: one less than it has with this one. */
+	/* The server allows fewer than we thought. How many is not said, and several may be refused at once: half
+	 * of what it was asked for, unless another refusal has led to less already. */
 	pthread_mutex_lock(&h->lock);
 	for (int i = 0; i < LINKS_MAX; i++)
 		most = o->link[i].sessions > most ? o->link[i].sessions : most;
 	if (most > 1 && most <= o->sessions_max)
-		o->sessions_max = most - 1;
+		o->sessions_max = most / 2;
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -742,24 +756,35 @@ static int round_trip(struct host *h, struct openssh *o, const struct link *l, i
 	return ret;
 }
 
-/* Whether the connection to a forward got through; 0 or -1. What ssh said of it is in the link's stderr. */
+/* A connection was refused: the reason is in the link's stderr. Has the turn. */
+static int said_of_dial(const struct host *h, struct link *l, struct err *e)
+{
+	struct strbuf said;
+
+	strbuf_init(&said, SAID_MAX);
+	said_read(&l->err_fd, &said);
+	if (said.len > 0) {
+		openssh_said(h->name, strbuf_sv(&said), e);
+	} else {
+		err_set(e, ERR_NOT_FOUND, "nobody can be reached there, says %s", h->name);
+		err_detail(e, "ssh gave no reason");
+	}
+	strbuf_clear(&said);
+	return -1;
+}
+
+/* Whether the connection to a forward got through; 0 or -1. */
 static int prove(struct host *h, struct openssh *o, struct link *l, int fd, int64_t deadline_ms,
 		 struct cancel *c, struct err *e)
 {
 	struct pollfd now = { .fd = fd, .events = POLLIN };
-	struct strbuf said;
 	char byte;
-	int ret = 0;
 
 	if (round_trip(h, o, l, deadline_ms, c, e))
 		return -1;
 	if (poll(&now, 1, 0) == 0 || recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
 		return 0;
-	strbuf_init(&said, SAID_MAX);
-	said_read(&l->err_fd, &said);
-	ret = openssh_said(h->name, strbuf_sv(&said), e);
-	strbuf_clear(&said);
-	return ret;
+	return said_of_dial(h, l, e);
 }
 
 static struct dialled *dialled_of(struct link *l, const char *target)
@@ -776,14 +801,10 @@ static int dial_path(struct host *h, struct openssh *o, struct link *l, const st
 		     int64_t deadline_ms, struct cancel *c, int *fd, struct err *e)
 {
 	struct dialled *d = dialled_of(l, t->path);
-	struct strbuf old;
 	char *path;
 	int sock;
 
-	/* What it said of other things is not about this. */
-	strbuf_init(&old, SAID_MAX);
-	said_read(&l->err_fd, &old);
-	strbuf_clear(&old);
+	forget_said(l);
 	if (!d) {
 		if (fresh_path(h, 'd', 0, &path, e))
 			return -1;
@@ -877,30 +898,44 @@ out:
 	return ret;
 }
 
+/* A port may let us wait, and the others need not: the turn is only taken around it. */
+static int openssh_dial_port(struct host *h, struct openssh *o, const struct host_target *t,
+			     int64_t deadline_ms, struct cancel *c, int *fd, struct err *e)
+{
+	struct link *l;
+	char *path;
+	int ret;
+
+	if (take_link(h, o, false, deadline_ms, c, &l, &path, e))
+		return -1;
+	ret = dial_port(h, o, path, t, deadline_ms, c, fd, e);
+	if (ret < 0 && e->code == ERR_BUSY && turn_take(o, deadline_ms, c, e) == 0) {
+		err_set(e, ERR_LOST, "the connection to %s ended", h->name);
+		if (l->path && !strcmp(l->path, path))
+			said_of_dial(h, l, e);
+		turn_give(o);
+	}
+	mem_free(path);
+	return ret;
+}
+
 static int openssh_dial(struct host *h, const struct host_target *t, int64_t deadline_ms,
 			struct cancel *c, int *fd, struct err *e)
 {
 	struct openssh *o;
 	struct link *l;
-	char *path;
 	int ret;
 
 	if (openssh_of(h, &o, e))
 		return -1;
-	if (t->path) {
-		if (turn_take(o, deadline_ms, c, e))
-			return -1;
-		ret = link_get(h, o, false, deadline_ms, c, &l, e);
-		if (ret == 0)
-			ret = dial_path(h, o, l, t, deadline_ms, c, fd, e);
-		turn_give(o);
-		return ret;
-	}
-	/* A port may let us wait, and the others need not. */
-	if (take_link(h, o, false, deadline_ms, c, &l, &path, e))
+	if (!t->path)
+		return openssh_dial_port(h, o, t, deadline_ms, c, fd, e);
+	if (turn_take(o, deadline_ms, c, e))
 		return -1;
-	ret = dial_port(h, o, path, t, deadline_ms, c, fd, e);
-	mem_free(path);
+	ret = link_get(h, o, false, deadline_ms, c, &l, e);
+	if (ret == 0)
+		ret = dial_path(h, o, l, t, deadline_ms, c, fd, e);
+	turn_give(o);
 	return ret;
 }
 

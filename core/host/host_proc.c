@@ -442,11 +442,67 @@ static void measure_clock(struct host *h, int64_t deadline_ms, struct cancel *c)
 	(void)ask_clock(h);
 }
 
+/* What may be wrong with a unix socket there, by exit status; $1 is its path. Only the last name is compared with
+ * those that are listened at: /var/run is a link to /run. */
+static const char look_text[] =
+	"[ -e \"$1\" ] || exit 10; [ -S \"$1\" ] || exit 11\n"
+	"[ -w \"$1\" ] || { ls -ld \"$1\"; exit 12; }\n"
+	"while read -r a b c flags d e f path; do\n"
+	"[ \"${path##*/}\" = \"${1##*/}\" ] && [ \"$flags\" = 00010000 ] && exit 14\n"
+	"done </proc/net/unix; exit 13\n";
+
+static const struct {
+	int status;
+	enum err_code code;
+	const char *detail, *hint;
+} socket_faults[] = {
+	{ 10, ERR_NOT_FOUND, "there is no such file", "start the service there" },
+	{ 11, ERR_INPUT, "that is no socket", "name the right file" },
+	{ 12, ERR_REFUSED, "we may not write to it",
+	  "become a member of its group there, and log in anew" },
+	{ 13, ERR_NOT_FOUND, "nobody listens", "start the service there" },
+	{ 14, ERR_UNSUPPORTED, "somebody listens, but the ssh server does not let us through",
+	  "allow it in its sshd_config: AllowStreamLocalForwarding" },
+};
+
+/* A server says of a unix socket only that it did not work: a command looks why. e stays as it is when that
+ * does not go. */
+static void explain_socket(struct host *h, const char *path, int64_t deadline_ms, struct cancel *c,
+			   struct err *e)
+{
+	const char *const words[] = { path, NULL };
+	const struct host_command look = { .script = look_text, .argv = words };
+	struct host_result r = { .status = -1 };
+	struct strbuf out;
+	struct err ignored;
+	struct sv line;
+
+	strbuf_init(&out, LAST_LINE_SIZE);
+	if (host_run(h, &look, &out, NULL, &r, deadline_ms, c, &ignored))
+		r.status = -1;
+	for (size_t i = 0; i < sizeof(socket_faults) / sizeof(socket_faults[0]); i++) {
+		if (socket_faults[i].status != r.status)
+			continue;
+		line = sv_trim(strbuf_sv(&out));
+		err_set(e, socket_faults[i].code, "cannot connect to %s on %s", path, h->name);
+		if (line.n > 0)
+			err_detail(e, "%s: %.*s", socket_faults[i].detail, (int)line.n, line.p);
+		else
+			err_detail(e, "%s", socket_faults[i].detail);
+		err_hint(e, "%s", socket_faults[i].hint);
+	}
+	strbuf_clear(&out);
+}
+
 int host_dial(struct host *h, const struct host_target *t, int64_t deadline_ms, struct cancel *c,
 	      int *fd, struct err *e)
 {
-	if (h->ops->dial(h, t, deadline_ms, c, fd, e))
+	if (h->ops->dial(h, t, deadline_ms, c, fd, e)) {
+		if (t->path && h->ops->marked &&
+		    (e->code == ERR_NOT_FOUND || e->code == ERR_REFUSED))
+			explain_socket(h, t->path, deadline_ms, c, e);
 		return -1;
+	}
 	measure_clock(h, deadline_ms, c);
 	return 0;
 }

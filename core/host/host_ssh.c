@@ -467,9 +467,11 @@ static void ssh_close(struct host *h)
 		cancel_fire(&l->stop);
 	ssh_dispatch(s);
 	pthread_mutex_unlock(&s->lock);
+	/* They look at each other until the last one has ended. */
+	for (struct ssh_link *l = list; l != NULL; l = l->next)
+		pthread_join(l->thread, NULL);
 	for (; list != NULL; list = next) {
 		next = list->next;
-		pthread_join(list->thread, NULL);
 		link_free(list);
 	}
 	pthread_mutex_destroy(&s->lock);

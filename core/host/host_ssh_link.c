@@ -532,6 +532,7 @@ static void ready(struct ssh_link *l)
 {
 	pthread_mutex_lock(&l->state->lock);
 	l->phase = SSH_LINK_READY;
+	host_set_state(l->host, HOST_READY, NULL);
 	ssh_dispatch(l->state);
 	pthread_mutex_unlock(&l->state->lock);
 }

@@ -19,6 +19,7 @@
 #include "core/host/ssh_key.h"
 
 #define PACKET_SIZE LIBSSH2_CHANNEL_PACKET_DEFAULT
+#define TRIES_SAME 4
 #define TRIES_MAX 40 /* to open one channel, on all connections together */
 
 static LIBSSH2_CHANNEL *open_now(struct ssh_link *l, struct ssh_channel *ch)
@@ -122,7 +123,7 @@ static size_t sessions_open(const struct ssh_link *l)
 }
 
 /* Whether another connection may do what this one was refused. */
-static bool learn_limit(struct ssh_link *l)
+static bool learn_limit(struct ssh_link *l, const struct ssh_channel *ch)
 {
 	struct ssh_state *s = l->state;
 	size_t n = sessions_open(l);
@@ -130,9 +131,10 @@ static bool learn_limit(struct ssh_link *l)
 	if (n == 0 && l->n_opened == 0)
 		return false;
 	pthread_mutex_lock(&s->lock);
-	if (n == 0)
+	/* Its count may be as low as ours a round trip later. */
+	if (n == 0 && ch->tries % TRIES_SAME == 0)
 		l->retires = true;
-	else
+	else if (n > 0)
 		l->session_max = n;
 	/* Only where nothing has ended can the server not have counted more than we do. */
 	if (n > 0 && n == l->n_opened && n < s->session_max)
@@ -162,7 +164,7 @@ static void open_failed(struct ssh_link *l, struct ssh_channel *ch)
 	err_set(&e, ERR_REFUSED, "%s does not let us run commands", l->host->name);
 	err_detail(&e, "%s", words);
 	err_hint(&e, "look at MaxSessions in its sshd_config, and at its log");
-	ssh_channel_drop(l, ch, &e, learn_limit(l) && ch->tries < TRIES_MAX);
+	ssh_channel_drop(l, ch, &e, learn_limit(l, ch) && ch->tries < TRIES_MAX);
 }
 
 /* --- Steps ------------------------------------------------------------------------------------- */

@@ -41,11 +41,14 @@
 #include "core/base/library.h"
 #include "core/base/mem.h"
 #include "core/base/utf8.h"
+#include "core/host/host_ops.h"
 #include "core/host/http_through.h"
+#include "core/host/http_url.h"
 
 #define HEAD_MAX ((size_t)128 << 10)
 #define REDIRECTS_MAX 5
 #define SOCKETS_MAX 8
+#define KEPT_MAX 4 /* clients of one host that nobody uses */
 #define STREAM_BUFFER 524288L
 #define REPLY_BUFFER 65536L
 #define MESSAGE_BYTES 256
@@ -56,8 +59,7 @@
 	X(curl_easy_setopt) X(curl_easy_getinfo) X(curl_easy_strerror) \
 	X(curl_multi_init) X(curl_multi_cleanup) X(curl_multi_setopt) X(curl_multi_add_handle) \
 	X(curl_multi_remove_handle) X(curl_multi_socket_action) X(curl_multi_info_read) \
-	X(curl_slist_append) X(curl_slist_free_all) X(curl_url) X(curl_url_cleanup) X(curl_url_set) \
-	X(curl_url_get) X(curl_free)
+	X(curl_slist_append) X(curl_slist_free_all)
 
 struct curl_table {
 #define X(f) __typeof__(&f) f;
@@ -90,6 +92,7 @@ static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
 enum stop { STOP_NOT, STOP_CALLER, STOP_LIMIT, STOP_HEAD };
 
 struct http_client {
+	struct http_client *next; /* kept with the host; under its lock */
 	struct host *host;
 	struct curl_table curl;
 	CURLM *multi; /* NULL before the first request */
@@ -145,6 +148,48 @@ void http_client_free(struct http_client *c)
 		c->curl.curl_multi_cleanup(c->multi);
 	http_through_close(c->through);
 	mem_free(c);
+}
+
+struct http_client *http_client_take(struct host *h)
+{
+	struct http_client *c;
+
+	pthread_mutex_lock(&h->lock);
+	c = h->idle;
+	if (c != NULL)
+		h->idle = c->next;
+	pthread_mutex_unlock(&h->lock);
+	return c != NULL ? c : http_client_new(h);
+}
+
+void http_client_give(struct http_client *c)
+{
+	struct host *h;
+	int kept = 0;
+
+	if (c == NULL)
+		return;
+	h = c->host;
+	pthread_mutex_lock(&h->lock);
+	for (const struct http_client *k = h->idle; k != NULL; k = k->next)
+		kept++;
+	if (kept < KEPT_MAX) {
+		c->next = h->idle;
+		h->idle = c;
+		c = NULL;
+	}
+	pthread_mutex_unlock(&h->lock);
+	http_client_free(c);
+}
+
+void http_clients_end(struct host *h)
+{
+	while (h->idle != NULL) {
+		struct http_client *c = h->idle;
+
+		h->idle = c->next;
+		http_client_free(c);
+	}
 }
 
 /* --- What libcurl calls ------------------------------------------------------------------------- */
@@ -595,81 +640,7 @@ static int run(struct http_client *c, struct err *e)
 	return result;
 }
 
-/* --- Where to ----------------------------------------------------------------------------------- */
-
-struct place {
-	char *host, *port, *scheme;
-};
-
-static void place_clear(const struct http_client *c, struct place *p)
-{
-	c->curl.curl_free(p->host);
-	c->curl.curl_free(p->port);
-	c->curl.curl_free(p->scheme);
-	memset(p, 0, sizeof(*p));
-}
-
-static int place_of(const struct http_client *c, const char *url, struct place *p, struct err *e)
-{
-	CURLU *u = c->curl.curl_url();
-	bool fits;
-
-	memset(p, 0, sizeof(*p));
-	if (u == NULL)
-		mem_oom();
-	fits = c->curl.curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-	       c->curl.curl_url_get(u, CURLUPART_SCHEME, &p->scheme, 0) == CURLUE_OK &&
-	       c->curl.curl_url_get(u, CURLUPART_HOST, &p->host, 0) == CURLUE_OK &&
-	       (strcmp(p->scheme, "http") == 0 || strcmp(p->scheme, "https") == 0) &&
-	       c->curl.curl_url_get(u, CURLUPART_PORT, &p->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
-	c->curl.curl_url_cleanup(u);
-	if (fits)
-		return 0;
-	place_clear(c, p);
-	err_set(e, ERR_CONFIG, "cannot use %s as a URL", url);
-	return err_hint(e, "write http://HOST:PORT/PATH or https://HOST/PATH");
-}
-
-static bool same_place(const struct http_client *c, const char *a, const char *b)
-{
-	struct place x, y;
-	struct err ignored;
-	bool same;
-
-	if (place_of(c, a, &x, &ignored) != 0)
-		return false;
-	if (place_of(c, b, &y, &ignored) != 0) {
-		place_clear(c, &x);
-		return false;
-	}
-	same = strcasecmp(x.host, y.host) == 0 && strcmp(x.port, y.port) == 0;
-	place_clear(c, &x);
-	place_clear(c, &y);
-	return same;
-}
-
-/* The target as host_dial wants it: without the brackets of an IPv6 address. *p owns what it points to. No other
- * scheme than HTTP's gets by here, so libcurl never sees one. */
-static int target_of(struct http_client *c, const char *url, struct place *p, struct err *e)
-{
-	int64_t port;
-	size_t n;
-
-	if (c->target.path != NULL)
-		return 0;
-	if (place_of(c, url, p, e) != 0)
-		return -1;
-	if (c->target.host != NULL)
-		return 0;
-	n = strlen(p->host);
-	if (n > 2 && p->host[0] == '[' && p->host[n - 1] == ']') {
-		memmove(p->host, p->host + 1, n - 2);
-		p->host[n - 2] = '\0';
-	}
-	c->target.host = p->host;
-	c->target.port = sv_int(sv_of(p->port), 1, 65535, &port) ? (int)port : 0;
-	return 0;
-}
+/* --- Redirects ---------------------------------------------------------------------------------- */
 
 static struct curl_slist *headers_of(struct http_client *c)
 {
@@ -726,7 +697,7 @@ static int follow(struct http_client *c, struct strbuf *url, struct err *e)
 		if (next.len == 0)
 			break;
 		if (!c->request->follow_redirects ||
-		    !same_place(c, strbuf_str(url), strbuf_str(&next))) {
+		    !http_url_same(strbuf_str(url), strbuf_str(&next))) {
 			struct strbuf shown;
 
 			strbuf_init(&shown, sizeof(c->reply->redirect) * 4);
@@ -751,7 +722,7 @@ static int follow(struct http_client *c, struct strbuf *url, struct err *e)
 int http_do(struct http_client *c, const struct http_request *r, struct cancel *cancel,
 	    struct http_reply *reply, struct err *e)
 {
-	struct place place = { NULL, NULL, NULL };
+	struct http_url at;
 	struct strbuf url;
 	int rc;
 
@@ -766,7 +737,12 @@ int http_do(struct http_client *c, const struct http_request *r, struct cancel *
 	/* The name of a socket is not part of a URL; engines take any host. */
 	strbuf_addf(&url, "%s%s", r->target.path != NULL ? "http://localhost" : "", r->url);
 	reply_begin(c);
-	rc = target_of(c, strbuf_str(&url), &place, e);
+	/* No other scheme than HTTP's gets by here, so libcurl never sees one. */
+	rc = http_url_read(strbuf_str(&url), &at, e);
+	if (rc == 0 && c->target.path == NULL && c->target.host == NULL) {
+		c->target.host = at.host;
+		c->target.port = at.port;
+	}
 	if (rc == 0)
 		rc = follow(c, &url, e);
 	if (rc != 0 && e->code != ERR_CANCELLED && e->code != ERR_ASKS)
@@ -777,7 +753,6 @@ int http_do(struct http_client *c, const struct http_request *r, struct cancel *
 	reply->whole = rc == 0 && (c->sized || reply->status == 204 || reply->status == 304 ||
 				   (r->method != NULL && strcmp(r->method, "HEAD") == 0));
 	strbuf_clear(&url);
-	place_clear(c, &place);
 	c->request = NULL;
 	c->reply = NULL;
 	c->cancel = NULL;

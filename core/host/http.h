@@ -14,6 +14,11 @@ struct http_client;
 /* h is borrowed. Does not connect. */
 struct http_client *http_client_new(struct host *h);
 void http_client_free(struct http_client *c); /* NULL is fine */
+/* One that somebody has given back to h, with its connections, or a new one. Any thread. */
+struct http_client *http_client_take(struct host *h);
+/* Keeps it with its host for the next one who takes. NULL is fine. Any thread. */
+void http_client_give(struct http_client *c);
+void http_clients_end(struct host *h); /* for hosts_free: frees those that are kept */
 
 struct http_request {
 	const char *method;        /* NULL: GET */

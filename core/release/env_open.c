@@ -15,6 +15,7 @@
 #include "core/release/env_open.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/secret.h"
@@ -110,11 +111,27 @@ static int point_at_tunnel(struct way *w, const struct host_target *target, stru
 	return 0;
 }
 
+/* A client library sees a connection that closes when nobody is behind the tunnel. The host knows why. */
+static void explain(struct host *h, const struct host_target *target, int64_t timeout_ms,
+		    struct cancel *c, struct err *e)
+{
+	struct err why;
+	int fd;
+
+	if (e->code == ERR_CANCELLED)
+		return;
+	if (host_dial(h, target, clock_mono_ms() + timeout_ms, c, &fd, &why) == 0)
+		close(fd);
+	else
+		*e = why;
+}
+
 static int open_via(const struct context *ctx, const struct env *env, unsigned flags,
 		    struct db_options *opt, struct cancel *c, struct db **out, struct err *e)
 {
 	const struct host_spec *via = env->database_via;
 	struct dsn d = env->dsn;
+	struct host *h;
 	struct way *w;
 	struct host_target target;
 	struct arena a;
@@ -128,12 +145,10 @@ static int open_via(const struct context *ctx, const struct env *env, unsigned f
 	arena_init(&a);
 	w = mem_calloc(1, sizeof(*w));
 	env_via_target(env, &a, &target);
-	if (tunnel_open(hosts_get(ctx->hosts, via), &target,
-			clock_mono_ms() + via->connect_timeout_ms, c, &w->tunnel, e) ||
-	    point_at_tunnel(w, &target, &a, &d, e)) {
-		err_wrap(e, "cannot open %s through %s", env->name, via->name);
+	h = hosts_get(ctx->hosts, via);
+	if (tunnel_open(h, &target, clock_mono_ms() + via->connect_timeout_ms, c, &w->tunnel, e) ||
+	    point_at_tunnel(w, &target, &a, &d, e))
 		goto out;
-	}
 	opt->server = target.path ? arena_printf(&a, "%s on %s", target.path, via->name)
 				  : arena_printf(&a, "%s:%d via %s", target.host, target.port,
 						 via->name);
@@ -141,8 +156,12 @@ static int open_via(const struct context *ctx, const struct env *env, unsigned f
 	if (rc == 0) {
 		db_on_close(*out, way_close, w);
 		w = NULL;
+	} else {
+		explain(h, &target, via->connect_timeout_ms, c, e);
 	}
 out:
+	if (rc)
+		err_wrap(e, "cannot open %s through %s", env->name, via->name);
 	way_close(w);
 	arena_clear(&a);
 	return rc;

@@ -421,7 +421,7 @@ static void proxy_open(const char *name)
 {
 	struct server before = w.server;
 
-	services_tell("proxy", name, before.name, NULL);
+	free(services_tell("proxy", name, before.name, NULL));
 	services_env(name, &w.server);
 	services_clear(&before);
 	w.spec.name = w.server.name;

@@ -215,6 +215,7 @@ static void find_typed(struct tui *t, const char *text)
 	struct logs_state *s = logs_of(t);
 
 	if (find_set(s, text)) {
+		str_copy(s->find, sizeof(s->find), text); /* counted while it is typed */
 		if (text[0])
 			go_nearest(t, s);
 		else
@@ -229,6 +230,7 @@ static void find_take(struct tui *t, const char *text)
 
 	if (!find_set(s, text)) {
 		model_news(&t->model, true, "%s", s->mistake);
+		str_copy(s->find, sizeof(s->find), s->find_was);
 		(void)find_set(s, s->find);
 		return;
 	}
@@ -239,12 +241,14 @@ static void find_left(struct tui *t)
 {
 	struct logs_state *s = logs_of(t);
 
+	str_copy(s->find, sizeof(s->find), s->find_was);
 	(void)find_set(s, s->find);
 	go_back(s);
 }
 
 void logs_find(struct tui *t, struct logs_state *s, const char *arg)
 {
+	str_copy(s->find_was, sizeof(s->find_was), s->find);
 	s->find_paused = s->paused;
 	s->find_from = s->paused || !s->m->log_query ? s->at : log_query_last(s->m->log_query);
 	if (!arg) {

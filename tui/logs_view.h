@@ -66,9 +66,9 @@ struct logs_state {
 	enum log_level level;
 	char filter[LOG_FILTERS_MAX][LOGS_TEXT_MAX]; /* "TEXT" or "!TEXT" */
 	size_t n_filter;
-	char find[LOGS_TEXT_MAX];
-	struct log_pattern *pattern; /* of find, to paint what it found */
-	struct log_pos find_from;    /* where one was when the search began */
+	char find[LOGS_TEXT_MAX], find_was[LOGS_TEXT_MAX]; /* was: before it is being typed */
+	struct log_pattern *pattern;                       /* of find, to paint what it found */
+	struct log_pos find_from;                          /* where one was when the search began */
 	bool find_paused;
 	char mistake[200]; /* in the pattern that is being typed */
 	uint64_t hidden;   /* sources */

@@ -81,7 +81,7 @@ json_t *look_health_json(const struct look_services *s)
 		json_put_int(j, "status", worst->last.status);
 	else
 		json_object_set_new(j, "status", json_null());
-	if (worst != NULL && worst->tries > 0)
+	if (worst != NULL && worst->last.took_us > 0)
 		json_put_int(j, "ms", (worst->last.took_us + 500) / 1000);
 	else
 		json_object_set_new(j, "ms", json_null());
@@ -115,11 +115,10 @@ void look_health_cell(const struct look_services *s, struct strbuf *out)
 	if (worst->verdict != HEALTH_OK) {
 		strbuf_addf(out, "%s on ", worst->service->runtime.name);
 		add_clean(out, worst->host);
-		strbuf_addc(out, ' ');
 	}
 	if (worst->last.status > 0)
-		strbuf_addf(out, "%d in %lld ms", worst->last.status,
-			    (long long)(worst->last.took_us + 500) / 1000);
+		strbuf_addf(out, "%s%d in %lld ms", worst->verdict != HEALTH_OK ? " " : "",
+			    worst->last.status, (long long)(worst->last.took_us + 500) / 1000);
 	if (s->n_health + unasked(s) > 1)
 		strbuf_addf(out, "  (%zu of %zu)", good, s->n_health + unasked(s));
 }

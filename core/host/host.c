@@ -71,16 +71,31 @@ struct hosts *hosts_new(const struct host_context *ctx)
 	return p;
 }
 
+/* The one behind h; the first for NULL. */
+static struct host *next_host(struct hosts *p, const struct host *h)
+{
+	struct host *next;
+
+	pthread_mutex_lock(&p->lock);
+	next = h ? h->next : p->first;
+	pthread_mutex_unlock(&p->lock);
+	return next;
+}
+
 void hosts_free(struct hosts *p)
 {
+	struct host *next;
+
 	if (!p)
 		return;
-	while (p->first) {
-		struct host *h = p->first;
-
-		p->first = h->next;
+	/* A host that is being connected may go through another one, and may just ask for that: none is freed before
+	 * all are closed. New ones come behind the last. */
+	for (struct host *h = next_host(p, NULL); h; h = next_host(p, h)) {
 		http_clients_end(h);
 		h->ops->close(h);
+	}
+	for (struct host *h = p->first; h; h = next) {
+		next = h->next;
 		pthread_mutex_destroy(&h->lock);
 		mem_free(h);
 	}

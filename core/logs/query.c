@@ -152,16 +152,22 @@ static void hits_done(struct entry *e)
 	e->hits = NULL;
 }
 
+size_t query_guess(const struct log_query *q, uint64_t id)
+{
+	uint64_t first = q->n > q->first ? q->entry[q->first].part->id : 0;
+
+	if (q->n == q->first || id < first || id - first >= q->n - q->first ||
+	    q->entry[q->first + (id - first)].part->id != id)
+		return q->n;
+	return q->first + (size_t)(id - first);
+}
+
 size_t query_index(const struct log_query *q, const struct part *p)
 {
-	size_t n = q->n - q->first, guess;
+	size_t guess = query_guess(q, p->id);
 
-	if (n == 0)
-		return q->n;
-	/* Numbers of chunks mostly grow by one. */
-	guess = (size_t)(p->id - q->entry[q->first].part->id);
-	if (guess < n && q->entry[q->first + guess].part == p)
-		return q->first + guess;
+	if (guess < q->n && q->entry[guess].part == p)
+		return guess;
 	for (size_t i = q->first; i < q->n; i++)
 		if (q->entry[i].part == p)
 			return i;
@@ -223,7 +229,7 @@ static int by_part(const void *a, const void *b)
 /* The list was told anew: entries of parts that stayed keep what they have. */
 static void take_anew(struct log_query *q, struct incoming *in)
 {
-	struct entry *old = q->entry + q->first;
+	struct entry *old = q->n > q->first ? q->entry + q->first : NULL;
 	size_t n_old = q->n - q->first;
 
 	memset(&q->sum, 0, sizeof(q->sum));
@@ -363,8 +369,8 @@ static size_t focus_index(const struct log_query *q)
 		return q->n;
 	if (q->focus.chunk == 0)
 		return q->n - 1;
-	guess = q->first + (size_t)(q->focus.chunk - q->entry[q->first].part->id);
-	if (guess < q->n && q->entry[guess].part->id == q->focus.chunk)
+	guess = query_guess(q, q->focus.chunk);
+	if (guess < q->n)
 		return guess;
 	for (size_t i = q->first; i < q->n; i++)
 		if (q->entry[i].part->id == q->focus.chunk && q->entry[i].to > q->focus.line)

@@ -164,6 +164,9 @@ struct log_query {
 /* All of these with lock held. */
 void query_sync(struct log_query *q);
 bool entry_current(const struct log_query *q, const struct entry *e);
+/* An entry of that chunk, if it is where it is when nothing was filled: numbers of chunks grow by one then. Else
+ * q->n, which says nothing. */
+size_t query_guess(const struct log_query *q, uint64_t id);
 /* The index of p's entry, q->n when it is no more. */
 size_t query_index(const struct log_query *q, const struct part *p);
 /* Evaluates entry i in this thread; lock is given back meanwhile. False when its result was not wanted any more. */

@@ -57,9 +57,8 @@ static struct place place_of(const struct log_query *q, struct log_pos pos)
 
 	if (pos.chunk == 0 || q->n == q->first)
 		return at;
-	guess = q->first + (size_t)(pos.chunk - q->entry[q->first].part->id);
-	if (guess < q->n && q->entry[guess].part->id == pos.chunk &&
-	    q->entry[guess].from <= pos.line && pos.line < q->entry[guess].to)
+	guess = query_guess(q, pos.chunk);
+	if (guess < q->n && q->entry[guess].from <= pos.line && pos.line < q->entry[guess].to)
 		return (struct place){ guess, pos.line, true };
 	for (size_t i = q->first; i < q->n; i++) {
 		const struct entry *e = &q->entry[i];
@@ -293,14 +292,16 @@ int64_t log_query_below(struct log_query *q, struct log_pos pos)
 	int64_t n = 0;
 
 	for (size_t i = at.i; i < q->n && n >= 0; i++) {
-		const struct entry *e = &q->entry[i];
-		uint32_t from = at.line + at.exact;
+		uint32_t from = i == at.i ? at.line + at.exact : 0;
+		const struct entry *e;
 
-		if (i + 1 == q->n && ready(&c, &i))
-			e = &q->entry[i];
-		if (!entry_current(q, e))
+		/* Lines that came just now are below, too. */
+		if (i + 1 == q->n)
+			ready(&c, &i);
+		e = i < q->n ? &q->entry[i] : NULL;
+		if (e == NULL || !entry_current(q, e))
 			n = -1;
-		else if (i == at.i && from > e->from)
+		else if (from > e->from)
 			n += from < e->eval->to ? bits_count(e->eval->row, from, e->eval->to) : 0;
 		else
 			n += rows_of(e);

@@ -17,6 +17,7 @@ services start ssh app1 >/dev/null || bail 'sshd does not start'
 services proxy way app1 >/dev/null || bail 'no proxy before sshd'
 eval "$(services env app1 SSH)"
 eval "$(services env way WAY)"
+direct=$SSH_CONFIG
 
 # A world whose database is behind HOST: behind pg|my HOST WAY TRANSPORT
 behind() {
@@ -31,8 +32,7 @@ lock_stale = 6s"
 	[ "$3" != tcp-password ] || chmod 600 bascule.ini
 }
 
-# The folders for sockets that are left behind.
-left() { find "$XDG_STATE_HOME/bascule" /tmp "${XDG_RUNTIME_DIR:-/nowhere}" -maxdepth 1 -name 'bascule-s.*' -user "$(id -un)" 2>/dev/null; }
+# No folder for sockets is left behind.
 nothing_left() { [ -z "$(find "$XDG_STATE_HOME/bascule" "${XDG_RUNTIME_DIR:-/nowhere}" -maxdepth 1 -name 'bascule-s.*' 2>/dev/null)" ]; }
 
 sleep_of() { # a statement that takes SECONDS and can be told from history whether it has run
@@ -114,6 +114,27 @@ is "$(wait_until 60 run_is interrupted && echo yes)" yes 'the run is interrupted
 services proxy way normal >/dev/null
 services sql pg "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '$world_db' AND usename = 'app'" >/dev/null
 settle
+
+# --- Folders ----------------------------------------------------------------------------------------
+
+# What a killed process left is swept by the next; what one is at work with is not.
+BASCULE_SSH_CONFIG=$direct
+behind pg app1 tcp-password libssh2
+rundir=${XDG_RUNTIME_DIR:?}
+mkdir -p "$rundir/bascule-s.dead00/t1" "$rundir/bascule-s.used00" "$rundir/other"
+: >"$rundir/bascule-s.dead00/t1/.s.PGSQL.5432"
+ln -s "$rundir/other" "$rundir/bascule-s.link00"
+exec 9<"$rundir/bascule-s.used00"
+flock 9
+exits 0 'status' bascule status
+is "$(cd "$rundir" && echo *)" 'bascule-s.link00 bascule-s.used00 other' 'the dead folder is gone, the others are not'
+exec 9<&-
+rm -rf "$rundir"/bascule-s.*
+XDG_RUNTIME_DIR=$TMPDIR/$(printf '%090d' 1)
+mkdir "$XDG_RUNTIME_DIR"
+exits 0 'a run time folder with a long path' bascule status
+like "$out" 'link +#?ok ' 'sockets go elsewhere'
+XDG_RUNTIME_DIR=$rundir
 
 # --- Refused ----------------------------------------------------------------------------------------
 

@@ -192,5 +192,6 @@ all_eight() { [ "$(awk '{ print $2 }' many.out | sort -u | wc -l)" = 8 ]; }
 ok 'eight logs through two sessions at a time' wait_until 60 all_eight
 is "$(grep -c 'm[1-8] *INFO  *[^ ]* *INFO  *m[1-8] 1.0.0 starts' many.out)" 8 'each from its begin'
 unfollow
-kill $(jobs -p)
+mapfile -t left < <(jobs -p)
+kill "${left[@]}"
 done_testing

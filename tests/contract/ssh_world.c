@@ -54,11 +54,17 @@ void ssh_world_open(struct ssh_world *w, const char *name, const char *options)
 
 void ssh_world_config(struct ssh_world *w, const char *text)
 {
-	char *before = w->server.config;
+	const struct server *server = &w->server;
 	struct strbuf all;
 
 	strbuf_init(&all, 1 << 16);
-	strbuf_addf(&all, "%s\nHost *\nInclude %s\n", text, before);
+	strbuf_addf(&all, "%s\nHost %s\nHostName 127.0.0.1\nPort %d\nUser %s\n", text, server->name,
+		    server->port, server->user);
+	if (strstr(text, "UserKnownHostsFile") == NULL)
+		strbuf_addf(&all, "UserKnownHostsFile %s\n", server->known_hosts);
+	if (strstr(text, "IdentityFile") == NULL)
+		strbuf_addf(&all, "IdentityFile %s\n", server->key);
+	strbuf_adds(&all, "GlobalKnownHostsFile /dev/null\n");
 	tmp_write(w->dir, "config", strbuf_str(&all));
 	strbuf_clear(&all);
 	free(w->config);

@@ -24,7 +24,8 @@ void ssh_world_open(struct ssh_world *w, const char *name, const char *options);
 void ssh_world_close(struct ssh_world *w);
 /* Ends the pool and makes another one: nothing is connected, nothing answered. */
 void ssh_world_again(struct ssh_world *w);
-/* Another configuration of ssh: text in front of the server's. Makes a new pool. */
+/* A configuration of ssh that begins with text (Host NAME and what follows) and has the server's address, known
+ * hosts and key where text says no other ones. Makes a new pool. */
 void ssh_world_config(struct ssh_world *w, const char *text);
 
 int64_t ssh_world_soon(void);

@@ -70,7 +70,7 @@ static void follow__gives_what_there_is_and_what_comes__of_a_file(void **state)
 	write_lines(50);
 	world_wait(&w, LOG_LINE, "line", 150);
 	world_expect(&w, s, "line", 1, 150);
-	assert_int_equal(world_count(&w, LOG_GAP, ""), 0);
+	world_expect_no_gap(&w);
 }
 
 static void follow__says_that_older_lines_were_left_out__when_tail_cut_them(void **state)
@@ -95,7 +95,7 @@ static void follow__says_nothing_of_older_lines__when_there_are_as_many_as_asked
 	world_follow(&w, &world_local, &service,
 		     (struct follow_spec){ .follow = true, .tail = 10 });
 	world_wait(&w, LOG_LINE, "line", 10);
-	assert_int_equal(world_count(&w, LOG_GAP, ""), 0);
+	world_expect_no_gap(&w);
 }
 
 static void on_ended(void *arg)
@@ -240,7 +240,7 @@ static void follow__loses_and_doubles_nothing__when_it_is_cut_again_and_again(vo
 	world_wait(&w, LOG_NOTE, "resumed after", 1);
 	assert_int_equal(world_count(&w, LOG_NOTE, ", 0 lines lost"),
 			 world_count(&w, LOG_NOTE, "resumed after"));
-	assert_int_equal(world_count(&w, LOG_GAP, ""), 0);
+	world_expect_no_gap(&w);
 }
 
 static void follow__takes_the_time_of_the_text__and_gives_it_to_what_has_none(void **state)

@@ -94,7 +94,7 @@ static void follow__gives_what_there_is_and_what_comes__of_a_container(void **st
 	world_wait(&w, LOG_LINE, "n=4000 ", 1);
 	world_wait_state(&w, s, LOG_SOURCE_LIVE);
 	world_expect_numbered(&w, s, 4000, 1);
-	assert_int_equal(world_count(&w, LOG_GAP, ""), 0);
+	world_expect_no_gap(&w);
 	assert_int_equal(world_count(&w, LOG_NOTE, ""), 0);
 }
 
@@ -137,7 +137,7 @@ static void follow__goes_on_exactly_there__when_the_engine_is_cut_off(void **sta
 	world_expect_numbered(&w, s, 20000, 1);
 	assert_int_equal(world_count(&w, LOG_NOTE, ", 0 lines lost"),
 			 world_count(&w, LOG_NOTE, "resumed after"));
-	assert_int_equal(world_count(&w, LOG_GAP, ""), 0);
+	world_expect_no_gap(&w);
 }
 
 static void follow__goes_on__when_the_container_restarts_and_stops(void **state)
@@ -159,7 +159,7 @@ static void follow__goes_on__when_the_container_restarts_and_stops(void **state)
 	world_wait(&w, LOG_LINE, "n=500 ", 3);
 	world_wait_state(&w, s, LOG_SOURCE_LIVE);
 	world_expect_numbered(&w, s, 500, 3);
-	assert_int_equal(world_count(&w, LOG_GAP, ""), 0);
+	world_expect_no_gap(&w);
 }
 
 static void follow__goes_on_in_the_new_container__when_it_is_replaced(void **state)
@@ -178,7 +178,7 @@ static void follow__goes_on_in_the_new_container__when_it_is_replaced(void **sta
 	assert_int_equal(world_count(&w, LOG_NOTE, "image shop/web:2"), 1);
 	world_wait(&w, LOG_LINE, "n=500 ", 2);
 	world_expect_numbered(&w, s, 500, 2);
-	assert_int_equal(world_count(&w, LOG_GAP, ""), 0);
+	world_expect_no_gap(&w);
 }
 
 static void follow__is_down_and_the_others_go_on__when_it_is_removed(void **state)

@@ -218,6 +218,19 @@ size_t world_expect_numbered(struct world *w, int source, unsigned long last, si
 	return lines;
 }
 
+void world_expect_no_gap(struct world *w)
+{
+	if (world_count(w, LOG_GAP, "") == 0)
+		return;
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < w->n; i++)
+		if (w->line[i].kind != LOG_LINE)
+			print_message("# row %zu, kind %d: %s\n", i, (int)w->line[i].kind,
+				      w->line[i].text);
+	pthread_mutex_unlock(&w->lock);
+	fail_msg("a gap");
+}
+
 void world_print(struct world *w)
 {
 	pthread_mutex_lock(&w->lock);

@@ -531,11 +531,13 @@ static void query__says_what_a_model_says__over_random_operations(void **state)
 				fill_gap(w);
 			if (dice(w, 2) == 0)
 				find = random_filter(w, &f);
-			/* The packing thread may still evict: only what stands still can be compared. */
 			while (store_pack_one(w->s))
 				;
 			store_evict(w->s);
+			/* The packing thread may still be at work: only what stands still can be compared. */
+			pthread_mutex_lock(&w->s->out_lock);
 			compare(w, &f, find);
+			pthread_mutex_unlock(&w->s->out_lock);
 		}
 		assert_true(atomic_load(&w->grew) > 0);
 		world_free(w);

@@ -40,7 +40,6 @@ static void add_services(const struct logs_state *s, int env, struct entries *e)
 
 static void entries_of(const struct logs_state *s, struct entries *e)
 {
-
 	e->n = 0;
 	for (size_t i = 0; i < s->n_source; i++)
 		if (s->source[i].state != LOG_SOURCE_OFF)

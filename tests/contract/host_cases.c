@@ -338,7 +338,7 @@ void host_cases_helper(int argc, char **argv)
 	struct host_command cmd = { .script = NULL };
 	const char *words[] = { NULL, NULL };
 	struct host_proc *p;
-	int64_t transport;
+	int64_t transport = 0;
 
 	if (argc != 10 || strcmp(argv[1], HELPER_WORD) != 0)
 		return;

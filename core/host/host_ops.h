@@ -61,6 +61,7 @@ struct host {
 	struct host_question question;
 	/* A command of this connection was asked for the time there. host_set_state(HOST_CONNECTING) undoes it. */
 	bool clock_asked;
+	struct http_client *idle; /* of http.c: with a warm connection, for who asks next */
 };
 
 /* --- For transports; any thread ----------------------------------------------------------------- */

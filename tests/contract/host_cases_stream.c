@@ -74,6 +74,24 @@ static void host_run__ends__when_a_command_does_not_read(void **state)
 	free(bytes);
 }
 
+static void host_proc_close__ends__what_does_not_read_its_input(void **state)
+{
+	char *bytes = fresh_bytes(HOST_INPUT_MAX);
+	const char *const words[] = { host_world_word(), NULL };
+	const struct host_command cmd = { .script = "tail -f /dev/null",
+					  .argv = words,
+					  .input = { bytes, HOST_INPUT_MAX } };
+	struct host_proc *p;
+
+	(void)state;
+	if (host_start(host_world->host, &cmd, host_world_soon(), NULL, &p, &host_world->e))
+		host_world_fail("a start");
+	assert_true(process_word_wait(words[0], 1));
+	host_proc_close(p);
+	assert_true(process_word_wait(words[0], 0));
+	free(bytes);
+}
+
 static void must_send(struct host_proc *p, struct sv text)
 {
 	while (text.n > 0) {
@@ -350,6 +368,7 @@ static void host_forward__joins_connections__until_it_is_closed(void **state)
 const struct CMUnitTest host_cases_stream[] = {
 	cmocka_unit_test(host_run__gives_input__whole),
 	cmocka_unit_test(host_run__ends__when_a_command_does_not_read),
+	cmocka_unit_test(host_proc_close__ends__what_does_not_read_its_input),
 	cmocka_unit_test(duplex__carries_both_ways__and_goes_on_behind_its_input),
 	cmocka_unit_test(duplex__ends__before_its_input_does),
 	cmocka_unit_test(host_dial__reaches_a_port),

@@ -23,6 +23,10 @@ void check_add(struct check *k, enum check_state state, const char *name, const 
 	       const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* check_server.c: what else is looked at where the database is a server's. */
 void check_server(struct check *k, const struct env *env, struct db *db);
+/* e's three parts as one finding. */
+void check_err(struct check *k, enum check_state state, const char *name, const struct err *e);
+/* check_hosts.c: machines and the services on them; -1 only when somebody stopped at a question. */
+int check_hosts(struct check *k, struct err *e) MUST_CHECK;
 /* What the machine around us does to terminals and to runs. */
 void check_system(struct check *k);
 

@@ -66,7 +66,7 @@ void check_add(struct check *k, enum check_state state, const char *name, const 
 	strbuf_clear(&text);
 }
 
-static void add_err(struct check *k, enum check_state state, const char *name, const struct err *e)
+void check_err(struct check *k, enum check_state state, const char *name, const struct err *e)
 {
 	check_add(k, state, name, e->hint, "%s%s%s", e->msg, e->detail[0] != '\0' ? ": " : "",
 		  e->detail);
@@ -124,14 +124,23 @@ static void check_script(struct check *k, const struct source *source, const str
 	if (source_script(source, m, down, &text, &e) != 0 ||
 	    script_prepare(&a, engine, path_base(down ? m->down_path : m->up_path),
 			   strbuf_sv(&text), m->no_transaction && !down, &script, &e) != 0)
-		add_err(k, CHECK_FAIL, m->id, &e);
+		check_err(k, CHECK_FAIL, m->id, &e);
 	strbuf_clear(&text);
 	arena_clear(&a);
 }
 
+/* Scripts are prepared for the engine of the first environment that has a database. */
+static const char *first_engine(const struct project *p)
+{
+	for (size_t i = 0; i < p->n_env; i++)
+		if (p->env[i].has_db)
+			return p->env[i].dsn.engine;
+	return "sqlite";
+}
+
 static void check_source(struct check *k, const struct source *s)
 {
-	const char *engine = s->engine != NULL ? s->engine : k->c->project->env[0].dsn.engine;
+	const char *engine = s->engine != NULL ? s->engine : first_engine(k->c->project);
 	size_t i, down = 0;
 
 	for (i = 0; i < s->n; i++)
@@ -176,7 +185,7 @@ static void check_migrations(struct check *k)
 	struct err e;
 
 	if (source_scan(&spec, NULL, &s, &e) != 0) {
-		add_err(k, CHECK_FAIL, "migrations", &e);
+		check_err(k, CHECK_FAIL, "migrations", &e);
 		return;
 	}
 	for (const struct source *v = s; v != NULL; v = v->next_engine)
@@ -194,7 +203,7 @@ static void check_lock(struct check *k, const struct env *env, struct db *db)
 	struct err e;
 
 	if (lock_read(&env->dsn, db, env->lock_stale_ms, &h, &e) != 0)
-		add_err(k, CHECK_WARN, env->name, &e);
+		check_err(k, CHECK_WARN, env->name, &e);
 	else if (!h.held)
 		check_add(k, CHECK_OK, env->name, "", "lock is free");
 	else
@@ -210,7 +219,7 @@ static void check_ledger(struct check *k, const struct env *env, struct db *db)
 	int format;
 
 	if (ledger_format(db, &format, &e) != 0)
-		add_err(k, CHECK_FAIL, env->name, &e);
+		check_err(k, CHECK_FAIL, env->name, &e);
 	else if (format == 0)
 		check_add(k, CHECK_OK, env->name, "", "no ledger yet: the first change makes it");
 	else if (format > LEDGER_FORMAT)
@@ -229,7 +238,7 @@ static void check_in_force(struct check *k, const struct env *env, struct db *db
 
 	if (history_read_from(db, env->history, false, &h, &e) != 0 ||
 	    verify_report(db, h, VERIFY_CHECK_MS, &all, &e) != 0)
-		add_err(k, CHECK_WARN, env->name, &e);
+		check_err(k, CHECK_WARN, env->name, &e);
 	for (size_t i = 0; i < all.n; i++) {
 		const struct finding *f = &all.list[i];
 
@@ -296,7 +305,7 @@ static void check_env(struct check *k, const struct env *env)
 			  env->dsn.path, kind);
 	if (env_open(&k->c->ctx, env, DB_READ_ONLY, NULL, &db, &e) != 0 ||
 	    db_info(db, &info, &e) != 0) {
-		add_err(k, CHECK_FAIL, env->name, &e);
+		check_err(k, CHECK_FAIL, env->name, &e);
 		db_close(db);
 		return;
 	}
@@ -307,7 +316,9 @@ static void check_env(struct check *k, const struct env *env)
 		check_writable(k, env);
 	} else {
 		check_add(k, info.read_only ? CHECK_WARN : CHECK_OK, env->name, "",
-			  "%s, %s %s as %s, zone %s, %s%s", env->dsn.shown, info.engine,
+			  "%s%s%s, %s %s as %s, zone %s, %s%s", env->dsn.shown,
+			  env->database_via != NULL ? " through " : "",
+			  env->database_via != NULL ? env->database_via->name : "", info.engine,
 			  info.version, info.role, info.zone, info.durability,
 			  info.read_only ? ", takes no writes" : "");
 	}
@@ -326,7 +337,7 @@ static void check_runs(struct check *k)
 	struct err e;
 
 	if (run_list(&k->c->ctx, k->c->project->name, NULL, &list, &n, &unreadable, &e) != 0) {
-		add_err(k, CHECK_FAIL, "runs", &e);
+		check_err(k, CHECK_FAIL, "runs", &e);
 		return;
 	}
 	for (i = 0; i < n; i++) {
@@ -354,6 +365,15 @@ static void check_runs(struct check *k)
 	run_list_free(list, n);
 }
 
+/* A project of services alone has no migrations to look for. */
+static bool any_database(const struct project *p)
+{
+	for (size_t i = 0; i < p->n_env; i++)
+		if (p->env[i].has_db)
+			return true;
+	return false;
+}
+
 int cmd_check(struct cli *c, struct err *e)
 {
 	struct check k = { .c = c, .list = json_array() };
@@ -368,7 +388,11 @@ int cmd_check(struct cli *c, struct err *e)
 	check_add(&k, CHECK_OK, "operator", "", "%s on %s", c->ctx.who, c->ctx.host);
 	check_folder(&k, "state", c->ctx.state_dir);
 	check_folder(&k, "backups", c->ctx.backups_dir);
-	check_migrations(&k);
+	if (any_database(p))
+		check_migrations(&k);
+	rc = check_hosts(&k, e);
+	if (rc != 0)
+		goto out;
 	for (i = 0; i < p->n_env; i++)
 		if (p->env[i].has_db)
 			check_env(&k, &p->env[i]);
@@ -381,6 +405,7 @@ int cmd_check(struct cli *c, struct err *e)
 	} else {
 		rc = print_out(strbuf_sv(&k.out), e);
 	}
+out:
 	json_decref(k.list);
 	strbuf_clear(&k.out);
 	return rc == 0 && k.failed ? EXIT_FAILED : rc;

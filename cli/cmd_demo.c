@@ -25,6 +25,7 @@
 #include "cli/cli.h"
 #include "cli/demo_files.h"
 #include "cli/demo_services.h"
+#include "cli/hosts.h"
 #include "core/base/fs.h"
 #include "core/db/db.h"
 #include "core/release/env_open.h"
@@ -258,6 +259,8 @@ static int read_project(const struct demo *d, struct err *e)
 	c->args.value[OPT_CONFIG] = arena_strdup(&c->arena, path);
 	cli_set_state(c, arena_printf(&c->arena, "%s/.state/bascule", d->dir));
 	rc = cli_read_config(c, e);
+	if (rc == 0)
+		rc = cli_hosts_need(c, e);
 	mem_free(path);
 	return rc;
 }

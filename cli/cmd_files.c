@@ -90,6 +90,10 @@ int cmd_create(struct cli *c, struct err *e)
 
 	if (cli_env(c, cli_word(c, 0), &env, e) != 0)
 		return -1;
+	if (!env->has_db) {
+		err_set(e, ERR_USAGE, "%s has no database", env->name);
+		return err_hint(e, "bascule status %s", env->name);
+	}
 	if (!dsn_is_file(&env->dsn)) {
 		err_set(e, ERR_UNSUPPORTED, "cannot create the database of %s", env->name);
 		err_detail(e, "it is on a server: %s", env->dsn.shown);

@@ -39,6 +39,7 @@ struct followed {
 	struct log_source about;
 	char label[200];
 	bool shown;                /* its last record was */
+	uint8_t level;             /* of its last record, which its continuation has too */
 	enum log_source_state was; /* as it was told last */
 	char told[256];
 };
@@ -113,8 +114,10 @@ static int read_options(struct logs *l, struct err *e)
 	}
 	if (args_has(a, OPT_LEVEL) && read_level(l, e) != 0)
 		return -1;
-	if (args_has(a, OPT_GREP) && log_pattern_new(a->value[OPT_GREP], &l->pattern, e) != 0)
+	if (args_has(a, OPT_GREP) && log_pattern_new(a->value[OPT_GREP], &l->pattern, e) != 0) {
+		e->code = e->code == ERR_INPUT ? ERR_USAGE : e->code;
 		return -1;
+	}
 	return 0;
 }
 
@@ -304,11 +307,16 @@ static void add_text_line(struct logs *l, const struct followed *f, const struct
 	strbuf_addc(out, '\n');
 }
 
-static bool is_wanted(struct logs *l, struct followed *f, const struct log_line *line)
+static bool is_wanted(struct logs *l, struct followed *f, struct log_line *line)
 {
-	int level = line->level == LOG_LEVEL_NONE ? LOG_LEVEL_INFO : line->level;
+	int level;
 	bool matches = l->pattern == NULL || log_pattern_match(l->pattern, line->text, NULL, NULL);
 
+	if (!line->continues)
+		f->level = line->level;
+	else if (line->level == LOG_LEVEL_NONE)
+		line->level = f->level;
+	level = line->level == LOG_LEVEL_NONE ? LOG_LEVEL_INFO : line->level;
 	if (line->continues)
 		return f->shown || (matches && l->pattern != NULL && level >= (int)l->level);
 	f->shown = matches && level >= (int)l->level;
@@ -335,17 +343,18 @@ static void on_lines(void *arg, const struct log_line *line, size_t n)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		struct followed *f = &l->list[line[i].source];
+		struct log_line one = line[i];
 
-		if (line[i].kind == LOG_LINE && !is_wanted(l, f, &line[i]))
+		if (one.kind == LOG_LINE && !is_wanted(l, f, &one))
 			continue;
 		if (l->json) {
-			add_json_line(l, f, &line[i]);
-		} else if (line[i].kind == LOG_LINE) {
-			add_text_line(l, f, &line[i]);
+			add_json_line(l, f, &one);
+		} else if (one.kind == LOG_LINE) {
+			add_text_line(l, f, &one);
 		} else {
 			/* Where both are one terminal, in order. */
 			write_out(l);
-			print_note("%s: %.*s", f->label, (int)line[i].text.n, line[i].text.p);
+			print_note("%s: %.*s", f->label, (int)one.text.n, one.text.p);
 		}
 	}
 	write_out(l);

@@ -275,7 +275,9 @@ int cmd_matrix(struct cli *c, struct err *e)
 	int rc = -1;
 
 	strbuf_init(&m.out, STRBUF_NO_LIMIT);
-	snap = look_read(c->project, &c->ctx, SNAPSHOT_GIT);
+	snap = look_read(c, SNAPSHOT_GIT, NULL, NULL, e);
+	if (snap == NULL)
+		goto out;
 	m.snap = snap;
 	if (snap->source == NULL) {
 		*e = snap->source_err;

@@ -4,13 +4,14 @@
  *
  * The table is linear text without colour or width tricks, so --plain is what it prints anyway. A
  * row is printed only when something measures it. In the JSON document a member that nothing
- * measures yet (services, health, drift) is null, never a guess.
+ * measures (drift; services and health of an environment without any) is null, never a guess.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/look.h"
+#include "cli/look_text.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/utf8.h"
@@ -22,6 +23,7 @@ struct status {
 	struct snapshot *snap;
 	struct run **run; /* what each environment is busy with, or NULL */
 	bool *shown;      /* per environment: named on the command line, or none was */
+	struct look_services *services; /* per environment */
 };
 
 static int status_read(struct status *s, struct err *e)
@@ -40,9 +42,12 @@ static int status_read(struct status *s, struct err *e)
 	for (k = 0; i == 0 && k < p->n_env; k++)
 		s->shown[k] = true;
 	/* Only the document has the schema in it, and a server has to look at all of its objects for that. */
-	s->snap = look_read(p, &s->c->ctx,
-			    SNAPSHOT_STATE |
-				    (args_has(&s->c->args, OPT_JSON) ? SNAPSHOT_SCHEMA : 0));
+	s->services = mem_calloc(p->n_env + 1, sizeof(*s->services));
+	s->snap = look_read(
+		s->c, SNAPSHOT_STATE | (args_has(&s->c->args, OPT_JSON) ? SNAPSHOT_SCHEMA : 0),
+		s->shown, s->services, e);
+	if (s->snap == NULL)
+		return -1;
 	for (i = 0; i < p->n_env; i++) {
 		struct run *r = run_of_lock(&s->c->ctx, &s->snap->env[i].holder);
 
@@ -60,7 +65,10 @@ static void status_clear(struct status *s)
 {
 	for (size_t i = 0; s->run != NULL && i < s->c->project->n_env; i++)
 		run_free(s->run[i]);
+	for (size_t i = 0; s->services != NULL && i < s->c->project->n_env; i++)
+		look_services_clear(&s->services[i]);
 	snapshot_free(s->snap);
+	mem_free(s->services);
 	mem_free(s->run);
 	mem_free(s->shown);
 }
@@ -202,8 +210,8 @@ static json_t *env_json(const struct status *s, size_t i)
 	json_object_set_new(j, "database", database_json(env, snap));
 	json_object_set_new(j, "migrations", migrations_json(snap, &s->snap->matrix->count[i]));
 	json_object_set_new(j, "schema", schema_json(s, i));
-	json_object_set_new(j, "services", json_null());
-	json_object_set_new(j, "health", json_null());
+	json_object_set_new(j, "services", look_services_json(&s->services[i]));
+	json_object_set_new(j, "health", look_health_json(&s->services[i]));
 	json_object_set_new(j, "backup", backup_json(snap));
 	json_object_set_new(j, "lock", lock_json(&snap->holder));
 	json_object_set_new(j, "run", run_short_json(s->run[i]));
@@ -231,7 +239,9 @@ static void cell_link(const struct status *s, size_t i, struct strbuf *out)
 {
 	const struct env_snapshot *snap = &s->snap->env[i];
 
-	if (snap->reachable)
+	if (!snap->has_db)
+		strbuf_adds(out, "no database");
+	else if (snap->reachable)
 		strbuf_addf(out, "ok  %s %s", snap->info.engine, snap->info.version);
 	else
 		strbuf_adds(out, "FAIL");
@@ -348,19 +358,14 @@ static void cell_backup(const struct status *s, size_t i, struct strbuf *out)
 		    snap->backup_verified ? "verified" : "NOT VERIFIED");
 }
 
-/* Of a database that cannot be asked nobody can say that it is free. */
-static bool is_known(const struct env_snapshot *snap)
-{
-	return snap->reachable || !snap->has_db;
-}
-
 static void cell_lock(const struct status *s, size_t i, struct strbuf *out)
 {
 	const struct lock_holder *h = &s->snap->env[i].holder;
 	char text[CLOCK_TEXT_SIZE];
 
 	if (!h->held) {
-		strbuf_adds(out, is_known(&s->snap->env[i]) ? "free" : "unknown");
+		/* Of a database that cannot be asked nobody can say that it is free. */
+		strbuf_adds(out, s->snap->env[i].reachable ? "free" : "unknown");
 		return;
 	}
 	strbuf_adds(out, h->stale ? "SILENT " : "held by ");
@@ -373,49 +378,85 @@ static void cell_run(const struct status *s, size_t i, struct strbuf *out)
 	const struct run *r = s->run[i];
 
 	if (r == NULL)
-		strbuf_adds(out, is_known(&s->snap->env[i]) ? "none" : "unknown");
+		strbuf_adds(out, s->snap->env[i].reachable ? "none" : "unknown");
 	else
 		strbuf_addf(out, "%s %s  step %d of %zu", r->number, run_state_name(r->state),
 			    r->current, r->plan->n_step);
 }
 
+static void cell_services(const struct status *s, size_t i, struct strbuf *out)
+{
+	look_services_cell(&s->services[i], out);
+}
+
+static void cell_health(const struct status *s, size_t i, struct strbuf *out)
+{
+	look_health_cell(&s->services[i], out);
+}
+
+static bool any_service(const struct status *s)
+{
+	for (size_t i = 0; i < s->snap->n_env; i++)
+		if (s->shown[i] && s->c->project->env[i].n_service > 0)
+			return true;
+	return false;
+}
+
+static bool any_health(const struct status *s)
+{
+	for (size_t i = 0; i < s->snap->n_env; i++)
+		for (size_t k = 0; s->shown[i] && k < s->c->project->env[i].n_service; k++)
+			if (s->c->project->env[i].service[k].health.url != NULL)
+				return true;
+	return false;
+}
+
+/* A row of the database is a dash where there is none; one that is there only when something is in it says
+ * so by any. */
 static const struct {
 	const char *name;
 	cell_fn fn;
+	bool of_database;
+	bool (*any)(const struct status *s);
 } rows[] = {
-	{ "link", cell_link },
-	{ "version", cell_version },
-	{ "migrations", cell_migrations },
-	{ "checksums", cell_checksums },
-	{ "warnings", cell_warnings },
-	{ "backup", cell_backup },
-	{ "lock", cell_lock },
-	{ "run", cell_run },
+	{ "link", cell_link, false, NULL },
+	{ "version", cell_version, true, NULL },
+	{ "migrations", cell_migrations, true, NULL },
+	{ "checksums", cell_checksums, true, NULL },
+	{ "warnings", cell_warnings, true, any_warning },
+	{ "services", cell_services, false, any_service },
+	{ "health", cell_health, false, any_health },
+	{ "backup", cell_backup, true, NULL },
+	{ "lock", cell_lock, true, NULL },
+	{ "run", cell_run, true, NULL },
 };
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-static void cell_text(const struct status *s, cell_fn fn, size_t i, struct strbuf *out)
+/* row ROWS: the head. */
+static void cell_text(const struct status *s, size_t row, size_t i, struct strbuf *out)
 {
 	strbuf_reset(out);
 	if (s->c->project->env[i].is_protected)
 		strbuf_addc(out, '#');
-	if (fn == NULL)
+	if (row == ROWS)
 		add_clean(out, s->c->project->env[i].name);
+	else if (rows[row].of_database && !s->snap->env[i].has_db)
+		strbuf_addc(out, '-');
 	else
-		fn(s, i, out);
+		rows[row].fn(s, i, out);
 }
 
-static void add_row(const struct status *s, const char *name, cell_fn fn, const size_t *cols,
-		    struct strbuf *out)
+static void add_row(const struct status *s, size_t row, const size_t *cols, struct strbuf *out)
 {
 	struct strbuf cell;
 	size_t i;
 
 	strbuf_init(&cell, 4096);
-	add_cell(out, name, 12);
+	add_cell(out, row == ROWS ? s->c->project->name : rows[row].name, 12);
 	for (i = 0; i < s->c->project->n_env; i++) {
 		if (!s->shown[i])
 			continue;
-		cell_text(s, fn, i, &cell);
+		cell_text(s, row, i, &cell);
 		add_cell(out, strbuf_str(&cell), cols[i] + 2);
 	}
 	while (out->len > 0 && out->data[out->len - 1] == ' ')
@@ -424,12 +465,21 @@ static void add_row(const struct status *s, const char *name, cell_fn fn, const 
 	strbuf_clear(&cell);
 }
 
+/* Without one nobody misses the migrations. */
+static bool any_database(const struct status *s)
+{
+	for (size_t i = 0; i < s->snap->n_env; i++)
+		if (s->shown[i] && s->snap->env[i].has_db)
+			return true;
+	return false;
+}
+
 /* What could not be read, in full: the table has only room for a word. */
 static void add_troubles(const struct status *s, struct strbuf *out)
 {
 	size_t i;
 
-	if (s->snap->source == NULL) {
+	if (s->snap->source == NULL && any_database(s)) {
 		strbuf_adds(out, "\nmigrations: ");
 		add_clean(out, s->snap->source_err.msg);
 		strbuf_adds(out, ": ");
@@ -439,6 +489,8 @@ static void add_troubles(const struct status *s, struct strbuf *out)
 	for (i = 0; i < s->snap->n_env; i++) {
 		const struct env_snapshot *snap = &s->snap->env[i];
 
+		if (s->shown[i])
+			look_services_troubles(s->c->project->env[i].name, &s->services[i], out);
 		if (!s->shown[i] || snap->reachable || !snap->has_db)
 			continue;
 		strbuf_addf(out, "\n%s: ", s->c->project->env[i].name);
@@ -462,18 +514,18 @@ static int status_table(const struct status *s, struct err *e)
 	strbuf_init(&out, STRBUF_NO_LIMIT);
 	strbuf_init(&cell, 4096);
 	for (i = 0; i < n_env; i++) {
-		for (k = 0; k <= sizeof(rows) / sizeof(rows[0]); k++) {
+		for (k = 0; k <= ROWS; k++) {
 			size_t n;
 
-			cell_text(s, k == 0 ? NULL : rows[k - 1].fn, i, &cell);
+			cell_text(s, k, i, &cell);
 			n = utf8_cols(strbuf_sv(&cell));
 			cols[i] = n > cols[i] ? n : cols[i];
 		}
 	}
-	add_row(s, s->c->project->name, NULL, cols, &out);
-	for (k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
-		if (rows[k].fn != cell_warnings || any_warning(s))
-			add_row(s, rows[k].name, rows[k].fn, cols, &out);
+	add_row(s, ROWS, cols, &out);
+	for (k = 0; k < ROWS; k++)
+		if (rows[k].any == NULL || rows[k].any(s))
+			add_row(s, k, cols, &out);
 	add_troubles(s, &out);
 	rc = print_out(strbuf_sv(&out), e);
 	strbuf_clear(&cell);
@@ -493,6 +545,8 @@ static bool status_differs(const struct status *s)
 	for (i = 0; i < s->snap->n_env; i++) {
 		const struct matrix_count *n = &s->snap->matrix->count[i];
 
+		if (s->shown[i] && look_services_wrong(&s->services[i]))
+			return true;
 		if (!s->shown[i] || !s->snap->env[i].has_db)
 			continue;
 		if (!s->snap->env[i].reachable || s->snap->source == NULL ||

@@ -148,8 +148,8 @@ static void json_line(struct demo_log *l)
 	put(l,
 	    "\"level\":\"%s\",\"msg\":\"order placed\",\"order\":%u,\"customer\":%u,"
 	    "\"amount_cents\":%u,\"service\":\"%s\"}\n",
-	    pick(l, 50) == 0 ? "warn" : "info", 1000 + (unsigned)(l->line % 100000), 1 + pick(l, 6),
-	    790 + 10 * pick(l, 900), l->name);
+	    pick(l, 50) == 0 ? "warn" : "info", 1000 + (unsigned)((l->before + l->line) % 100000),
+	    1 + pick(l, 6), 790 + 10 * pick(l, 900), l->name);
 }
 
 static void logfmt_line(struct demo_log *l)
@@ -163,7 +163,8 @@ static void worker_line(struct demo_log *l)
 {
 	put_time(l, "", pick(l, 30) == 0 ? " WARN  " : " INFO  ");
 	put(l, "job %llu: mail to customer %u sent in %u ms, %u are waiting\n",
-	    (unsigned long long)l->line, 1 + pick(l, 6), 20 + pick(l, 200), pick(l, 40));
+	    (unsigned long long)(l->before + l->line), 1 + pick(l, 6), 20 + pick(l, 200),
+	    pick(l, 40));
 }
 
 /* The first of a burst has its trace; the rest are the same error with other numbers. */

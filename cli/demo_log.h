@@ -21,10 +21,11 @@ struct demo_log {
 	/* As it is. */
 	int fd;
 	uint64_t line, hash, random;
-	int burst;      /* lines of it that are left */
-	int64_t ago_ms; /* how old the line is that is written now */
-	bool gone;      /* nobody reads it any more */
-	long written;   /* bytes, for rotate */
+	uint64_t before; /* lines of the time before it was started */
+	int burst;       /* lines of it that are left */
+	int64_t ago_ms;  /* how old the line is that is written now */
+	bool gone;       /* nobody reads it any more */
+	long written;    /* bytes, for rotate */
 	size_t n_out;
 	char out[DEMO_LOG_BUFFER];
 };

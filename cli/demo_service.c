@@ -111,12 +111,12 @@ static void backfill(struct service *s)
 		s->log.ago_ms = (int64_t)((double)left * each_ms);
 		if (s->burst_every > 0 && s->log.ago_ms / s->burst_every != burst_ms) {
 			burst_ms = s->log.ago_ms / s->burst_every;
-			for (s->log.burst = DEMO_BURST_LINES; s->log.burst > 0;)
-				demo_log_line(&s->log);
+			s->log.burst = DEMO_BURST_LINES;
 		}
 		demo_log_line(&s->log);
 	}
 	s->log.ago_ms = 0;
+	s->log.before = s->log.line;
 	s->log.line = 0;
 	s->log.burst = 0;
 }
@@ -126,7 +126,8 @@ static uint64_t lines_due(struct service *s, int64_t now)
 {
 	uint64_t due = LINES_AT_ONCE;
 
-	if (s->log.burst > 0)
+	/* Silent, but for what a signal asks for. */
+	if (s->count > 0 && s->log.line >= (uint64_t)s->count)
 		return (uint64_t)s->log.burst;
 	if (s->rate > 0) {
 		due = (uint64_t)((double)(now - s->start_us) * s->rate / 1e6);
@@ -135,7 +136,7 @@ static uint64_t lines_due(struct service *s, int64_t now)
 			due = (uint64_t)s->rate + 1;
 	}
 	if (s->count > 0 && s->log.line + due > (uint64_t)s->count)
-		due = s->log.line < (uint64_t)s->count ? (uint64_t)s->count - s->log.line : 0;
+		due = (uint64_t)s->count - s->log.line;
 	return due;
 }
 

@@ -146,7 +146,7 @@ static int make_folder(struct cli *c, bool runner, struct err *e)
 
 /* --- The pool ------------------------------------------------------------------------------------ */
 
-bool cli_hosts_wanted(const struct project *p)
+static bool is_wanted(const struct project *p)
 {
 	for (size_t i = 0; i < p->n_env; i++)
 		if (p->env[i].n_service > 0 || p->env[i].n_host > 0)
@@ -166,6 +166,11 @@ int cli_hosts_start(struct cli *c, bool runner, struct err *e)
 	c->host_ctx.ssh_config = config != NULL && config[0] != '\0' ? config : NULL;
 	c->ctx.hosts = hosts_new(&c->host_ctx);
 	return 0;
+}
+
+int cli_hosts_need(struct cli *c, struct err *e)
+{
+	return c->ctx.hosts == NULL && is_wanted(c->project) ? cli_hosts_start(c, false, e) : 0;
 }
 
 void cli_hosts_stop(struct cli *c)

@@ -9,7 +9,8 @@
 int cli_hosts_start(struct cli *c, bool runner, struct err *e) MUST_CHECK;
 /* Ends every session and removes the folder. Nothing was started: nothing happens. */
 void cli_hosts_stop(struct cli *c);
-/* Whether anything of the project is reached through a host, or looked at on one. */
-bool cli_hosts_wanted(const struct project *p);
+/* The same for a command, when anything of its project is reached through a host or looked at on one, and it
+ * has none yet. */
+int cli_hosts_need(struct cli *c, struct err *e) MUST_CHECK;
 
 #endif

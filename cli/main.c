@@ -86,11 +86,6 @@ static int check_words(const struct cli *c, const struct command *cmd, struct er
 	return err_hint(e, "bascule help %s", cmd->name);
 }
 
-static int start_hosts(struct cli *c, struct err *e)
-{
-	return cli_hosts_wanted(c->project) ? cli_hosts_start(c, false, e) : 0;
-}
-
 static int run_command(struct cli *c, struct err *e)
 {
 	const char *name = c->args.word[0];
@@ -108,7 +103,7 @@ static int run_command(struct cli *c, struct err *e)
 		return err_hint(e, "leave --read-only out");
 	}
 	if ((cmd->flags & COMMAND_CONFIG) &&
-	    (cli_read_config(c, e) != 0 || start_hosts(c, e) != 0 || cli_secrets(c, cmd, e) != 0))
+	    (cli_read_config(c, e) != 0 || cli_hosts_need(c, e) != 0 || cli_secrets(c, cmd, e) != 0))
 		return -1;
 	return cmd->run(c, e);
 }
@@ -131,7 +126,7 @@ static int run_default(struct cli *c, struct err *e)
 	if (args_has(&c->args, OPT_DOCS))
 		return print_docs(c->args.value[OPT_DOCS], e);
 	if (args_allow(&c->args, OPT_READING, "bascule", e) != 0 || cli_read_config(c, e) != 0 ||
-	    start_hosts(c, e) != 0 || cli_secrets(c, NULL, e) != 0)
+	    cli_hosts_need(c, e) != 0 || cli_secrets(c, NULL, e) != 0)
 		return -1;
 	if (cli_can_draw(c) && !(c->args.given & OPT_READING))
 		return cli_console(c, e);

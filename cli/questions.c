@@ -26,7 +26,7 @@
 
 /* --- One question -------------------------------------------------------------------------------- */
 
-static int refuse_unasked(const struct host_question *q, struct err *e)
+int cli_question_err(const struct host_question *q, struct err *e)
 {
 	err_set(e, ERR_ASKS, "cannot reach %s", q->host);
 	if (q->kind == HOST_QUESTION_KEY) {
@@ -111,7 +111,7 @@ int cli_ask_key(struct host *h, const struct host_question *q, const char *finge
 	if (fingerprint != NULL)
 		return compare_key(h, q, fingerprint, e);
 	if (!ask_possible()) {
-		refuse_unasked(q, e);
+		cli_question_err(q, e);
 		return err_hint(e, "bascule trust %s --fingerprint %s", q->host, q->sha256);
 	}
 	for (int i = 0; rc != 0 && i < WRONG_MAX; i++) {
@@ -165,9 +165,11 @@ static void connect_all(struct ready *list, size_t n)
 			pthread_join(list[i].thread, NULL);
 }
 
-static bool same_question(const struct host_question *a, const struct host_question *b)
+/* The second time a transport may add that the last answer was wrong. */
+static bool same_question(const struct host_question *a, const struct host_question *before)
 {
-	return a->kind == b->kind && strcmp(a->host, b->host) == 0 && strcmp(a->text, b->text) == 0;
+	return a->kind == before->kind && strcmp(a->host, before->host) == 0 &&
+	       strncmp(a->text, before->text, strlen(before->text)) == 0;
 }
 
 static int answer_one(struct ready *r, struct err *e)
@@ -178,15 +180,19 @@ static int answer_one(struct ready *r, struct err *e)
 	if (!host_question(r->host, &q))
 		return 0;
 	if (!ask_possible())
-		return refuse_unasked(&q, e);
-	r->asked = same_question(&q, &r->last) ? r->asked + 1 : 1;
-	r->last = q;
+		return cli_question_err(&q, e);
+	if (same_question(&q, &r->last)) {
+		r->asked++;
+	} else {
+		r->asked = 1;
+		r->last = q;
+	}
 	if (r->asked > WRONG_MAX) {
-		*e = r->err;
-		e->code = ERR_SYSTEM;
+		err_set(e, ERR_SYSTEM, "cannot reach %s", r->spec->name);
+		err_detail(e, "%d wrong answers: %s", WRONG_MAX, r->last.text);
 		return err_hint(e, "ssh %s", r->spec->name);
 	}
-	if (r->asked > 1)
+	if (r->asked > 1 && strcmp(q.text, r->last.text) == 0)
 		ask_say("That was not right.\n");
 	return q.kind == HOST_QUESTION_KEY ? cli_ask_key(r->host, &q, NULL, e)
 					   : ask_one(r->host, &q, e);
@@ -241,25 +247,40 @@ int cli_hosts_ready(struct cli *c, const struct host_spec *const *spec, size_t n
 	return rc;
 }
 
+void cli_hosts_connect(struct cli *c, const struct host_spec *const *spec, size_t n,
+		       struct err *err)
+{
+	struct ready *list = mem_calloc(n + 1, sizeof(*list));
+
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct ready){ .host = hosts_get(c->ctx.hosts, spec[i]),
+					  .spec = spec[i],
+					  .err = { .code = ERR_ASKS } };
+	connect_all(list, n);
+	for (size_t i = 0; i < n; i++)
+		err[i] = list[i].err;
+	mem_free(list);
+}
+
 int cli_hosts_answer(struct cli *c, const struct host_spec *const *spec, size_t n, bool *any,
 		     struct err *e)
 {
-	struct ready *list;
 	struct host_question q;
-	int rc = 0;
 
 	*any = false;
-	if (n == 0 || c->ctx.hosts == NULL || !ask_possible())
+	if (c->ctx.hosts == NULL || !ask_possible())
 		return 0;
-	list = mem_calloc(n, sizeof(*list));
-	n = distinct(c, spec, n, list);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		if (host_question(list[i].host, &q)) {
-			rc = answer_one(&list[i], e);
-			*any = *any || rc == 0;
-		}
-	mem_free(list);
-	return rc;
+	for (size_t i = 0; i < n; i++) {
+		if (spec[i]->transport == HOST_LOCAL ||
+		    !host_question(hosts_get(c->ctx.hosts, spec[i]), &q))
+			continue;
+		/* It answered a moment ago, so asking it again is quick. */
+		if (cli_hosts_ready(c, &spec[i], 1, e) == 0)
+			*any = true;
+		else if (e->code == ERR_CANCELLED)
+			return -1;
+	}
+	return 0;
 }
 
 size_t cli_hosts_of(const struct env *env, const struct host_spec **list, size_t max)

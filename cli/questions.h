@@ -15,6 +15,11 @@ int cli_hosts_ready(struct cli *c, const struct host_spec *const *spec, size_t n
  * is connected here. */
 int cli_hosts_answer(struct cli *c, const struct host_spec *const *spec, size_t n, bool *any,
 		     struct err *e) MUST_CHECK;
+/* Connects them, all at the same time; err has a place for each: ERR_OK, or why not. Nothing is asked. */
+void cli_hosts_connect(struct cli *c, const struct host_spec *const *spec, size_t n,
+		       struct err *err);
+/* What to do about q where there is nobody to answer: as an ERR_ASKS. Returns -1. */
+int cli_question_err(const struct host_question *q, struct err *e);
 /* The hosts that env's services are on, and that its database is reached through: into list, which has room for
  * max; how many. */
 size_t cli_hosts_of(const struct env *env, const struct host_spec **list, size_t max);

@@ -160,17 +160,23 @@ static void read_list(struct reader *r, const struct section *s, const char *key
 
 /* --- database_via ------------------------------------------------------------------------------- */
 
+/* Whether an option asks for TLS where none can be had: libpq speaks it over TCP only, and libmariadb would check the
+ * certificate against this machine's name. */
+static bool is_tls_in_vain(const struct dsn *d, const struct dsn_option *o)
+{
+	if (strcmp(d->engine, "postgresql") != 0)
+		return strncmp(o->name, "ssl", 3) == 0 || strcmp(o->name, "tls-version") == 0;
+	return strcmp(o->name, "sslmode") == 0 && d->host != NULL && d->host[0] == '/' &&
+	       (o->value[0] == 'r' || o->value[0] == 'v');
+}
+
 /* An option of the URL that would lead past the tunnel, or promises what cannot be had in it. */
 static const char *option_against(const struct dsn *d, bool *tls)
 {
 	for (size_t i = 0; i < d->n_option; i++) {
 		const struct dsn_option *o = &d->option[i];
 
-		*tls = strncmp(o->name, "ssl", 3) == 0 || strcmp(o->name, "tls-version") == 0;
-		if (strcmp(o->name, "sslmode") == 0 &&
-		    (strcmp(o->value, "disable") == 0 || strcmp(o->value, "allow") == 0 ||
-		     strcmp(o->value, "prefer") == 0))
-			continue;
+		*tls = is_tls_in_vain(d, o);
 		if (*tls || strcmp(o->name, "hostaddr") == 0 || strcmp(o->name, "service") == 0)
 			return o->name;
 	}
@@ -196,7 +202,7 @@ static void check_via_url(struct reader *r, int line, const struct env *env)
 	if (option != NULL && tls)
 		reader_mistake(r, line, "leave it out of `database`, or remove `database_via`",
 			       "%s cannot be kept with `database_via`: SSH protects the way to %s, "
-			       "and no TLS is spoken from there",
+			       "and no TLS can be had from there",
 			       option, env->host[0]->name);
 	else if (option != NULL)
 		reader_mistake(r, line, "leave it out of `database`, or remove `database_via`",

@@ -69,7 +69,7 @@ const struct option options[] = {
 	{ "environment", "database_via", OPTION_ENUM, vias, 0, 0, "none: directly", "host",
 	  "host: the database is reached through the SSH connection to the first machine of host, "
 	  "and its URL says where it is as that machine sees it, a socket there included. SSH "
-	  "protects the way to that machine only; TLS from there on is not spoken." },
+	  "protects the way to that machine; sslmode of PostgreSQL counts from there on." },
 	{ "environment", "transport", OPTION_ENUM, transports, 0, 0, "libssh2", "openssh",
 	  "How the machines are reached: libssh2 within this program, or the program ssh, where a "
 	  "key or a server wants what libssh2 cannot do." },

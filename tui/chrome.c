@@ -27,10 +27,10 @@ static const struct {
 	enum action action;
 	bool needs_db; /* of any environment */
 } tabs[] = {
-	{ VIEW_ENVS, ACT_VIEW_ENVS, false },      { VIEW_MATRIX, ACT_VIEW_MIGRATIONS, true },
-	{ VIEW_LOGS, ACT_VIEW_LOGS, false },      { VIEW_PLAN, ACT_VIEW_PLAN, true },
+	{ VIEW_ENVS, ACT_VIEW_ENVS, false },       { VIEW_MATRIX, ACT_VIEW_MIGRATIONS, true },
+	{ VIEW_LOGS, ACT_VIEW_LOGS, false },       { VIEW_PLAN, ACT_VIEW_PLAN, true },
 	{ VIEW_DETAILS, ACT_VIEW_DATABASE, true }, { VIEW_AUDIT, ACT_VIEW_AUDIT, true },
-	{ VIEW_RUNS, ACT_VIEW_RUNS, true },       { VIEW_SERVICES, ACT_VIEW_SERVICES, false },
+	{ VIEW_RUNS, ACT_VIEW_RUNS, true },        { VIEW_SERVICES, ACT_VIEW_SERVICES, false },
 };
 #define N_TABS (sizeof(tabs) / sizeof(tabs[0]))
 

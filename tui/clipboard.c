@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tui/clipboard.h"
 
+#include "core/base/base64.h"
+
 struct sv clipboard_part(struct sv text)
 {
 	if (text.n <= CLIPBOARD_MAX)
@@ -11,30 +13,11 @@ struct sv clipboard_part(struct sv text)
 	return text;
 }
 
-static void add_base64(struct strbuf *out, struct sv text)
-{
-	static const char digit[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *p = (const unsigned char *)text.p;
-
-	for (size_t i = 0; i < text.n; i += 3) {
-		size_t n = text.n - i < 3 ? text.n - i : 3;
-		uint32_t v = (uint32_t)p[i] << 16;
-
-		if (n > 1)
-			v |= (uint32_t)p[i + 1] << 8;
-		if (n > 2)
-			v |= p[i + 2];
-		strbuf_addc(out, digit[v >> 18]);
-		strbuf_addc(out, digit[v >> 12 & 63]);
-		strbuf_addc(out, n > 1 ? digit[v >> 6 & 63] : '=');
-		strbuf_addc(out, n > 2 ? digit[v & 63] : '=');
-	}
-}
-
 void clipboard_sequence(struct sv text, struct strbuf *out)
 {
+	struct sv part = clipboard_part(text);
+
 	strbuf_adds(out, "\033]52;c;");
-	add_base64(out, clipboard_part(text));
+	base64_encode(out, part.p, part.n, true);
 	strbuf_adds(out, "\a");
 }

@@ -13,8 +13,9 @@
 #define REMOVE '-' /* "-2" in the prompt removes the second filter; "\-" is text */
 
 static const char filter_help[] =
-	"TEXT shows only, !TEXT hides, -2 removes the second, nothing removes all. Enter keeps it";
-static const char find_help[] = "a pattern; small letters find both cases. n and N go on, Esc leaves";
+	"TEXT only such, !TEXT hides, -2 drops the second, nothing drops all. Enter keeps";
+static const char find_help[] =
+	"a pattern; small letters find both cases. n and N go on, Esc leaves";
 
 static void pattern_of(const char *text, const char **pattern, bool *out)
 {
@@ -142,8 +143,9 @@ void logs_level(struct tui *t, struct logs_state *s, int step, const char *name)
 	if (name) {
 		to = log_level_of(sv_of(name));
 		if (to < 0) {
-			model_news(&t->model, true, "there is no level `%s`: trace, debug, info, warn, "
-						    "error, fatal",
+			model_news(&t->model, true,
+				   "there is no level `%s`: trace, debug, info, warn, "
+				   "error, fatal",
 				   name);
 			return;
 		}
@@ -174,12 +176,10 @@ static void go_nearest(struct tui *t, struct logs_state *s)
 		return;
 	}
 	to = log_query_seek(q, s->find_from, dir, LOG_SEEK_MATCH);
-	if (!to.chunk)
-		to = log_query_seek(q, s->find_from, -dir, LOG_SEEK_MATCH);
-	if (to.chunk)
-		logs_go(s, to);
+	if (to.chunk == 0 && to.line != LOG_POS_UNKNOWN)
+		logs_seek_from(t, s, s->find_from, -dir, LOG_SEEK_MATCH);
 	else
-		logs_seek_from(t, s, s->find_from, dir, LOG_SEEK_MATCH); /* waits for it, or says that there is none */
+		logs_seek_from(t, s, s->find_from, dir, LOG_SEEK_MATCH);
 }
 
 static bool find_set(struct logs_state *s, const char *text)
@@ -215,6 +215,7 @@ static void find_typed(struct tui *t, const char *text)
 	struct logs_state *s = logs_of(t);
 
 	if (find_set(s, text)) {
+		str_copy(s->find, sizeof(s->find), text); /* counted while it is typed */
 		if (text[0])
 			go_nearest(t, s);
 		else
@@ -229,6 +230,7 @@ static void find_take(struct tui *t, const char *text)
 
 	if (!find_set(s, text)) {
 		model_news(&t->model, true, "%s", s->mistake);
+		str_copy(s->find, sizeof(s->find), s->find_was);
 		(void)find_set(s, s->find);
 		return;
 	}
@@ -239,12 +241,14 @@ static void find_left(struct tui *t)
 {
 	struct logs_state *s = logs_of(t);
 
+	str_copy(s->find, sizeof(s->find), s->find_was);
 	(void)find_set(s, s->find);
 	go_back(s);
 }
 
 void logs_find(struct tui *t, struct logs_state *s, const char *arg)
 {
+	str_copy(s->find_was, sizeof(s->find_was), s->find);
 	s->find_paused = s->paused;
 	s->find_from = s->paused || !s->m->log_query ? s->at : log_query_last(s->m->log_query);
 	if (!arg) {

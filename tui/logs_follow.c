@@ -32,8 +32,8 @@ void logs_begin(struct tui *t)
 bool logs_follows(const struct logs_state *s, int env, const char *service)
 {
 	for (size_t i = 0; i < s->n_choice; i++)
-		if (s->choice[i].env == env && (s->choice[i].service[0] == '\0' ||
-						strcmp(s->choice[i].service, service) == 0))
+		if (s->choice[i].env == env &&
+		    (s->choice[i].service[0] == '\0' || strcmp(s->choice[i].service, service) == 0))
 			return true;
 	return false;
 }
@@ -55,8 +55,7 @@ static size_t expand(const struct project *p, const struct logs_choice *choice,
 			continue;
 		}
 		*sources += x->n_host;
-		list[(*n)++] = (struct log_choice){ .env = env->name,
-						    .service = x->runtime.name };
+		list[(*n)++] = (struct log_choice){ .env = env->name, .service = x->runtime.name };
 	}
 	return left_out;
 }
@@ -70,8 +69,9 @@ static void ask(struct tui *t, struct logs_state *s)
 	for (size_t i = 0; i < s->n_choice; i++)
 		left_out += expand(t->model.project, &s->choice[i], list, &n, &sources);
 	if (left_out)
-		model_news(&t->model, true, "following %zu logs, %d are all there can be: %zu "
-					    "services are left out",
+		model_news(&t->model, true,
+			   "following %zu logs, %d are all there can be: %zu "
+			   "services are left out",
 			   sources, LOG_SOURCES_MAX, left_out);
 	/* Places and numbers of sources of before mean nothing any more. */
 	s->hidden = 0;
@@ -167,8 +167,9 @@ void logs_since(struct tui *t, struct logs_state *s, const char *text)
 	char iso[CLOCK_TEXT_SIZE];
 
 	if (!logs_parse_since(text, t->model.now_utc_ms, &at)) {
-		model_news(&t->model, true, "`%s` is no time before now: 15m, 2h, 14:05 or "
-					    "2026-11-21T14:05:00Z",
+		model_news(&t->model, true,
+			   "`%s` is no time before now: 15m, 2h, 14:05 or "
+			   "2026-11-21T14:05:00Z",
 			   text);
 		return;
 	}

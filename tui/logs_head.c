@@ -24,7 +24,7 @@ char logs_letter(const struct logs_state *s, size_t source)
 	for (size_t i = 0; i < source; i++)
 		n += s->source[i].state != LOG_SOURCE_OFF;
 	return s->source[source].state == LOG_SOURCE_OFF || n >= sizeof(letters) - 1 ? '?'
-										    : letters[n];
+										     : letters[n];
 }
 
 bool logs_is_hidden(const struct logs_state *s, size_t source)
@@ -69,14 +69,14 @@ static bool many_environments(const struct logs_state *s)
 	return false;
 }
 
-void logs_source_name(const struct logs_state *s, const struct log_source *src, bool narrow,
+void logs_source_name(const struct logs_state *s, const struct log_source *src, bool brief,
 		      struct strbuf *out)
 {
 	strbuf_adds(out, src->is_protected ? TEXT_PROTECTED : "");
-	if (!narrow || many_environments(s))
+	if (!brief || many_environments(s))
 		strbuf_addf(out, "%s/", src->environment);
 	strbuf_adds(out, src->service);
-	if (is_many(s, src))
+	if (!brief || is_many(s, src))
 		strbuf_addf(out, "@%s", src->host);
 }
 
@@ -87,7 +87,11 @@ enum role logs_source_words(const struct log_source *src, struct strbuf *out)
 		strbuf_adds(out, "connecting");
 		return ROLE_PENDING;
 	case LOG_SOURCE_LIVE:
-		strbuf_addf(out, "%.0f/s", src->per_second);
+		/* Of one width: names behind it must not move with every frame. */
+		if (src->per_second < 9999.5)
+			strbuf_addf(out, "%4.0f/s", src->per_second);
+		else
+			strbuf_addf(out, "%3.0fk/s", src->per_second / 1000);
 		return ROLE_OK;
 	case LOG_SOURCE_ENDED:
 		strbuf_adds(out, "ended");
@@ -110,7 +114,7 @@ static int source_rank(const struct log_source *src)
 }
 
 /* "[a] #web@prod-1 84/s": false when it does not fit in the columns that are left. */
-static bool add_source(const struct logs_state *s, size_t i, bool narrow, int share, int kept,
+static bool add_source(const struct logs_state *s, size_t i, int share, int kept,
 		       struct text_line *l)
 {
 	const struct log_source *src = &s->source[i];
@@ -121,7 +125,7 @@ static bool add_source(const struct logs_state *s, size_t i, bool narrow, int sh
 
 	strbuf_init(&who, 512);
 	strbuf_init(&how, 1024);
-	logs_source_name(s, src, narrow, &who);
+	logs_source_name(s, src, true, &who);
 	role = logs_source_words(src, &how);
 	cols = 4 + (int)utf8_cols(strbuf_sv(&who)) + 1 + (int)utf8_cols(strbuf_sv(&how)) + 2;
 	if (src->state == LOG_SOURCE_DOWN && cols > share)
@@ -160,8 +164,7 @@ static void draw_sources(const struct logs_state *s, struct canvas *c, struct re
 			if (s->source[i].state == LOG_SOURCE_OFF ||
 			    source_rank(&s->source[i]) != rank)
 				continue;
-			if (!add_source(s, i, r.cols < TEXT_WIDE_COLS, r.cols / 2,
-					shown + 1 < all ? kept : 0, &l))
+			if (!add_source(s, i, r.cols / 3, shown + 1 < all ? kept : 0, &l))
 				continue;
 			shown++;
 			shown_down += rank == 0;
@@ -183,7 +186,7 @@ static void add_find(const struct logs_state *s, struct text_line *l)
 	char n[CLOCK_TEXT_SIZE];
 
 	text_add(l, ROLE_HEAD, "find ");
-	text_addf(l, ROLE_MATCH, "%s", s->find);
+	text_addf(l, ROLE_MATCH, "/%s/", s->find);
 	text_addf(l, ROLE_TEXT, " %s%s  ", logs_number(s->totals.matches, n),
 		  s->totals.complete ? "" : " so far");
 }

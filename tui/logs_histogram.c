@@ -23,6 +23,8 @@
 #define COLUMNS_MAX 512
 #define NS_PER_MS 1000000
 #define LABEL_EVERY 15 /* columns */
+#define BARS 4         /* rows of bars … */
+#define BARS_LOW 2     /* … on a low screen, where times and span share a row too */
 
 struct columns {
 	int n;
@@ -46,9 +48,8 @@ static int columns_for(int cols)
 /* The narrowest round width with which n columns hold span. */
 static int64_t step_for(int64_t span_ms, int n)
 {
-	static const int steps[] = { 1,	  2,   5,    10,   15,   20,   30,    60,    120,
-				     300, 600, 900,  1200, 1800, 3600, 7200,  10800, 21600,
-				     43200 };
+	static const int steps[] = { 1,   2,   5,    10,   15,   20,   30,    60,    120,  300,
+				     600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200 };
 	size_t last = sizeof(steps) / sizeof(steps[0]) - 1, i = 0;
 	int64_t step;
 
@@ -63,7 +64,8 @@ static int64_t step_for(int64_t span_ms, int n)
 /* False: there is nothing to draw. */
 static bool columns_place(const struct logs_state *s, int cols, struct columns *k)
 {
-	int64_t first = s->counts.first_utc_ns / NS_PER_MS, last = s->counts.last_utc_ns / NS_PER_MS;
+	int64_t first = s->counts.first_utc_ns / NS_PER_MS,
+		last = s->counts.last_utc_ns / NS_PER_MS;
 
 	*k = (struct columns){ .n = columns_for(cols) };
 	if (first <= 0 || last < first || k->n < 10)
@@ -186,9 +188,7 @@ static void draw_legend(const struct logs_state *s, const struct columns *k, str
 	text_add(&l, ROLE_DIM, "i other");
 }
 
-/* Times, and over them what is on the screen and where the selection is. */
-static void draw_times(const struct logs_state *s, const struct columns *k, struct canvas *c,
-		       struct rect r)
+static void draw_times(const struct columns *k, struct canvas *c, struct rect r)
 {
 	int col = r.col + AXIS_COLS;
 	char hms[CLOCK_TEXT_SIZE];
@@ -203,6 +203,14 @@ static void draw_times(const struct logs_state *s, const struct columns *k, stru
 		canvas_puts(c, r.row, col + i, k->step_ms >= 60000 && k->step_ms < 3600000 ? 5 : 12,
 			    ROLE_DIM, hms);
 	}
+}
+
+/* What is on the screen, and where the selection is. */
+static void draw_span(const struct logs_state *s, const struct columns *k, struct canvas *c,
+		      struct rect r)
+{
+	int col = r.col + AXIS_COLS;
+
 	if (s->n_row) {
 		int first = column_at(k, s->row[0].line.utc_ns);
 		int last = column_at(k, s->row[s->n_row - 1].line.utc_ns);
@@ -223,7 +231,7 @@ static void draw_times(const struct logs_state *s, const struct columns *k, stru
 
 static int bars_for(int rows)
 {
-	return rows >= 24 ? 4 : rows >= 15 ? 2 : 0;
+	return rows >= 24 ? BARS : rows >= 15 ? BARS_LOW : 0;
 }
 
 int logs_histogram_rows(const struct logs_state *s, struct rect r)
@@ -231,7 +239,9 @@ int logs_histogram_rows(const struct logs_state *s, struct rect r)
 	struct columns k;
 	int bars = bars_for(r.rows);
 
-	return bars && s->m->log_store && columns_place(s, r.cols, &k) ? bars + 2 : 0;
+	if (bars == 0 || !s->m->log_store || !columns_place(s, r.cols, &k))
+		return 0;
+	return 1 + bars + (bars > BARS_LOW ? 2 : 1);
 }
 
 void logs_draw_histogram(struct logs_state *s, struct canvas *c, struct rect r)
@@ -244,13 +254,16 @@ void logs_draw_histogram(struct logs_state *s, struct canvas *c, struct rect r)
 	columns_read(s, &k);
 	canvas_rule(c, r.row, r.col, r.cols);
 	rect_cut(&r, 1);
-	bars = rect_cut(&r, r.rows - 1);
+	bars = rect_cut(&r, r.rows > BARS ? BARS : BARS_LOW);
 	draw_axis(&k, c, bars);
 	for (int i = 0; i < k.n; i++)
 		draw_column(&k, i, c, bars.col + AXIS_COLS + i, bars);
 	if (is_wide(bars.cols))
 		draw_legend(s, &k, c, bars);
-	draw_times(s, &k, c, r);
+	draw_times(&k, c, rect_cut(&r, r.rows > 1 ? 1 : 0));
+	if (bars.rows == BARS_LOW)
+		draw_times(&k, c, r);
+	draw_span(s, &k, c, r);
 	mem_free(k.count);
 }
 

@@ -83,31 +83,43 @@ static struct log_pos here(const struct logs_state *s)
 	return s->paused ? s->at : log_query_last(query_of(s));
 }
 
-static bool seek_once(struct logs_state *s, const struct logs_pending *p)
+enum found { FOUND, NOT_THERE, NOT_KNOWN };
+
+static enum found seek_once(struct logs_state *s, const struct logs_pending *p)
 {
 	struct log_pos to = log_query_seek(query_of(s), p->from, p->dir, p->what);
 
-	if (to.chunk == 0)
-		return false;
-	logs_go(s, to);
 	s->pending.waits = false;
-	return true;
+	if (to.chunk == 0 && to.line == LOG_POS_UNKNOWN)
+		return NOT_KNOWN;
+	if (to.chunk == 0)
+		return NOT_THERE;
+	logs_go(s, to);
+	return FOUND;
+}
+
+static void seek(struct tui *t, struct logs_state *s, const struct logs_pending *p)
+{
+	switch (seek_once(s, p)) {
+	case FOUND:
+		break;
+	case NOT_KNOWN: /* it may lie where nobody has looked yet */
+		s->pending = *p;
+		s->pending.waits = true;
+		break;
+	case NOT_THERE:
+		model_news(&t->model, false, "no %s %s", word_of(p->what),
+			   p->dir > 0 ? "below" : "above");
+		break;
+	}
 }
 
 void logs_seek_from(struct tui *t, struct logs_state *s, struct log_pos from, int dir,
 		    enum log_seek what)
 {
-	struct logs_pending p = { .waits = true, .from = from, .dir = dir, .what = what };
+	struct logs_pending p = { .from = from, .dir = dir, .what = what };
 
-	s->pending.waits = false;
-	if (seek_once(s, &p))
-		return;
-	log_query_totals(query_of(s), &s->totals);
-	if (!s->totals.complete) {
-		s->pending = p; /* it may lie where nobody has looked yet */
-		return;
-	}
-	model_news(&t->model, false, "no %s %s", word_of(what), dir > 0 ? "below" : "above");
+	seek(t, s, &p);
 }
 
 void logs_seek(struct tui *t, struct logs_state *s, int dir, enum log_seek what)
@@ -119,13 +131,8 @@ void logs_seek_again(struct tui *t, struct logs_state *s)
 {
 	struct logs_pending p = s->pending;
 
-	if (!p.waits || seek_once(s, &p))
-		return;
-	log_query_totals(query_of(s), &s->totals);
-	if (!s->totals.complete)
-		return;
-	s->pending.waits = false;
-	model_news(&t->model, false, "no %s %s", word_of(p.what), p.dir > 0 ? "below" : "above");
+	if (p.waits)
+		seek(t, s, &p);
 }
 
 /* --- Marks -------------------------------------------------------------------------------------- */
@@ -246,12 +253,14 @@ static void read_paused(struct logs_state *s, int height)
 }
 
 size_t logs_read_rows(struct logs_state *s, int height,
-		      int (*height_of)(const struct logs_state *s, const struct log_row *row, int cols),
-		      int cols)
+		      int (*height_of)(const struct logs_state *s, const struct log_row *row,
+				       int cols),
+		      int cols, int *skip)
 {
 	size_t first = 0, at;
-	int used = 0;
+	int used = 0, one;
 
+	*skip = 0;
 	s->page = height > 0 ? height : 1;
 	if (!s->paused || s->at.chunk == 0)
 		read_following(s, s->page);
@@ -260,11 +269,17 @@ size_t logs_read_rows(struct logs_state *s, int height,
 	at = index_of(s, s->at);
 	if (at == SIZE_MAX)
 		return 0;
-	/* Rows that take several lines: those above the selected one leave until it fits. */
+	/* Rows that take several lines: those above the selected one leave until it fits, the last of
+	 * them with its upper lines only. */
 	for (size_t i = 0; i <= at; i++)
 		used += height_of(s, &s->row[i], cols);
-	while (first < at && used > s->page)
-		used -= height_of(s, &s->row[first++], cols);
+	for (one = height_of(s, &s->row[first], cols); first < at && used - one >= s->page;
+	     one = height_of(s, &s->row[first], cols)) {
+		used -= one;
+		first++;
+	}
+	if (used > s->page && (first < at || !s->paused))
+		*skip = used - s->page;
 	if (first > 0)
 		s->top = s->row[first].pos;
 	return first;

@@ -20,7 +20,8 @@
 
 #include "core/base/utf8.h"
 
-#define FIELDS_READ ((size_t)16 << 10) /* of a longer record of fields the line is shown as it came */
+#define FIELDS_READ \
+	((size_t)16 << 10) /* of a longer record of fields the line is shown as it came */
 #define FIELDS_MAX 32
 #define BYTES_PER_COL 20 /* a character with its marks */
 #define LINES_MAX 12     /* of one row when wrapped */
@@ -48,7 +49,7 @@ enum role logs_level_role(enum log_level level)
 /* What stands in columns of its own already, or is the message itself. */
 static bool is_told(struct sv name, struct sv value, struct sv message)
 {
-	static const char *const told[] = { "level", "lvl",  "severity",   "time",
+	static const char *const told[] = { "level", "lvl",        "severity", "time",
 					    "ts",    "@timestamp", "timestamp" };
 
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
@@ -268,9 +269,11 @@ static enum role text_role(const struct log_row *row)
 	return role == ROLE_DIM || row->line.continues ? ROLE_DIM : ROLE_TEXT;
 }
 
+/* Lines skip..skip + lines of it. */
 static void draw_wrapped(const struct logs_state *s, const struct log_row *row, struct canvas *c,
-			 int line, int lines, int col, int cols)
+			 int line, int skip, int lines, int col, int cols)
 {
+	int last = height_of(s, row, c->cols) - 1;
 	struct strbuf text;
 	struct sv rest;
 
@@ -278,11 +281,13 @@ static void draw_wrapped(const struct logs_state *s, const struct log_row *row, 
 	logs_row_text(s, row, (size_t)cols * LINES_MAX * BYTES_PER_COL, c->ascii, &text);
 	tags(row, false, &text);
 	rest = strbuf_sv(&text);
-	for (int i = 0; i < lines && rest.n > 0; i++) {
-		size_t n = i + 1 < lines ? logs_piece(rest, cols) : rest.n;
+	for (int i = 0; i < skip + lines && rest.n > 0; i++) {
+		size_t n = i < last ? logs_piece(rest, cols) : rest.n;
 
-		canvas_put(c, line + i, col, cols, text_role(row), sv_n(rest.p, n));
-		paint_matches(s, c, line + i, col, cols, sv_n(rest.p, n));
+		if (i >= skip) {
+			canvas_put(c, line + i - skip, col, cols, text_role(row), sv_n(rest.p, n));
+			paint_matches(s, c, line + i - skip, col, cols, sv_n(rest.p, n));
+		}
 		rest = sv_n(rest.p + n, rest.n - n);
 	}
 	strbuf_clear(&text);
@@ -351,30 +356,43 @@ static void paint_selected(struct canvas *c, int line, int lines, struct rect r)
 	canvas_paint(c, line, r.col, 1, ROLE_SELECT, true);
 }
 
-static int draw_row(const struct logs_state *s, const struct log_row *row, struct canvas *c,
-		    int line, int room, struct rect r)
+/* What stands before the text, on its first line. */
+static void draw_head(const struct logs_state *s, const struct log_row *row, struct canvas *c,
+		      int line, struct rect r)
 {
-	int lines = height_of(s, row, r.cols), col = r.col + text_col(s, r.cols);
 	enum log_level level = (enum log_level)row->line.level;
 
-	if (lines > room)
-		lines = room;
 	draw_time(s, row, c, line, r);
 	if (row->line.kind != LOG_LINE) {
 		draw_note(s, row, c, line, r);
-	} else {
-		draw_source(s, row, c, line, r.col + 1 + time_cols(s, r.cols));
-		canvas_puts(c, line, col - 6, 5, logs_level_role(level), log_level_name(level));
-		if (lines > 1)
-			draw_wrapped(s, row, c, line, lines, col, r.col + r.cols - col);
-		else
-			draw_cut(s, row, c, line, col, r.col + r.cols - col);
+		return;
 	}
-	if (s->paused && logs_same(row->pos, s->at))
-		paint_selected(c, line, lines, r);
+	draw_source(s, row, c, line, r.col + 1 + time_cols(s, r.cols));
+	canvas_puts(c, line, r.col + text_col(s, r.cols) - 6, 5, logs_level_role(level),
+		    log_level_name(level));
+}
+
+/* Into the rows of r, of which there are fewer at the end; skip of its lines lie above. How many it took. */
+static int draw_row(const struct logs_state *s, const struct log_row *row, struct canvas *c,
+		    struct rect r, int skip)
+{
+	int all = height_of(s, row, r.cols), lines = all - skip;
+	int col = r.col + text_col(s, r.cols), cols = r.cols - text_col(s, r.cols);
+	bool on = s->paused && logs_same(row->pos, s->at);
+
+	if (lines > r.rows)
+		lines = r.rows;
+	if (skip == 0)
+		draw_head(s, row, c, r.row, r);
+	if (row->line.kind == LOG_LINE && all > 1)
+		draw_wrapped(s, row, c, r.row, skip, lines, col, cols);
+	else if (row->line.kind == LOG_LINE)
+		draw_cut(s, row, c, r.row, col, cols);
+	if (on)
+		paint_selected(c, r.row, lines, r);
 	if (logs_marked(s, row->pos)) {
-		canvas_puts(c, line, r.col, 1, ROLE_MARK, "+");
-		canvas_paint(c, line, r.col, 1, ROLE_MARK, s->paused && logs_same(row->pos, s->at));
+		canvas_puts(c, r.row, r.col, 1, ROLE_MARK, "+");
+		canvas_paint(c, r.row, r.col, 1, ROLE_MARK, on);
 	}
 	return lines;
 }
@@ -389,8 +407,9 @@ static void draw_nothing(const struct logs_state *s, struct canvas *c, struct re
 	for (size_t i = 0; i < s->n_source; i++)
 		connecting += s->source[i].state == LOG_SOURCE_CONNECTING;
 	if (s->n_choice == 0 && s->n_source == 0)
-		canvas_puts(c, r.row, r.col + 1, r.cols - 2, ROLE_DIM,
-			    "Nothing is followed: L on a service in Envs or Services, or Tab here.");
+		canvas_puts(
+			c, r.row, r.col + 1, r.cols - 2, ROLE_DIM,
+			"Nothing is followed: L on a service in Envs or Services, or Tab here.");
 	else if (s->counts.lines > 0 && !s->totals.complete)
 		canvas_puts(c, r.row, r.col + 1, r.cols - 2, ROLE_DIM, "searching …");
 	else if (s->counts.lines > 0)
@@ -408,15 +427,15 @@ static void draw_nothing(const struct logs_state *s, struct canvas *c, struct re
 void logs_draw_rows(struct logs_state *s, struct canvas *c, struct rect r)
 {
 	size_t first;
-	int line = 0;
+	int skip;
 
 	if (r.rows < 1)
 		return;
-	first = logs_read_rows(s, r.rows, height_of, r.cols);
+	first = logs_read_rows(s, r.rows, height_of, r.cols, &skip);
 	if (s->n_row == 0)
 		draw_nothing(s, c, r);
-	for (size_t i = first; i < s->n_row && line < r.rows; i++)
-		line += draw_row(s, &s->row[i], c, r.row + line, r.rows - line, r);
+	for (size_t i = first; i < s->n_row && r.rows > 0; i++)
+		rect_cut(&r, draw_row(s, &s->row[i], c, r, i == first ? skip : 0));
 	/* Their texts are not ours any more behind the next read: nobody may look at them. */
 	for (size_t i = 0; i < s->n_row; i++)
 		s->row[i].line.text = sv_n("", 0);

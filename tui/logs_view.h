@@ -32,8 +32,8 @@ struct logs_choice {
 struct logs_record {
 	bool open;
 	struct log_pos pos;
-	struct strbuf text; /* cleaned; one line each */
-	int scroll, lines;  /* in lines as they are wrapped; lines is of the last draw */
+	struct strbuf text;   /* cleaned; one line each */
+	int scroll, lines;    /* in lines as they are wrapped; lines is of the last draw */
 	struct log_line line; /* without its text */
 };
 
@@ -66,9 +66,9 @@ struct logs_state {
 	enum log_level level;
 	char filter[LOG_FILTERS_MAX][LOGS_TEXT_MAX]; /* "TEXT" or "!TEXT" */
 	size_t n_filter;
-	char find[LOGS_TEXT_MAX];
-	struct log_pattern *pattern; /* of find, to paint what it found */
-	struct log_pos find_from;    /* where one was when the search began */
+	char find[LOGS_TEXT_MAX], find_was[LOGS_TEXT_MAX]; /* was: before it is being typed */
+	struct log_pattern *pattern;                       /* of find, to paint what it found */
+	struct log_pos find_from;                          /* where one was when the search began */
 	bool find_paused;
 	char mistake[200]; /* in the pattern that is being typed */
 	uint64_t hidden;   /* sources */
@@ -132,10 +132,12 @@ void logs_mark(struct logs_state *s);
 bool logs_marked(const struct logs_state *s, struct log_pos pos);
 void logs_seek_mark(struct tui *t, struct logs_state *s, int dir);
 /* Reads the rows for height lines of which each takes what height_of says, with the selection among them. Their
- * texts are good until the query is read again. Returns the index of the first to be painted. */
+ * texts are good until the query is read again. Returns the index of the first to be painted, of which *skip lines
+ * lie above the screen. */
 size_t logs_read_rows(struct logs_state *s, int height,
-		      int (*height_of)(const struct logs_state *s, const struct log_row *row, int cols),
-		      int cols);
+		      int (*height_of)(const struct logs_state *s, const struct log_row *row,
+				       int cols),
+		      int cols, int *skip);
 /* The selected row among those of the last draw; NULL. */
 const struct log_row *logs_selected(const struct logs_state *s);
 
@@ -151,8 +153,8 @@ size_t logs_piece(struct sv text, int cols);
 
 /* 'a' … of a source that is followed; '?' of one that is not. */
 char logs_letter(const struct logs_state *s, size_t source);
-/* "#production/web@prod-1"; host only where it tells something. */
-void logs_source_name(const struct logs_state *s, const struct log_source *src, bool narrow,
+/* "#production/web@prod-1"; brief: environment and host only where there are several. */
+void logs_source_name(const struct logs_state *s, const struct log_source *src, bool brief,
 		      struct strbuf *out);
 enum role logs_source_words(const struct log_source *src, struct strbuf *out);
 bool logs_is_hidden(const struct logs_state *s, size_t source);

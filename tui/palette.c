@@ -45,8 +45,7 @@ static void offer_actions(const struct tui *t, struct sink *s)
 {
 	for (int pass = 0; pass < 2; pass++)
 		for (int act = 0; act < ACTIONS; act++)
-			if (action_here(t, act) == (pass == 0) &&
-			    tui_offers(t, (enum action)act))
+			if (action_here(t, act) == (pass == 0) && tui_offers(t, (enum action)act))
 				offer(s, action_table[act].name, action_table[act].help);
 }
 

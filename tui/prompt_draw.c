@@ -356,7 +356,8 @@ static void ask_input(const struct prompt *p, struct box *b, bool key)
 	rect_cut(&b->in, 1);
 	l = box_line(b);
 	if (p->paste_dropped)
-		text_add(&l, ROLE_WARN, "A paste was dropped: they must be typed. It is not trusted yet.");
+		text_add(&l, ROLE_WARN,
+			 "A paste was dropped: they must be typed. It is not trusted yet.");
 	else
 		text_add(&l, ROLE_DIM,
 			 key ? "It is not trusted yet; then its key is kept in known_hosts."

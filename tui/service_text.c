@@ -96,10 +96,10 @@ const char *service_text_image(const struct service_unit *u)
 const char *service_text_state(const struct service_unit *u, enum role *role)
 {
 	static const char *const loud[UNIT_STATES] = {
-		[UNIT_UNKNOWN] = "unknown",     [UNIT_ABSENT] = "ABSENT", [UNIT_CREATED] = "CREATED",
-		[UNIT_RUNNING] = "UNHEALTHY",   [UNIT_RESTARTING] = "RESTARTS",
-		[UNIT_PAUSED] = "PAUSED",       [UNIT_STOPPED] = "STOPPED",
-		[UNIT_FAILED] = "FAILED",
+		[UNIT_UNKNOWN] = "unknown",     [UNIT_ABSENT] = "ABSENT",
+		[UNIT_CREATED] = "CREATED",     [UNIT_RUNNING] = "UNHEALTHY",
+		[UNIT_RESTARTING] = "RESTARTS", [UNIT_PAUSED] = "PAUSED",
+		[UNIT_STOPPED] = "STOPPED",     [UNIT_FAILED] = "FAILED",
 	};
 
 	if (u->err.code != ERR_OK || u->unit.state == UNIT_UNKNOWN) {
@@ -127,14 +127,14 @@ enum role service_text_health_words(const struct health_result *h, bool narrow, 
 			strbuf_addf(out, "  %d in %lld of %lld ms", h->last.status, ms,
 				    (long long)limit_ms);
 		else if (h->last.status)
-			strbuf_addf(out, narrow ? " %d %lld ms" : "  %d in %lld ms",
-				    h->last.status, ms);
+			strbuf_addf(out, narrow ? " %d %lld ms" : "  %d in %lld ms", h->last.status,
+				    ms);
 		return slow ? ROLE_WARN : ROLE_OK;
 	case HEALTH_FAILED:
 		strbuf_adds(out, "FAIL");
 		if (h->last.status)
-			strbuf_addf(out, narrow ? " %d %lld ms" : "  %d in %lld ms",
-				    h->last.status, ms);
+			strbuf_addf(out, narrow ? " %d %lld ms" : "  %d in %lld ms", h->last.status,
+				    ms);
 		else
 			strbuf_addf(out, "  %s", h->err.msg);
 		return ROLE_FAIL;
@@ -165,8 +165,10 @@ const char *service_text_host(const struct service_host *h, enum role *role)
 	int rank = host_rank(h);
 
 	*role = roles[rank];
-	return rank == 0 ? "ok" : rank == 2 ? "DOWN" : rank == 3 ? "ASKS" :
-								   host_state_name(h->status.state);
+	return rank == 0   ? "ok"
+	       : rank == 2 ? "DOWN"
+	       : rank == 3 ? "ASKS"
+			   : host_state_name(h->status.state);
 }
 
 static enum role host_trouble(const struct service_host *h, bool alone, struct strbuf *out)
@@ -178,7 +180,8 @@ static enum role host_trouble(const struct service_host *h, bool alone, struct s
 	if (role != ROLE_FAIL || !alone)
 		strbuf_adds(out, h->name);
 	if (role == ROLE_FAIL)
-		strbuf_addf(out, "%s%s", alone ? "" : ": ", why->detail[0] ? why->detail : why->msg);
+		strbuf_addf(out, "%s%s", alone ? "" : ": ",
+			    why->detail[0] ? why->detail : why->msg);
 	return role;
 }
 
@@ -341,6 +344,8 @@ static enum role broken_cell(const struct service_summary *sum, int64_t now_utc_
 	const struct service_unit *u = sum->worst;
 
 	if (u->err.code != ERR_OK) {
+		if (sum->up > 0)
+			strbuf_addf(out, "%zu/%zu up, ", sum->up, sum->wanted);
 		strbuf_addf(out, "unknown  %s", u->err.msg);
 		return ROLE_WARN;
 	}
@@ -387,8 +392,9 @@ enum role service_text_cell(const struct service *service, const struct services
 
 static int verdict_rank(const struct health_result *h)
 {
-	static const int rank[] = { [HEALTH_OK] = 0, [HEALTH_WAITING] = 1, [HEALTH_UNKNOWN] = 2,
-				    [HEALTH_FAILED] = 3 };
+	static const int rank[] = {
+		[HEALTH_OK] = 0, [HEALTH_WAITING] = 1, [HEALTH_UNKNOWN] = 2, [HEALTH_FAILED] = 3
+	};
 
 	return rank[h->verdict];
 }

@@ -52,7 +52,8 @@ struct tui {
 	int64_t preflight_at_ms;                      /* when it was asked for last; 0: never */
 	bool quit, redraw, suspend, dirty, new_theme; /* what the loop is to do next */
 	char *copy; /* for the clipboard of the terminal, to be sent; NULL: nothing */
-	struct host_question left; /* the one that was left with Esc: it does not come up by itself again */
+	struct host_question
+		left; /* the one that was left with Esc: it does not come up by itself again */
 	char find[128], filter[128]; /* as last entered; each list keeps its own in force */
 	int rows, cols;
 };

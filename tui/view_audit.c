@@ -177,6 +177,11 @@ static void audit_draw(const struct tui *t, void *state, struct canvas *c, struc
 	text_env_heads(c, rect_cut(&r, 1), t->model.project, s->env, " Ledger of ");
 	canvas_rule(c, r.row, r.col, r.cols);
 	rect_cut(&r, 1);
+	if (!env->has_db) {
+		canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM,
+			    "This environment has no database.");
+		return;
+	}
 	if (m->events_err.code != ERR_OK) {
 		text_err(c, r, &m->events_err);
 		return;

@@ -92,7 +92,8 @@ static void logs_draw(const struct tui *t, void *state, struct canvas *c, struct
 	s->m = &t->model;
 	crumb(s, &w->crumb);
 	if (!s->m->log_store || !s->m->log_query) {
-		canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM, "No logs can be followed here.");
+		canvas_puts(c, r.row, r.col + 1, r.cols - 1, ROLE_DIM,
+			    "No logs can be followed here.");
 		return;
 	}
 	s->n_source = log_store_sources(s->m->log_store, s->source, LOG_SOURCES_MAX);
@@ -161,8 +162,8 @@ static void copy(struct tui *t, struct logs_state *s, bool whole)
 	clean_lines(&clean, strbuf_sv(&raw), false);
 	n = clipboard_part(strbuf_sv(&clean)).n;
 	if (n < clean.len)
-		model_news(&t->model, true, "copied the first %s of %s", text_bytes((int64_t)n, size),
-			   text_bytes((int64_t)clean.len, all));
+		model_news(&t->model, true, "copied the first %s of %s",
+			   text_bytes((int64_t)n, size), text_bytes((int64_t)clean.len, all));
 	else
 		model_news(&t->model, false,
 			   "copied %s, if the terminal lets programs (OSC 52; in tmux: set -g "

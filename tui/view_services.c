@@ -7,39 +7,27 @@
  * images, each of their rows says so. Below the list stands the selected one in full, and, once it was
  * asked for, the check of its health: its tries as they come, and the last lines of its log when it
  * failed.
- *
- * The model keeps the newest word on each check only. The tries of before are kept here, for as long
- * as there is room.
  */
 #include "tui/view.h"
 
+#include "tui/service_pane.h"
 #include "tui/service_text.h"
 #include "tui/table.h"
 #include "tui/text.h"
 #include "tui/tui.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TRIES_KEPT 64
 #define PANE_ROWS_MIN 5 /* of what stands below the list, with its rule */
 #define LIST_ROWS_MIN 3
-
-struct tried {
-	const struct service *service;
-	char host[HOST_NAME_SIZE];
-	int number;
-	struct health_try what;
-};
 
 struct services_state {
 	struct table table;
 	const struct model *m;
 	int env;
 	char wanted[64]; /* a service to select when it is there; "" none */
-	struct tried tried[TRIES_KEPT];
-	size_t n_tried;
+	struct service_tries tries;
 };
 
 /* --- Rows --------------------------------------------------------------------------------------- */
@@ -166,44 +154,6 @@ static void update(const struct tui *t, struct services_state *s)
 	select_wanted(s, &rows);
 }
 
-/* --- The tries of a check ------------------------------------------------------------------------ */
-
-static bool is_of(const struct tried *t, const struct service *service, const char *host)
-{
-	return t->service == service && strcmp(t->host, host) == 0;
-}
-
-static void tries_drop(struct services_state *s, const struct service *service, const char *host)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < s->n_tried; i++)
-		if (!is_of(&s->tried[i], service, host))
-			s->tried[kept++] = s->tried[i];
-	s->n_tried = kept;
-}
-
-static void take_try(struct services_state *s, const struct health_result *r)
-{
-	struct tried *new;
-	int last = 0;
-
-	for (size_t i = 0; i < s->n_tried; i++)
-		if (is_of(&s->tried[i], r->service, r->host))
-			last = s->tried[i].number;
-	if (r->tries < last) /* it began anew */
-		tries_drop(s, r->service, r->host);
-	if (r->tries == last || r->tries == 0)
-		return;
-	if (s->n_tried == TRIES_KEPT) {
-		memmove(s->tried, s->tried + 1, (TRIES_KEPT - 1) * sizeof(s->tried[0]));
-		s->n_tried--;
-	}
-	new = &s->tried[s->n_tried++];
-	*new = (struct tried){ .service = r->service, .number = r->tries, .what = r->last };
-	str_copy(new->host, sizeof(new->host), r->host);
-}
-
 static void services_event(struct tui *t, void *state, enum event_type type)
 {
 	struct services_state *s = state;
@@ -213,7 +163,7 @@ static void services_event(struct tui *t, void *state, enum event_type type)
 		update(t, s);
 	else if (type == EV_HEALTH)
 		for (size_t i = 0; i < t->model.health.n; i++)
-			take_try(s, t->model.health.list[i]);
+			service_tries_take(&s->tries, t->model.health.list[i]);
 }
 
 static void services_open(struct tui *t, void *state)
@@ -264,8 +214,7 @@ static void draw_hosts(const struct services_state *s, struct canvas *c, struct 
 		else if (why->code != ERR_OK)
 			text_addf(&l, ROLE_TEXT, " %s%s%s", why->msg, why->detail[0] ? ": " : "",
 				  why->detail);
-		if (h->status.skew_known &&
-		    (h->status.skew_ms > 1000 || h->status.skew_ms < -1000))
+		if (h->status.skew_known && (h->status.skew_ms > 1000 || h->status.skew_ms < -1000))
 			text_addf(&l, ROLE_WARN, " clock %+.1f s",
 				  (double)h->status.skew_ms / 1000.0);
 		text_add(&l, ROLE_TEXT, "  ");
@@ -293,7 +242,7 @@ static void draw_column_heads(struct canvas *c, struct rect r)
 	const struct {
 		const char *name;
 		int cols;
-	} heads[] = { { "service", w.service }, { "host", w.host },     { "state", w.state },
+	} heads[] = { { "service", w.service }, { "host", w.host },  { "state", w.state },
 		      { "up", w.up },           { "r", w.restarts }, { "health", w.health } };
 	int col = r.col + 2;
 
@@ -327,10 +276,14 @@ static void draw_image(const struct services_state *s, const struct service_unit
 		if (differs)
 			text_add(&l, ROLE_WARN, "differs ");
 		text_add(&l, differs ? ROLE_WARN : ROLE_TEXT, service_text_image(u));
-		text_addf(&l, ROLE_DIM, " %s",
-			  service_text_digest(u->unit.digest[0] ? u->unit.digest
-								: u->unit.image_id,
-					      digest));
+		if (!u->unit.image[0])
+			text_addf(&l, ROLE_DIM, "%s %.24s",
+				  runtime_kind_name(u->service->runtime.kind), u->unit.id);
+		else
+			text_addf(&l, ROLE_DIM, " %s",
+				  service_text_digest(u->unit.digest[0] ? u->unit.digest
+									: u->unit.image_id,
+						      digest));
 	}
 }
 
@@ -350,6 +303,8 @@ static void draw_row(const struct services_state *s, size_t at, struct canvas *c
 	struct strbuf b;
 	const char *state = service_text_state(u, &role);
 
+	if (s->m->project->env[s->env].is_protected)
+		canvas_puts(c, row, r.col + 1, 1, ROLE_PROD, TEXT_PROTECTED);
 	canvas_puts(c, row, col, w.service - 1, ROLE_TEXT, u->service->runtime.name);
 	canvas_puts(c, row, col += w.service, w.host - 1, ROLE_TEXT, host_at(s, u));
 	canvas_puts(c, row, col += w.host, w.state - 1, role, state);
@@ -357,9 +312,8 @@ static void draw_row(const struct services_state *s, size_t at, struct canvas *c
 		    running ? service_text_age(u->unit.started_utc_ms, s->m->now_utc_ms, up) : "");
 	col += w.up;
 	if (u->err.code == ERR_OK && u->unit.restarts >= 0)
-		canvas_putf(c, row, col, w.restarts - 1,
-			    u->loops ? ROLE_FAIL : ROLE_TEXT,
-			    "%lld", (long long)u->unit.restarts);
+		canvas_putf(c, row, col, w.restarts - 1, u->loops ? ROLE_FAIL : ROLE_TEXT, "%lld",
+			    (long long)u->unit.restarts);
 	col += w.restarts;
 	strbuf_init(&b, 512);
 	if (health) {
@@ -375,168 +329,7 @@ static void draw_row(const struct services_state *s, size_t at, struct canvas *c
 	table_decorate(&s->table, &rows, at, c, row, r.col, r.cols);
 }
 
-/* --- Drawing: the selected one ------------------------------------------------------------------- */
-
-struct pane {
-	struct canvas *c;
-	struct rect r; /* what is left */
-};
-
-static void line(struct pane *p, enum role role, const char *name, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
-
-static void line(struct pane *p, enum role role, const char *name, const char *fmt, ...)
-{
-	struct rect r = rect_cut(&p->r, 1);
-	struct strbuf b;
-	va_list ap;
-
-	if (r.rows < 1)
-		return;
-	strbuf_init(&b, 4096);
-	va_start(ap, fmt);
-	strbuf_addv(&b, fmt, ap);
-	va_end(ap);
-	canvas_puts(p->c, r.row, r.col + 1, 11, ROLE_HEAD, name);
-	canvas_put(p->c, r.row, r.col + 12, r.cols - 13, role, strbuf_sv(&b));
-	strbuf_clear(&b);
-}
-
-static void pane_unit(const struct services_state *s, const struct service_unit *u, struct pane *p)
-{
-	const struct runtime_unit *x = &u->unit;
-	const char *host = host_at(s, u);
-	char since[CLOCK_TEXT_SIZE], ended[CLOCK_TEXT_SIZE];
-	struct strbuf words;
-	enum role role;
-
-	(void)service_text_state(u, &role);
-	if (u->err.code != ERR_OK) {
-		rect_cut(&p->r, text_err(p->c, p->r, &u->err));
-		return;
-	}
-	strbuf_init(&words, 1024);
-	service_words(u, s->m->now_utc_ms, &words);
-	line(p, role, u->service->runtime.name, "%s on %s%s%s%s%s", strbuf_str(&words), host,
-	     x->started_utc_ms ? ", started " : "",
-	     x->started_utc_ms ? clock_short(x->started_utc_ms, since) : "",
-	     x->ended_utc_ms && x->state != UNIT_RUNNING ? ", ended " : "",
-	     x->ended_utc_ms && x->state != UNIT_RUNNING ? clock_short(x->ended_utc_ms, ended)
-							 : "");
-	strbuf_clear(&words);
-	if (x->words[0])
-		line(p, ROLE_TEXT, "it says", "%s", x->words);
-	if (x->image[0])
-		line(p, ROLE_TEXT, "image", "%s  %s", x->image,
-		     x->digest[0] ? x->digest : x->image_id);
-	line(p, ROLE_DIM, "runtime", "%s  %.24s%s%s", runtime_kind_name(u->service->runtime.kind),
-	     x->id, x->log_driver[0] ? "  logs: " : "", x->log_driver);
-}
-
-/* The check that was asked for, of this unit; NULL. */
-static const struct health_result *checked(const struct services_state *s,
-					   const struct service_unit *u)
-{
-	const struct model *m = s->m;
-
-	if (strcmp(m->health.env, m->project->env[s->env].name) != 0)
-		return NULL;
-	for (size_t i = 0; i < m->health.n; i++)
-		if (m->health.list[i]->service == u->service &&
-		    strcmp(m->health.list[i]->host, host_at(s, u)) == 0)
-			return m->health.list[i];
-	return NULL;
-}
-
-static void pane_verdict(const struct health_result *h, struct pane *p)
-{
-	const struct health_spec *spec = &h->service->health;
-
-	switch (h->verdict) {
-	case HEALTH_OK:
-		line(p, ROLE_OK, "health", "ok: %d of %d in a row, after %d tries", h->successes,
-		     spec->successes, h->tries);
-		break;
-	case HEALTH_WAITING:
-		line(p, ROLE_PENDING, "health", "checking: try %d of %d, %d of %d in a row",
-		     h->tries, spec->attempts, h->successes, spec->successes);
-		break;
-	default:
-		line(p, h->verdict == HEALTH_FAILED ? ROLE_FAIL : ROLE_WARN, "health",
-		     "%s: %s%s%s", h->verdict == HEALTH_FAILED ? "FAILED" : "unknown", h->err.msg,
-		     h->err.detail[0] ? ": " : "", h->err.detail);
-		if (h->err.hint[0])
-			line(p, ROLE_KEY, "", "%s", h->err.hint);
-	}
-}
-
-static void pane_try(const struct tried *t, struct pane *p)
-{
-	char at[CLOCK_TEXT_SIZE];
-	long long ms = (long long)((t->what.took_us + 999) / 1000);
-
-	clock_hms(t->what.at_utc_ms, at);
-	if (t->what.status)
-		line(p, t->what.ok ? ROLE_OK : ROLE_FAIL, "", "%s  try %d  %d in %lld ms  %s", at,
-		     t->number, t->what.status, ms, t->what.ok ? "ok" : "FAIL");
-	else
-		line(p, t->what.ok ? ROLE_OK : ROLE_FAIL, "", "%s  try %d  %s%s%s", at, t->number,
-		     t->what.ok ? "ok" : t->what.err.msg, t->what.err.detail[0] ? ": " : "",
-		     t->what.err.detail);
-}
-
-/* The last of text's lines that fit. */
-static void pane_tail(const char *text, struct pane *p)
-{
-	struct sv all = sv_of(text), rest, one;
-	int n = 0, first;
-
-	while (all.n > 0 && all.p[all.n - 1] == '\n')
-		all.n--;
-	rest = all;
-	while (sv_cut(&rest, '\n', &one))
-		n++;
-	rest = all;
-	first = n > p->r.rows ? n - p->r.rows : 0;
-	for (int i = 0; sv_cut(&rest, '\n', &one); i++) {
-		struct rect r;
-
-		if (i < first)
-			continue;
-		r = rect_cut(&p->r, 1);
-		canvas_puts(p->c, r.row, r.col + 1, 11, ROLE_HEAD, i == first ? "its log" : "");
-		canvas_put(p->c, r.row, r.col + 12, r.cols - 13, ROLE_TEXT, one);
-	}
-}
-
-static void pane_health(const struct services_state *s, const struct service_unit *u,
-			struct pane *p)
-{
-	const struct health_result *h = checked(s, u);
-	const char *host = host_at(s, u);
-	int n = 0, room;
-
-	if (!h) {
-		const char *url = u->service->health.url;
-
-		line(p, ROLE_DIM, "health", "%s%s", url ? url : "judged by its state alone",
-		     url ? "  H checks it with all attempts" : "");
-		return;
-	}
-	pane_verdict(h, p);
-	if (s->m->health.err.code != ERR_OK)
-		line(p, ROLE_WARN, "", "%s%s%s", s->m->health.err.msg,
-		     s->m->health.err.detail[0] ? ": " : "", s->m->health.err.detail);
-	for (size_t i = 0; i < s->n_tried; i++)
-		n += is_of(&s->tried[i], u->service, host);
-	/* The newest tries, and half of the room for the log when there is one. */
-	room = h->log_tail ? p->r.rows / 2 : p->r.rows;
-	for (size_t i = 0; i < s->n_tried; i++)
-		if (is_of(&s->tried[i], u->service, host) && n-- <= room)
-			pane_try(&s->tried[i], p);
-	if (h->log_tail)
-		pane_tail(h->log_tail, p);
-}
+/* --- Drawing: all of it ------------------------------------------------------------------------- */
 
 static int pane_rows(const struct services_state *s, int rows)
 {
@@ -557,7 +350,6 @@ static void draw_list(struct services_state *s, struct canvas *c, struct rect r)
 {
 	const struct service_unit *u = selected(s);
 	struct rect below;
-	struct pane pane;
 
 	draw_hosts(s, c, rect_cut(&r, 1));
 	draw_column_heads(c, rect_cut(&r, 1));
@@ -569,9 +361,7 @@ static void draw_list(struct services_state *s, struct canvas *c, struct rect r)
 		return;
 	canvas_rule(c, below.row, below.col, below.cols);
 	rect_cut(&below, 1);
-	pane = (struct pane){ c, below };
-	pane_unit(s, u, &pane);
-	pane_health(s, u, &pane);
+	service_pane_draw(s->m, s->env, &s->tries, u, c, below);
 }
 
 static void services_draw(const struct tui *t, void *state, struct canvas *c, struct rect r,

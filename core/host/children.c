@@ -178,6 +178,7 @@ static void *run(void *arg)
 
 static int start_thread_locked(struct children *p, struct err *e)
 {
+	sigset_t all, before;
 	int error;
 
 	if (p->started)
@@ -188,7 +189,11 @@ static int start_thread_locked(struct children *p, struct err *e)
 		p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (p->epoll_fd < 0 || p->wake_fd < 0)
 		return err_sys(e, errno, "cannot watch processes");
+	/* Signals are for the threads of whoever uses us. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&p->thread, NULL, run, p);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error)
 		return err_sys(e, error, "cannot start a thread");
 	p->started = true;

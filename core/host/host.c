@@ -19,6 +19,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/host/host_ops.h"
+#include "core/host/http.h"
 
 #include <string.h>
 
@@ -89,8 +90,10 @@ void hosts_free(struct hosts *p)
 		return;
 	/* A host that is being connected may go through another one, and may just ask for that: none is freed before
 	 * all are closed. New ones come behind the last. */
-	for (struct host *h = next_host(p, NULL); h; h = next_host(p, h))
+	for (struct host *h = next_host(p, NULL); h; h = next_host(p, h)) {
+		http_clients_end(h);
 		h->ops->close(h);
+	}
 	for (struct host *h = p->first; h; h = next) {
 		next = h->next;
 		pthread_mutex_destroy(&h->lock);
@@ -444,7 +447,9 @@ static int read_answer(struct hosts *p, struct sv line, struct err *e)
 	struct sv name, field;
 	int ret;
 
-	if (!sv_cut(&line, '\t', &name) || !sv_cut(&line, '\t', &field))
+	/* The third field may be empty, so both tabs have to be there. */
+	if (!sv_cut(&line, '\t', &name) || line.n == 0 || !memchr(line.p, '\t', line.n) ||
+	    !sv_cut(&line, '\t', &field))
 		return err_set(e, ERR_INPUT, "an answer for hosts has not three fields");
 	for (size_t i = 0; i < N_KINDS; i++)
 		if (kind_names[i] && sv_eq_str(name, kind_names[i]))

@@ -693,12 +693,12 @@ static void openssh_end(struct host *h, struct host_wire *w)
 }
 
 /* No mark was seen: these are the words of ssh itself. */
-static void openssh_explain(struct host *h, const char *said, struct err *e)
+static void openssh_explain(struct host *h, struct sv said, struct err *e)
 {
 	struct openssh *o = h->state;
 	int most = 0;
 
-	openssh_said(h->name, sv_of(said), e);
+	openssh_said(h->name, said, e);
 	if (e->code != ERR_BUSY)
 		return;
 	/* The server allows fewer than we thought. How many is not said, and several may be refused at once: half

@@ -40,7 +40,7 @@ struct host_ops {
 	void (*close)(struct host *h); /* frees h->state; joins its thread */
 	/* What its own program said on stderr where it ended with lost_status and no mark was seen, as an error.
 	 * ERR_BUSY: nothing ran, and the same request may go well now. NULL: there is no such program. */
-	void (*explain)(struct host *h, const char *said, struct err *e);
+	void (*explain)(struct host *h, struct sv said, struct err *e);
 	int lost_status;
 	bool marked; /* commands are wrapped in marks: the transport's own word is not enough */
 };
@@ -61,6 +61,7 @@ struct host {
 	struct host_question question;
 	/* A command of this connection was asked for the time there. host_set_state(HOST_CONNECTING) undoes it. */
 	bool clock_asked;
+	struct http_client *idle; /* of http.c: with a warm connection, for who asks next */
 };
 
 /* --- For transports; any thread ----------------------------------------------------------------- */

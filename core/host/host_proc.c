@@ -230,6 +230,39 @@ static int lost(const struct host_proc *p, const char *detail, struct err *e)
 	return err_hint(e, "look what became of it before it is run again");
 }
 
+/* The last line of text that says anything. */
+static struct sv last_words(struct sv text)
+{
+	const char *newline;
+
+	text = sv_trim(text);
+	newline = text.n > 0 ? memrchr(text.p, '\n', text.n) : NULL;
+	return newline ? sv_n(newline + 1, text.n - (size_t)(newline + 1 - text.p)) : text;
+}
+
+/* An orderly end, and no mark. */
+static int nothing_ran(const struct host_proc *p, const struct host_result *r, struct err *e)
+{
+	const struct host_ops *ops = p->host->ops;
+	struct sv said[2], line;
+
+	for (int i = 0; i < 2; i++)
+		said[i] = sv_n(p->stream[i].noise, p->stream[i].n_noise);
+	if (ops->explain && r->status == ops->lost_status) {
+		ops->explain(p->host, said[HOST_ERR], e);
+		return -1;
+	}
+	line = last_words(said[HOST_ERR]);
+	if (line.n == 0)
+		line = last_words(said[HOST_OUT]);
+	err_set(e, ERR_REFUSED, "the login shell of %s did not run the command", p->host->name);
+	if (line.n > 0)
+		err_detail(e, "%.*s", (int)line.n, line.p);
+	else
+		err_detail(e, "it ended with status %d and said nothing", r->status);
+	return err_hint(e, "ssh %s /bin/sh -c true", p->host->name);
+}
+
 /* Compares what the transport says, r, with the marks, and puts together what is true. */
 static int judge(const struct host_proc *p, bool known, struct host_result *r, struct err *e)
 {
@@ -237,21 +270,8 @@ static int judge(const struct host_proc *p, bool known, struct host_result *r, s
 
 	if (!p->marked)
 		return known ? 0 : lost(p, "the system did not tell how it ended", e);
-	if (known && !r->signal[0] && !marks->begun && !p->stream[HOST_OUT].begun) {
-		if (p->host->ops->explain && r->status == p->host->ops->lost_status) {
-			p->host->ops->explain(p->host, marks->noise, e);
-			return -1;
-		}
-		err_set(e, ERR_REFUSED, "the login shell of %s did not run the command",
-			p->host->name);
-		if (marks->n_noise > 0)
-			err_detail(e, "%s", marks->noise);
-		else if (p->stream[HOST_OUT].n_noise > 0)
-			err_detail(e, "%s", p->stream[HOST_OUT].noise);
-		else
-			err_detail(e, "it ended with status %d and said nothing", r->status);
-		return err_hint(e, "ssh %s /bin/sh -c true", p->host->name);
-	}
+	if (known && !r->signal[0] && !marks->begun && !p->stream[HOST_OUT].begun)
+		return nothing_ran(p, r, e);
 	if (!known)
 		return lost(p, "the connection was cut", e);
 	if (r->signal[0])
@@ -317,10 +337,7 @@ static void last_line_add(struct last_line *l, struct sv bytes)
 
 static struct sv last_line(const struct last_line *l)
 {
-	struct sv text = sv_trim(sv_n(l->text, l->n));
-	const char *newline = text.n > 0 ? memrchr(text.p, '\n', text.n) : NULL;
-
-	return newline ? sv_n(newline + 1, text.n - (size_t)(newline + 1 - text.p)) : text;
+	return last_words(sv_n(l->text, l->n));
 }
 
 static int take_stream(struct host_proc *p, enum host_stream s, char *block, struct strbuf *out,

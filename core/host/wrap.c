@@ -238,20 +238,16 @@ void wrap_stream_init(struct wrap_stream *s, const char *nonce, bool marks_follo
 
 static void note_noise(struct wrap_stream *s, struct sv text)
 {
-	for (size_t i = 0; i < text.n; i++) {
-		char c = text.p[i];
+	size_t keep = s->n_noise;
 
-		if (c == '\n' || c == '\r') {
-			s->noise_over = s->n_noise > 0;
-			continue;
-		}
-		if (s->noise_over)
-			s->n_noise = 0;
-		s->noise_over = false;
-		if (s->n_noise < sizeof(s->noise) - 1)
-			s->noise[s->n_noise++] = c;
-		s->noise[s->n_noise] = '\0';
-	}
+	if (text.n > sizeof(s->noise))
+		text = sv_n(text.p + text.n - sizeof(s->noise), sizeof(s->noise));
+	if (keep > sizeof(s->noise) - text.n)
+		keep = sizeof(s->noise) - text.n;
+	memmove(s->noise, s->noise + s->n_noise - keep, keep);
+	if (text.n > 0)
+		memcpy(s->noise + keep, text.p, text.n);
+	s->n_noise = keep + text.n;
 }
 
 /* Bytes that are no mark: the caller's, or noise before the first mark. */

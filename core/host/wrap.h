@@ -33,7 +33,7 @@ void wrap_encode(struct strbuf *out, struct sv text);
 /* --- Marks in what comes back -------------------------------------------------------------------- */
 
 #define WRAP_MARK_MAX 128 /* bytes of one mark, at most */
-#define WRAP_NOISE_SIZE 200
+#define WRAP_NOISE_SIZE 1000
 
 /* One stream of a wrapped command. */
 struct wrap_stream {
@@ -46,9 +46,8 @@ struct wrap_stream {
 	int64_t clock_us; /* what the first mark says; -1 nothing */
 	char held[WRAP_MARK_MAX];
 	size_t n_held;               /* the start of what may be a mark */
-	char noise[WRAP_NOISE_SIZE]; /* the last line with text before the first mark */
+	char noise[WRAP_NOISE_SIZE]; /* the last bytes before the first mark */
 	size_t n_noise;
-	bool noise_over; /* that line ended */
 };
 
 void wrap_stream_init(struct wrap_stream *s, const char *nonce, bool marks_follow);

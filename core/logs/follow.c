@@ -202,24 +202,32 @@ static void tell_skew(struct follower *f)
 	log_store_source_skew(f->spec.store, f->spec.source, skew_ms);
 }
 
-static void on_began(void *arg)
+static void set_state(struct follower *f, enum log_source_state state)
 {
-	struct follower *f = arg;
 	struct err none;
 
 	err_clear(&none);
 	f->down = false;
-	tell_skew(f);
-	log_store_source_state(f->spec.store, f->spec.source, LOG_SOURCE_LIVE, &none);
+	log_store_source_state(f->spec.store, f->spec.source, state, &none);
 }
 
-/* It answers again after a cut: its past is waited for. */
+/* It answers (again): its past is waited for. */
 static void on_began_past(void *arg)
 {
 	struct follower *f = arg;
 
-	on_began(f);
+	tell_skew(f);
+	if (f->down)
+		set_state(f, LOG_SOURCE_CONNECTING);
 	log_merge_catching_up(f->spec.merge, f->spec.source);
+}
+
+static void on_began_live(void *arg)
+{
+	struct follower *f = arg;
+
+	tell_skew(f);
+	set_state(f, LOG_SOURCE_LIVE);
 }
 
 /* --- Streams ---------------------------------------------------------------------------------- */
@@ -243,7 +251,7 @@ static void request_init(struct follower *f, struct follow_request *r)
 		.sink = { .line = on_line,
 			  .piece = on_piece,
 			  .lost = on_lost,
-			  .began = on_began,
+			  .began = on_began_live,
 			  .arg = f },
 		.http = f->http,
 	};
@@ -300,6 +308,7 @@ static enum follow_end read_past(struct follower *f, struct err *e)
 			   f->spec.since_utc_ms * FOLLOW_NS_PER_MS);
 	if (end == FOLLOW_WHOLE) {
 		f->read_once = true;
+		f->missing = false;
 		tell_resumed(f);
 	}
 	return end;
@@ -390,8 +399,9 @@ static int absent(struct follower *f)
 		if (!f->gone)
 			note(f, now_ns(), "%s removed", name_of(f));
 		/* What it wrote behind the cut went with it. */
-		if (!f->gone && f->cut_ms != 0)
+		if (f->missing)
 			on_lost(f, -1);
+		f->missing = false;
 		f->cut_ms = 0;
 	}
 	f->gone = true;
@@ -429,6 +439,8 @@ static void note_change(struct follower *f, const struct runtime_unit *u)
 	/* Read once more where it went down: that costs little, and nobody has to rely on how its stream ended. */
 	if (is_up(u) || is_up(was) || restarted)
 		f->complete = false;
+	if (restarted)
+		f->missing = true;
 }
 
 /* Another container has the name. What the old one still has is read first, if it is there. */
@@ -436,13 +448,13 @@ static void replaced(struct follower *f, const struct runtime_unit *u)
 {
 	struct err e;
 
-	if (!f->complete && !f->gone && read_past(f, &e) != FOLLOW_WHOLE)
+	if (f->missing && read_past(f, &e) != FOLLOW_WHOLE && !cancel_fired(&f->stop))
 		on_lost(f, -1);
 	note(f, corrected_ns(f, u->created_utc_ms), "%s replaced by %.*s, image %s", name_of(f),
 	     ID_SHOWN, u->id, u->image[0] != '\0' ? u->image : "unknown");
 	memset(&f->point, 0, sizeof(f->point));
 	f->fresh = true;
-	f->complete = false;
+	f->complete = f->missing = false;
 	f->cut_ms = 0;
 }
 
@@ -462,6 +474,8 @@ static int look(struct follower *f)
 		replaced(f, &u);
 	else if (f->unit.id[0] != '\0')
 		note_change(f, &u);
+	else
+		f->missing = true;
 	f->unit = u;
 	f->gone = false;
 	if (!f->complete)
@@ -473,14 +487,18 @@ static int look(struct follower *f)
 /* It does not run, and all of it was read. */
 static int wait_for_start(struct follower *f)
 {
-	struct err none;
-
-	err_clear(&none);
 	f->complete = true;
 	f->pause_ms = 0;
 	log_merge_ended(f->spec.merge, f->spec.source);
-	log_store_source_state(f->spec.store, f->spec.source, LOG_SOURCE_ENDED, &none);
+	set_state(f, LOG_SOURCE_ENDED);
 	return POLL_MIN_MS;
+}
+
+/* Removed between the look and the question: the next look says what became of it. */
+static bool is_removed(const struct follower *f, enum follow_end end, const struct err *e)
+{
+	return end == FOLLOW_REFUSED && f->is_container && e->code == ERR_NOT_FOUND &&
+	       f->spec.follow;
 }
 
 static int round_once(struct follower *f)
@@ -495,6 +513,8 @@ static int round_once(struct follower *f)
 	end = read_past(f, &e);
 	if (cancel_fired(&f->stop))
 		return ROUND_OVER;
+	if (is_removed(f, end, &e))
+		return pause_of(f, RETRY_MIN_MS, RETRY_MAX_MS);
 	if (end != FOLLOW_WHOLE)
 		return trouble(f, &e);
 	if (!f->spec.follow)
@@ -505,8 +525,11 @@ static int round_once(struct follower *f)
 	end = read_live(f, &e);
 	if (cancel_fired(&f->stop))
 		return ROUND_OVER;
-	f->pause_ms = atomic_load(&f->taken) != before ? 0 : f->pause_ms + 1;
-	if (end != FOLLOW_WHOLE)
+	f->pause_ms = atomic_load(&f->taken) != before ? 0 : 1;
+	if (is_removed(f, end, &e))
+		return pause_of(f, RETRY_MIN_MS, RETRY_MAX_MS);
+	f->missing = end != FOLLOW_WHOLE;
+	if (f->missing)
 		return trouble(f, &e);
 	/* The container ended; or its stream does so again and again, and a file's never should. */
 	f->complete = f->is_container;
@@ -517,7 +540,7 @@ static int round_once(struct follower *f)
 static void *follower_main(void *arg)
 {
 	struct follower *f = arg;
-	struct err e, none;
+	struct err e;
 	int next;
 
 	do {
@@ -527,10 +550,8 @@ static void *follower_main(void *arg)
 			next = ROUND_OVER;
 	} while (next != ROUND_OVER && !cancel_fired(&f->stop));
 	flush(f);
-	err_clear(&none);
 	if (!f->down)
-		log_store_source_state(f->spec.store, f->spec.source,
-				       f->spec.follow ? LOG_SOURCE_OFF : LOG_SOURCE_ENDED, &none);
+		set_state(f, f->spec.follow ? LOG_SOURCE_OFF : LOG_SOURCE_ENDED);
 	log_merge_ended(f->spec.merge, f->spec.source);
 	atomic_store(&f->ended, true);
 	if (!cancel_fired(&f->stop) && f->spec.ended != NULL)

@@ -55,6 +55,7 @@ struct follower {
 	bool fresh;     /* a replacement: all of its log is new */
 	bool complete;  /* it does not run, and its log was read to the end */
 	struct runtime_unit unit; /* as it was seen last; id "": none yet */
+	bool missing;             /* a stream broke, and what came behind that was not read yet */
 	bool gone;                /* it was told that there is none (any more) */
 	int64_t cut_ms;           /* when what worked broke (CLOCK_MONOTONIC); 0: it works */
 	int64_t lost_since_cut;   /* lines; -1 some */

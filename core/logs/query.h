@@ -61,7 +61,9 @@ struct log_pos log_query_at(struct log_query *q, int64_t utc_ns);
 int64_t log_query_below(struct log_query *q, struct log_pos pos);
 
 enum log_seek { LOG_SEEK_MATCH, LOG_SEEK_ERROR, LOG_SEEK_WARN, LOG_SEEK_GAP };
-/* The next (dir 1) or previous (-1) visible row of that kind, not pos itself. Chunk 0: none. */
+/* The next (dir 1) or previous (-1) visible row of that kind, not pos itself. Chunk 0: none; with line
+ * LOG_POS_UNKNOWN: none yet, not everything on the way was evaluated: ask again when grew was called. */
+#define LOG_POS_UNKNOWN UINT32_MAX
 struct log_pos log_query_seek(struct log_query *q, struct log_pos pos, int dir, enum log_seek what);
 
 struct log_totals {

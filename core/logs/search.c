@@ -416,7 +416,9 @@ static void search_slice(struct hits *h, size_t from, size_t to)
 		int rc = match(h->p, slice, i, h->data);
 		const char *nl;
 
-		if (rc == PCRE2_ERROR_NOMATCH || (rc >= 0 && at[0] >= slice.n))
+		/* Behind the last newline there is no line any more, only a place that ^ and $ match. */
+		if (rc == PCRE2_ERROR_NOMATCH ||
+		    (rc >= 0 && at[0] >= slice.n && slice.p[slice.n - 1] == '\n'))
 			break;
 		if (rc < 0) {
 			one_by_one(h, from + i, to);

@@ -20,6 +20,7 @@
 #include "core/logs/store_inside.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -509,6 +510,8 @@ static void *pack_thread(void *arg)
 struct log_store *log_store_new(size_t max_bytes)
 {
 	struct log_store *s = mem_calloc(1, sizeof(*s));
+	sigset_t all, before;
+	int failed;
 
 	s->max_bytes = max_bytes;
 	s->waiting_end = &s->waiting;
@@ -518,7 +521,12 @@ struct log_store *log_store_new(size_t max_bytes)
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->work, NULL);
 	times_init(&s->times);
-	if (pthread_create(&s->packer, NULL, pack_thread, s) != 0)
+	/* Signals are for the threads of whoever uses us. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	failed = pthread_create(&s->packer, NULL, pack_thread, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (failed)
 		mem_oom();
 	return s;
 }

@@ -16,9 +16,12 @@ struct service_unit {
 	struct runtime_unit unit;
 	struct err err; /* code ERR_OK: unit is known */
 	int64_t at_utc_ms;
-	/* It came up again and again: restarts grew, or started_utc_ms changed, since the look before. */
+	/* It comes up again and again: its restarts grew since the look before, or did so lately (see service.c). */
 	bool loops;
-	int64_t restarts_before; /* of the look before; -1 unknown */
+	/* Of the look before; -1 unknown. Where the runtime counts none, looks count: unit.restarts is how often it
+	 * was seen to have come up anew. */
+	int64_t restarts_before;
+	bool digest_asked; /* unit.digest is all that is known; else the next look asks */
 };
 
 struct service_host {

@@ -18,7 +18,8 @@
  * are passed over instead of counted. An engine that only knows seconds, or is asked a little early because it
  * compares with a float, begins with older lines (slack_ns). Where the clock was set back, lines of before come
  * first: those up to the highest stamp are passed over until the line of the point comes. Everything behind it is
- * given, whatever its stamp. A journal and a log file go on exactly where they are told to.
+ * given, whatever its stamp. (Docker up to 20.10 keeps lines back whose stamp is older than what it was asked for,
+ * so there a clock set back between a cut and going on costs the lines until it has caught up.) A journal and a log file go on exactly where they are told to.
  *
  * A line longer than RUNTIME_LINE_MAX is given in parts of that size. The point moves with whole lines only, so
  * after a cut in the middle of such a line its parts come again; a log file, which counts bytes, goes on behind
@@ -187,6 +188,7 @@ static void give(struct runtime_log *l, struct log_open *o, struct sv text, bool
 	if (!o->decided) {
 		o->decided = true;
 		o->skip = l->skipping && o->utc_ns != 0 && seen(l, o->utc_ns);
+		o->early = o->skip && !l->anchored;
 	}
 	if (!o->skip)
 		l->line(l->arg, &line);
@@ -212,7 +214,7 @@ static void count(struct runtime_log *l, const struct log_open *o)
 {
 	int64_t t = o->utc_ns, open = oldest_open(l, o);
 
-	if (t == 0)
+	if (t == 0 || o->early)
 		return;
 	/* From a younger place it would not come again. */
 	if (l->now.n > 0 && t < l->now.utc_ns)

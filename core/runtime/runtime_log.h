@@ -22,6 +22,7 @@ struct log_open {
 	bool open;    /* it has begun */
 	bool decided; /* whether it is passed over */
 	bool skip;
+	bool early; /* … because it came before the line that the point names */
 };
 
 struct runtime_log {

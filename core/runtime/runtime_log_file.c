@@ -178,4 +178,7 @@ int runtime_log_feed_file(struct runtime_log *l, struct sv b, struct err *e)
 void runtime_log_end_file(struct runtime_log *l)
 {
 	held_text(l);
+	runtime_log_finish(l, &l->stream[0]);
+	if (l->any)
+		l->point.offset = l->at;
 }

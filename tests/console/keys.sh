@@ -158,7 +158,7 @@ screen_keys /
 screen_type 'runs, also'
 screen_keys Enter Enter
 shows '^ run +does +environment' 'Enter runs what is selected'
-screen_keys 2 '?'
+screen_keys 2 '?' C-d
 shows ':expand' 'help knows the view it was opened from'
 screen_keys '\'
 screen_type 'down script'
@@ -189,12 +189,12 @@ like "$out" 'nonsense' 'which is named'
 
 mkdir -p "$XDG_CONFIG_HOME/bascule"
 keys_ini=$XDG_CONFIG_HOME/bascule/keys.ini
-printf '%s\n' '[keys]' 'migrations = m F2' 'runs = none' 'down = j Down t' >"$keys_ini"
+printf '%s\n' '[keys]' 'migrations = m F2' 'runs = none' 'down = j Down z' >"$keys_ini"
 console
 screen_keys m
 shows '>0012 +order status' 'keys.ini: another key for migrations'
 shows '^ 1 Envs \[m Migrations\]' 'which the tab names'
-screen_keys t
+screen_keys z
 shows '>0011' 'keys.ini: one key more'
 screen_keys 1 F2
 shows '>0011' 'keys.ini: a function key'

@@ -56,6 +56,7 @@ static void post_incident(void)
 	service_world_fail(service_world_unit(seen, "worker", 0), 137, 6);
 	snprintf(web->unit.image, sizeof(web->unit.image), "registry.example/shop-web:2.13.3");
 	snprintf(web->unit.digest, sizeof(web->unit.digest), "sha256:77aa01b2c3d4e5f6");
+	snprintf(web->unit.image_id, sizeof(web->unit.image_id), "sha256:0b1c");
 	service_world_health(seen, "web", 1)->last.took_us = 612000;
 	seen->services->host[1].status.skew_ms = -2600;
 	service_world_post(&m, seen);

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "core/base/mem.h"
-#include "tests/support/model_world.h"
+#include "tests/support/log_world.h"
 
 #define STEPS 8000
 
@@ -23,6 +23,8 @@ static struct canvas c;
 static uint64_t seed;
 static bool plans;     /* plans are made again when a key has thrown one away */
 static int n_confirms; /* how often the walk came to the typed confirmation */
+static bool services;  /* services are seen, logs come, hosts ask */
+static struct log_world l;
 
 static uint32_t any(uint32_t below)
 {
@@ -35,6 +37,7 @@ static int setup(void **state)
 	(void)state;
 	seed = 20261121;
 	plans = false;
+	services = false;
 	n_confirms = 0;
 	model_world_init(&m);
 	canvas_init(&c, 36, 120, false);
@@ -46,6 +49,8 @@ static int teardown(void **state)
 	(void)state;
 	canvas_clear(&c);
 	model_world_clear(&m);
+	if (services)
+		log_world_clear(&l);
 	return 0;
 }
 
@@ -77,6 +82,9 @@ static int32_t any_key(void)
 					 '5',
 					 '9',
 					 '8',
+					 '4',
+					 '0',
+					 'L',
 					 '?',
 					 KEYS_BACKSPACE,
 					 0x6570,
@@ -126,6 +134,38 @@ static bool canvas_has(const char *text)
 	return found;
 }
 
+static void services_move(void)
+{
+	static const char *const lines[] = { "INFO GET / 200",
+					     "ERROR \033[2Jbad \342\200\256 thing",
+					     "    at nowhere (x.js:1)",
+					     "{\"level\":\"warn\",\"msg\":\"\\u001b[2J\",\"n\":1}",
+					     "level=debug msg=\"\346\225\260\" a=b",
+					     "\377\376 bytes" };
+	struct services_seen *seen;
+	struct event *ev;
+
+	log_world_line(&l, (int)any(LOG_WORLD_SOURCES), 60000 - any(50000),
+		       lines[any(sizeof(lines) / sizeof(lines[0]))]);
+	if (any(100) == 0)
+		log_world_row(&l, LOG_WORKER, 1000, any(2) ? LOG_GAP : LOG_NOTE, "lost \033[2J");
+	if (any(40) == 0)
+		tui_event(&m.t, event_new(EV_LOGS, 0));
+	if (any(40) == 0) {
+		seen = service_world_seen(&m, (int)any(WORLD_ENVS));
+		service_world_fail(&seen->services->unit[any((uint32_t)seen->services->n_unit)],
+				   137, any(9));
+		service_world_post(&m, seen);
+	}
+	if (any(300) == 0) {
+		ev = event_new(EV_QUESTION, 0);
+		ev->u.question.kind = any(2) ? HOST_QUESTION_KEY : HOST_QUESTION_PASSPHRASE;
+		ev->u.question.id = any(1000);
+		snprintf(ev->u.question.host, sizeof(ev->u.question.host), "\033[2Jhost");
+		tui_event(&m.t, ev);
+	}
+}
+
 /* What jobs bring while keys are pressed. */
 static void world_moves(void)
 {
@@ -135,6 +175,8 @@ static void world_moves(void)
 		model_world_plan(&m, OP_MIGRATE);
 	if (m.w.facts.source && m.w.facts.history[env] && any(60) == 0)
 		model_world_events(&m, (int)env, NULL, 0);
+	if (services)
+		services_move();
 	if (any(200) == 0)
 		tui_watch(&m.t, NULL);
 	if (any(40) == 0)
@@ -201,6 +243,17 @@ static void walk__without_migrations_and_files__draws_whatever_comes(void **stat
 	walk();
 }
 
+static void walk__with_services_and_logs__draws_whatever_comes(void **state)
+{
+	(void)state;
+	service_world_init(&m);
+	log_world_init(&l, &m);
+	services = true;
+	model_world_show(&m, -1);
+	service_world_post_all(&m);
+	walk();
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -210,6 +263,7 @@ int main(void)
 		CASE(walk__before_anything_was_read__draws_whatever_comes),
 		CASE(walk__with_trouble__draws_whatever_comes),
 		CASE(walk__without_migrations_and_files__draws_whatever_comes),
+		CASE(walk__with_services_and_logs__draws_whatever_comes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,7 @@ static void up(struct service_unit *u, int env, int64_t age_ms)
 		 u->service->runtime.name, tag[env]);
 	snprintf(x->digest, sizeof(x->digest), "sha256:%x4f1c09aa62a7d1e0c4b9a2f60",
 		 (unsigned)(10 + env));
+	snprintf(x->image_id, sizeof(x->image_id), "sha256:%x0aa62a7", (unsigned)(10 + env));
 	snprintf(x->log_driver, sizeof(x->log_driver), "json-file");
 	x->started_utc_ms = MODEL_WORLD_NOW - age_ms;
 	x->created_utc_ms = x->started_utc_ms - 1000;
@@ -128,7 +129,8 @@ struct services_seen *service_world_seen(struct model_world *m, int i)
 	return seen;
 }
 
-struct service_unit *service_world_unit(struct services_seen *seen, const char *service, size_t host)
+struct service_unit *service_world_unit(struct services_seen *seen, const char *service,
+					size_t host)
 {
 	struct services *s = seen->services;
 
@@ -155,6 +157,7 @@ void service_world_fail(struct service_unit *u, int exit_code, int64_t restarts)
 	u->unit.exit_code = exit_code;
 	u->unit.oom = exit_code == 137;
 	u->unit.restarts = restarts;
+	u->unit.created_utc_ms = MODEL_WORLD_NOW - 9 * MINUTE_MS;
 	u->unit.started_utc_ms = MODEL_WORLD_NOW - 109000;
 	u->unit.ended_utc_ms = MODEL_WORLD_NOW - 101000;
 	u->loops = restarts > 1;

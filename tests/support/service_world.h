@@ -16,7 +16,8 @@ void service_world_init(struct model_world *m);
 /* Everything of an environment up and healthy, asked two seconds ago; the caller changes and posts it. */
 struct services_seen *service_world_seen(struct model_world *m, int env);
 /* The unit of a service, on the host of that number. */
-struct service_unit *service_world_unit(struct services_seen *seen, const char *service, size_t host);
+struct service_unit *service_world_unit(struct services_seen *seen, const char *service,
+					size_t host);
 /* Its glance; NULL: it has none. */
 struct health_result *service_world_health(struct services_seen *seen, const char *service,
 					   size_t host);

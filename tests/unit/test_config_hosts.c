@@ -164,20 +164,20 @@ static void database_via__is_refused__where_it_leads_nowhere(void **state)
 	expect_mistakes(
 		"[environment a]\ndatabase = postgresql:///shop\nhost = app1\ndatabase_via = host\n"
 		"[environment b]\ndatabase = postgresql://db1,db2/b\nhost = app1\ndatabase_via = host\n"
-		"[environment c]\ndatabase = postgresql://db1/c?sslmode=verify-full\nhost = app1\ndatabase_via = host\n"
+		"[environment c]\ndatabase = postgresql:///c?host=/run/pg&sslmode=verify-full\nhost = app1\ndatabase_via = host\n"
 		"[environment d]\ndatabase = mariadb://db1/d?ssl-ca=/x\nhost = app1\ndatabase_via = host\n"
 		"[environment e]\ndatabase = postgresql://db1/e?hostaddr=10.0.0.1\nhost = app1\ndatabase_via = host\n",
 		"4 `database` does not say on which machine it is, for `database_via` | write it as app1 sees it, such as localhost\n"
 		"8 `database` names several machines: `database_via` leads to one | name one of them\n"
-		"12 sslmode cannot be kept with `database_via`: SSH protects the way to app1, and no TLS is spoken from there | leave it out of `database`, or remove `database_via`\n"
-		"16 ssl-ca cannot be kept with `database_via`: SSH protects the way to app1, and no TLS is spoken from there | leave it out of `database`, or remove `database_via`\n"
+		"12 sslmode cannot be kept with `database_via`: SSH protects the way to app1, and no TLS can be had from there | leave it out of `database`, or remove `database_via`\n"
+		"16 ssl-ca cannot be kept with `database_via`: SSH protects the way to app1, and no TLS can be had from there | leave it out of `database`, or remove `database_via`\n"
 		"20 hostaddr of `database` leads past `database_via` | leave it out of `database`, or remove `database_via`\n");
 }
 
 static void database_via__takes_sockets_and_the_same_name__on_other_machines(void **state)
 {
 	struct project *p = read_good(
-		"[environment a]\ndatabase = postgresql://localhost/shop?sslmode=prefer\nhost = app1\ndatabase_via = host\n"
+		"[environment a]\ndatabase = postgresql://localhost/shop?sslmode=verify-full\nhost = app1\ndatabase_via = host\n"
 		"[environment b]\ndatabase = postgresql://localhost/shop\nhost = app2\ndatabase_via = host\n"
 		"[environment c]\ndatabase = mariadb:///shop?socket=/run/mysqld.sock\nhost = app2\ndatabase_via = host\n"
 		"[environment d]\ndatabase = postgresql:///shop?host=/run/postgresql\nhost = app2\ndatabase_via = host\n",

@@ -106,14 +106,14 @@ static void load__new_keys__replace_all_old_ones(void **state)
 	struct strbuf b;
 
 	(void)state;
-	assert_int_equal(load("[keys]\ndown = e F3\nhelp = none\n"), 0);
-	assert_int_equal(of("e"), ACT_DOWN);
+	assert_int_equal(load("[keys]\ndown = z F3\nhelp = none\n"), 0);
+	assert_int_equal(of("z"), ACT_DOWN);
 	assert_int_equal(of("j"), ACT_NONE);
 	assert_int_equal(of("?"), ACT_NONE);
 	assert_string_equal(keymap_key(k, ACT_HELP), "");
 	strbuf_init(&b, 100);
 	keymap_keys(k, ACT_DOWN, &b);
-	assert_string_equal(strbuf_str(&b), "e F3");
+	assert_string_equal(strbuf_str(&b), "z F3");
 	strbuf_clear(&b);
 }
 
@@ -128,13 +128,13 @@ static void load__keys_exchanged__is_no_clash(void **state)
 static void load__one_key_for_two_actions__names_both_lines(void **state)
 {
 	(void)state;
-	assert_int_equal(load("[keys]\ncompare = v\n# a comment\nmark = v\n"), -1);
+	assert_int_equal(load("[keys]\ncompare = z\n# a comment\nmark = z\n"), -1);
 	assert_int_equal(e.code, ERR_CONFIG);
 	assert_string_equal(e.msg, "1 mistake in keys.ini");
 	assert_string_equal(e.detail,
-			    "line 4: key `v` of `mark` is the key of `compare` in line 2");
+			    "line 4: key `z` of `mark` is the key of `compare` in line 2");
 	/* nothing of a refused file is in force */
-	assert_int_equal(of("v"), ACT_NONE);
+	assert_int_equal(of("z"), ACT_NONE);
 	assert_int_equal(of("x"), ACT_COMPARE);
 }
 

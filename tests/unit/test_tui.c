@@ -414,8 +414,8 @@ static void draw__bottom_row__shows_the_live_keys(void **state)
 {
 	(void)state;
 	assert_true(screen_has("? help"));
-	assert_int_equal(keymap_load(t.keys, SV("[keys]\nhelp = H\n"), "keys.ini", &e), 0);
-	assert_true(screen_has("H help"));
+	assert_int_equal(keymap_load(t.keys, SV("[keys]\nhelp = Z\n"), "keys.ini", &e), 0);
+	assert_true(screen_has("Z help"));
 	assert_false(screen_has("? help"));
 }
 

@@ -57,7 +57,8 @@ static void wrap_stream__takes_marks_out__wherever_they_are_cut(void **state)
 		assert_true(s.ended);
 		assert_int_equal(s.status, 137);
 		assert_string_equal(s.signal, "KILL");
-		assert_string_equal(s.noise, "last words");
+		assert_int_equal(s.n_noise, 23);
+		assert_memory_equal(s.noise, "motd \036 0123\nlast words\n", 23);
 		assert_int_equal(s.clock_us, INT64_C(1764327086250000));
 	}
 }

@@ -3,6 +3,7 @@
  * The libssh2 transport against an sshd: commands, streams and forwards, many at once, slow readers, and
  * connections that break. What is the same for all transports is in host_cases.c.
  * needs: servers
+ * time-limit: 240
  */
 #include <errno.h>
 #include <setjmp.h>

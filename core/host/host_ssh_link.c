@@ -42,8 +42,8 @@
 #include "core/base/log.h"
 
 #define BUDGET ((int64_t)512 << 10)
-#define OUT_MAX ((size_t)16 << 20) /* never reached: OUT_MUCH and a few packets */
-#define OUT_MUCH ((size_t)512 << 10)
+#define OUT_MAX ((size_t)16 << 20) /* encrypted and not sent: a server that only sends */
+#define OUT_SENT_MUCH ((size_t)256 << 10)
 #define EVENTS 64
 #define EXTRA_IDLE_MS 15000
 #define GLOBAL_MAX 2000 /* answers that libssh2 may keep: some hours of silence */
@@ -117,6 +117,10 @@ static LIBSSH2_SEND_FUNC(link_send)
 		l->out_at = 0;
 	}
 	strbuf_add(&l->out, (const char *)buffer + sent, length - (size_t)sent);
+	if (!strbuf_ok(&l->out)) {
+		l->sock_error = ENOBUFS;
+		return -ENOBUFS;
+	}
 	return (ssize_t)length;
 }
 
@@ -133,6 +137,11 @@ bool ssh_link_flush(struct ssh_link *l)
 	}
 	if (l->out_at == l->out.len) {
 		strbuf_reset(&l->out);
+		l->out_at = 0;
+	} else if (l->out_at > OUT_SENT_MUCH) {
+		/* It may be long until it is ever empty. */
+		l->out.len -= l->out_at;
+		memmove(l->out.data, l->out.data + l->out_at, l->out.len);
 		l->out_at = 0;
 	}
 	return true;

@@ -316,7 +316,9 @@ static void check_env(struct check *k, const struct env *env)
 		check_writable(k, env);
 	} else {
 		check_add(k, info.read_only ? CHECK_WARN : CHECK_OK, env->name, "",
-			  "%s, %s %s as %s, zone %s, %s%s", env->dsn.shown, info.engine,
+			  "%s%s%s, %s %s as %s, zone %s, %s%s", env->dsn.shown,
+			  env->database_via != NULL ? " through " : "",
+			  env->database_via != NULL ? env->database_via->name : "", info.engine,
 			  info.version, info.role, info.zone, info.durability,
 			  info.read_only ? ", takes no writes" : "");
 	}

@@ -66,6 +66,18 @@ static int say_trusted(const struct host_question *q, struct err *e)
 	return rc;
 }
 
+static int say_known(const char *name, struct err *e)
+{
+	struct strbuf out;
+	int rc;
+
+	strbuf_init(&out, STRBUF_NO_LIMIT);
+	strbuf_addf(&out, "%s: its key is known already\n", name);
+	rc = print_out(strbuf_sv(&out), e);
+	strbuf_clear(&out);
+	return rc;
+}
+
 /* Connects; 1 with q when a key is asked about, 0 when all keys are known. */
 static int next_key(struct host *h, int64_t timeout_ms, struct host_question *q, struct err *e)
 {
@@ -103,7 +115,5 @@ int cmd_trust(struct cli *c, struct err *e)
 	/* Behind its keys it may still refuse us: that is another matter than trust. */
 	if (more < 0 && n == 0)
 		return -1;
-	if (n == 0)
-		return print_out(SV("its key is known already\n"), e);
-	return 0;
+	return n == 0 ? say_known(name, e) : 0;
 }

@@ -136,6 +136,19 @@ exits 0 'a run time folder with a long path' bascule status
 like "$out" 'link +#?ok ' 'sockets go elsewhere'
 XDG_RUNTIME_DIR=$rundir
 
+# --- Gone -------------------------------------------------------------------------------------------
+
+BASCULE_SSH_CONFIG=$WAY_CONFIG
+behind my way tcp-password libssh2
+migration 0001 'CREATE TABLE one (x int);'
+services proxy way refuse >/dev/null
+exits 1 'check of a machine that is gone' bascule check
+like "$out" 'FAIL way +cannot connect to way' 'says so'
+exits 1 'migrate through a machine that is gone' bascule migrate dev --yes --plain
+like "$err" 'cannot connect to way' 'says so at once'
+is "$(find .state -path '*runs/*' -name plan.json 2>/dev/null | wc -l)" 0 'and no run is begun'
+services proxy way normal >/dev/null
+
 # --- Refused ----------------------------------------------------------------------------------------
 
 services start ssh closed --no-forwarding >/dev/null || bail 'sshd does not start'

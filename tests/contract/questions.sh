@@ -46,7 +46,7 @@ forget
 exits 1 'migrate without a terminal' setsid -w "$BASCULE" migrate dev --yes --plain
 like "$err" "$shown" 'an unknown key is shown'
 like "$err" 'try: bascule trust app1' 'with the command that knows what to do'
-is "$(find .state -path '*runs/*' -name plan.json | wc -l)" 0 'no run was begun'
+is "$(find .state -path '*runs/*' -name plan.json 2>/dev/null | wc -l)" 0 'no run was begun'
 exits 0 'status without a terminal' setsid -w "$BASCULE" status
 like "$out" 'link +#?FAIL' 'the database is not reached'
 like "$out" 'services +#?unknown' 'what runs there is unknown'

@@ -91,6 +91,8 @@ static void flush(struct follower *f)
 	size_t from = 0;
 
 	f->hold = false;
+	if (b->n == 0)
+		return;
 	follow_batch_seal(b);
 	/* One more was asked for than is wanted, to see whether there is one. */
 	if (f->spec.tail >= 0 && f->got == f->spec.tail + 1 && b->n == (size_t)f->got &&

@@ -29,20 +29,30 @@ static void add(struct entries *e, enum kind kind, int env, size_t i)
 		e->list[e->n++] = (struct entry){ kind, env, i };
 }
 
+static void add_services(const struct logs_state *s, int env, struct entries *e)
+{
+	const struct env *at = &s->m->project->env[env];
+
+	for (size_t i = 0; i < at->n_service; i++)
+		if (!logs_follows(s, env, at->service[i].runtime.name))
+			add(e, SERVICE, env, i);
+}
+
 static void entries_of(const struct logs_state *s, struct entries *e)
 {
-	const struct project *p = s->m->project;
-
 	e->n = 0;
 	for (size_t i = 0; i < s->n_source; i++)
 		if (s->source[i].state != LOG_SOURCE_OFF)
 			add(e, SOURCE, 0, i);
 	for (size_t i = 0; i < s->n_filter; i++)
 		add(e, FILTER, 0, i);
-	for (size_t v = 0; v < p->n_env; v++)
-		for (size_t i = 0; i < p->env[v].n_service; i++)
-			if (!logs_follows(s, (int)v, p->env[v].service[i].runtime.name))
-				add(e, SERVICE, (int)v, i);
+	/* Those of the environment one looks at are wanted first. */
+	for (size_t i = 0; i < s->m->project->n_env; i++)
+		if ((int)i == s->env)
+			add_services(s, (int)i, e);
+	for (size_t i = 0; i < s->m->project->n_env; i++)
+		if ((int)i != s->env)
+			add_services(s, (int)i, e);
 }
 
 /* --- Drawing ------------------------------------------------------------------------------------ */

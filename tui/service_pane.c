@@ -189,6 +189,30 @@ static void pane_tail(const char *text, struct pane *p)
 	}
 }
 
+/* No check was asked for: what the last glance found. */
+static void pane_glance(const struct seen_by *s, const struct service_unit *u, struct pane *p)
+{
+	const struct health_result *h = service_text_health(service_text_seen(s->m, s->env), u);
+	const char *url = u->service->health.url;
+
+	if (!url) {
+		line(p, ROLE_DIM, "health", "judged by its state alone");
+		return;
+	}
+	line(p, ROLE_DIM, "health", "%s  H checks it with all attempts", url);
+	if (h && h->verdict != HEALTH_OK && h->err.code != ERR_OK)
+		line(p, h->verdict == HEALTH_FAILED ? ROLE_FAIL : ROLE_WARN, "", "%s%s%s",
+		     h->err.msg, h->err.detail[0] ? ": " : "", h->err.detail);
+}
+
+static void pane_check_err(const struct seen_by *s, struct pane *p)
+{
+	const struct err *e = &s->m->health.err;
+
+	if (e->code != ERR_OK && strcmp(s->m->health.env, s->m->project->env[s->env].name) == 0)
+		line(p, ROLE_WARN, "", "%s%s%s", e->msg, e->detail[0] ? ": " : "", e->detail);
+}
+
 static void pane_health(const struct seen_by *s, const struct service_unit *u, struct pane *p)
 {
 	const struct health_result *h = checked(s, u);
@@ -196,16 +220,12 @@ static void pane_health(const struct seen_by *s, const struct service_unit *u, s
 	int n = 0, room;
 
 	if (!h) {
-		const char *url = u->service->health.url;
-
-		line(p, ROLE_DIM, "health", "%s%s", url ? url : "judged by its state alone",
-		     url ? "  H checks it with all attempts" : "");
+		pane_glance(s, u, p);
+		pane_check_err(s, p);
 		return;
 	}
 	pane_verdict(h, p);
-	if (s->m->health.err.code != ERR_OK)
-		line(p, ROLE_WARN, "", "%s%s%s", s->m->health.err.msg,
-		     s->m->health.err.detail[0] ? ": " : "", s->m->health.err.detail);
+	pane_check_err(s, p);
 	for (size_t i = 0; i < s->tries->n; i++)
 		n += is_of(&s->tries->list[i], u->service, host);
 	/* The newest tries, and half of the room for the log when there is one. */

@@ -611,6 +611,8 @@ static void action_common(struct tui *t, enum action act, const char *arg)
 
 bool tui_offers(const struct tui *t, enum action act)
 {
+	const unsigned of_services = WHERE_LOGS | WHERE_SERVICES;
+
 	switch (act) {
 	case ACT_VIEW_LOGS:
 	case ACT_VIEW_SERVICES:
@@ -620,7 +622,8 @@ bool tui_offers(const struct tui *t, enum action act)
 	case ACT_ANSWER:
 		return service_text_hosts(t->model.project);
 	default:
-		return true;
+		return (action_table[act].where & ~of_services) != 0 ||
+		       service_text_any(t->model.project);
 	}
 }
 

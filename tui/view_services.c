@@ -276,9 +276,14 @@ static void draw_image(const struct services_state *s, const struct service_unit
 		if (differs)
 			text_add(&l, ROLE_WARN, "differs ");
 		text_add(&l, differs ? ROLE_WARN : ROLE_TEXT, service_text_image(u));
-		text_addf(&l, ROLE_DIM, " %s",
-			  service_text_digest(u->unit.digest[0] ? u->unit.digest : u->unit.image_id,
-					      digest));
+		if (!u->unit.image[0])
+			text_addf(&l, ROLE_DIM, "%s %.24s",
+				  runtime_kind_name(u->service->runtime.kind), u->unit.id);
+		else
+			text_addf(&l, ROLE_DIM, " %s",
+				  service_text_digest(u->unit.digest[0] ? u->unit.digest
+									: u->unit.image_id,
+						      digest));
 	}
 }
 

@@ -447,7 +447,9 @@ static int read_answer(struct hosts *p, struct sv line, struct err *e)
 	struct sv name, field;
 	int ret;
 
-	if (!sv_cut(&line, '\t', &name) || !sv_cut(&line, '\t', &field))
+	/* The third field may be empty, so both tabs have to be there. */
+	if (!sv_cut(&line, '\t', &name) || line.n == 0 || !memchr(line.p, '\t', line.n) ||
+	    !sv_cut(&line, '\t', &field))
 		return err_set(e, ERR_INPUT, "an answer for hosts has not three fields");
 	for (size_t i = 0; i < N_KINDS; i++)
 		if (kind_names[i] && sv_eq_str(name, kind_names[i]))

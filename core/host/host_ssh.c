@@ -16,7 +16,8 @@
  * what it carried, and the next request makes a new one. Only a channel for which the server had not been asked to
  * run anything is moved silently, because then nothing can have happened.
  *
- * Locks: state->lock is held for moments only, and while it is held only host->lock may be taken.
+ * Locks: state->lock is held for moments only; while it is held only host->lock may be taken, and never the other way
+ * round.
  */
 #include "core/host/host_ssh.h"
 
@@ -379,17 +380,25 @@ void ssh_channel_leave(struct ssh_channel *ch)
 
 /* --- The state of a host ----------------------------------------------------------------------- */
 
-static int refuse_asked(struct host *h, struct err *e)
+/* Whether h waits for a person, and no connection of it works. */
+static bool waits_for_answer(struct host *h, struct ssh_state *s, struct err *e)
 {
-	bool refuse;
+	bool waits;
 
+	pthread_mutex_lock(&s->lock);
+	for (const struct ssh_link *l = s->link; l != NULL; l = l->next)
+		if (l->phase == SSH_LINK_READY) {
+			pthread_mutex_unlock(&s->lock);
+			return false;
+		}
+	pthread_mutex_unlock(&s->lock);
 	pthread_mutex_lock(&h->lock);
-	refuse = h->question.kind != HOST_QUESTION_NONE && h->status.state == HOST_ASKS &&
-		 clock_utc_ms() - h->status.since_utc_ms < ASKED_ENOUGH_MS;
-	if (refuse)
+	waits = h->question.kind != HOST_QUESTION_NONE && h->status.state == HOST_ASKS &&
+		clock_utc_ms() - h->status.since_utc_ms < ASKED_ENOUGH_MS;
+	if (waits)
 		*e = h->status.err;
 	pthread_mutex_unlock(&h->lock);
-	return refuse ? -1 : 0;
+	return waits;
 }
 
 static struct ssh_state *state_new(struct host *h, struct err *e)
@@ -412,8 +421,6 @@ struct ssh_state *ssh_state_of(struct host *h, struct err *e)
 	struct ssh_state *s;
 	bool closed;
 
-	if (refuse_asked(h, e) != 0)
-		return NULL;
 	pthread_mutex_lock(&h->lock);
 	closed = h->state == (void *)&closed_state;
 	if (h->state == NULL)
@@ -427,26 +434,18 @@ struct ssh_state *ssh_state_of(struct host *h, struct err *e)
 	pthread_mutex_lock(&s->lock);
 	reap(s);
 	pthread_mutex_unlock(&s->lock);
-	return s;
+	return waits_for_answer(h, s, e) ? NULL : s;
 }
 
-struct host *ssh_state_via(struct ssh_state *s)
+struct host *ssh_state_via(struct host *h)
 {
-	struct host *via;
+	struct host *via = NULL;
 
-	if (s == (void *)&closed_state)
-		return NULL;
-	pthread_mutex_lock(&s->lock);
-	via = s->via;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&h->lock);
+	if (h->state != NULL && h->state != (void *)&closed_state)
+		via = atomic_load(&((struct ssh_state *)h->state)->via);
+	pthread_mutex_unlock(&h->lock);
 	return via;
-}
-
-void ssh_state_set_via(struct ssh_state *s, struct host *via)
-{
-	pthread_mutex_lock(&s->lock);
-	s->via = via;
-	pthread_mutex_unlock(&s->lock);
 }
 
 static void ssh_close(struct host *h)

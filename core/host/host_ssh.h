@@ -52,7 +52,7 @@ bool ssh2_has_rsa(const struct ssh2 *lib);
 #define SSH_WINDOW_DIAL ((unsigned int)16 << 20) /* of a stream: may be a log, may be 50 ms away */
 #define SSH_WINDOW_BULK ((unsigned int)32 << 20)
 #define SSH_BLOCK ((size_t)256 << 10) /* read from libssh2 at once */
-#define SSH_STEP ((size_t)32 << 10)   /* given to libssh2 at once: one packet */
+#define SSH_STEP ((size_t)32700)      /* given to libssh2 at once: one packet */
 
 /* SSH_NONE: only to know that there is a connection. */
 enum ssh_kind { SSH_EXEC, SSH_TCP, SSH_UNIX, SSH_NONE };
@@ -185,13 +185,15 @@ struct ssh_state {
 	struct host *host;
 	struct ssh2 lib;
 	pthread_mutex_t
-		lock; /* guards what says "lock", here too; no other lock is taken under it */
+		lock; /* guards what says "lock", here too; host->lock may be taken under it */
 	bool closing;
 	struct ssh_link *link;
 	struct ssh_channel *waiting; /* for a link; in order */
 	size_t session_max;
 	int64_t no_extra_until_ms; /* the server let no further connection in */
-	struct host *via;          /* the host on the way that a connection is being made through */
+	/* The host on the way that a connection is just being made through. Whoever reads it holds host->lock, so
+	 * that the state is not freed. */
+	_Atomic(struct host *) via;
 	pthread_mutex_t config_lock; /* guards config; held while ssh is asked */
 	bool has_config;
 	struct ssh_config config;
@@ -208,8 +210,8 @@ void ssh_submit(struct ssh_state *s, struct ssh_channel *ch);
 void ssh_dispatch(struct ssh_state *s);
 void ssh_wake(struct ssh_link *l);
 struct ssh_state *ssh_state_of(struct host *h, struct err *e);
-struct host *ssh_state_via(struct ssh_state *s);
-void ssh_state_set_via(struct ssh_state *s, struct host *via);
+/* The host through which a connection to h (of this transport) is just being made; NULL: none. */
+struct host *ssh_state_via(struct host *h);
 int ssh_channel_open(struct ssh_channel *ch, int64_t deadline_ms, struct cancel *c, struct err *e);
 void ssh_channel_leave(struct ssh_channel *ch);
 

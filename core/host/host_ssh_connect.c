@@ -103,17 +103,9 @@ static int config_get(struct ssh_link *l, const struct ssh_config **out, struct 
 static bool waits_for(struct host *h, const struct host *wanted)
 {
 	for (int i = 0; i < JUMPS_MAX && h != NULL; i++) {
-		struct host *next = NULL;
-		struct ssh_state *s;
-
 		if (h == wanted)
 			return true;
-		pthread_mutex_lock(&h->lock);
-		s = h->state;
-		if (s != NULL && h->ops == &host_ssh_ops)
-			next = ssh_state_via(s);
-		pthread_mutex_unlock(&h->lock);
-		h = next;
+		h = h->ops == &host_ssh_ops ? ssh_state_via(h) : NULL;
 	}
 	return false;
 }
@@ -159,16 +151,16 @@ static int reach_through(struct ssh_link *l, const struct ssh_config *config, st
 		return err_set(e, ERR_LIMIT, "the ProxyJump of %s is longer than %d bytes",
 			       l->host->name, HOST_NAME_SIZE - 1);
 	way = hosts_get(l->host->pool, &spec);
-	ssh_state_set_via(l->state, way);
+	atomic_store(&l->state->via, way);
 	if (waits_for(way, l->host)) {
-		ssh_state_set_via(l->state, NULL);
+		atomic_store(&l->state->via, NULL);
 		err_set(e, ERR_CONFIG, "the way to %s leads through itself", l->host->name);
 		return err_hint(e, "look at ProxyJump in ssh's configuration: ssh -G %s",
 				l->host->name);
 	}
 	pass_answer(way, l->host);
 	ret = way->ops->dial(way, &target, l->deadline_ms, &l->stop, &l->sock, e);
-	ssh_state_set_via(l->state, NULL);
+	atomic_store(&l->state->via, NULL);
 	if (ret == 0 || e->code == ERR_CANCELLED)
 		return ret;
 	if (e->code == ERR_ASKS)

@@ -220,9 +220,10 @@ void ssh_link_open_next(struct ssh_link *l)
 			open_failed(l, ch);
 			continue;
 		}
-		host_set_round_trip(l->host, clock_mono_us() - ch->asked_us);
 		l->more = true; /* a round for what can be done now */
 		if (ch->kind == SSH_EXEC) {
+			/* Of a stream it would hold the way from there on too. */
+			host_set_round_trip(l->host, clock_mono_us() - ch->asked_us);
 			l->n_opened++;
 			set_phase(ch, SSH_STARTS);
 		} else {

@@ -81,7 +81,7 @@ size_t http_through_fds(const struct http_through *t, struct pollfd *fd)
 	short events = 0;
 	size_t n = 0;
 
-	if (out >= 0 && room(&t->out) > 0)
+	if (out >= 0 && room(&t->out) >= HOST_READ_MIN)
 		fd[n++] = (struct pollfd){ .fd = out, .events = POLLIN };
 	if (err >= 0)
 		fd[n++] = (struct pollfd){ .fd = err, .events = POLLIN };
@@ -101,7 +101,7 @@ static void read_proc(struct http_through *t)
 	struct err ignored;
 	size_t got;
 
-	while (host_proc_fd(t->proc, HOST_OUT) >= 0 && room(&t->out) > 0) {
+	while (host_proc_fd(t->proc, HOST_OUT) >= 0 && room(&t->out) >= HOST_READ_MIN) {
 		got = 0;
 		if (host_proc_read(t->proc, HOST_OUT, t->out.data + t->out.end, room(&t->out), &got,
 				   &ignored) != 0) {
@@ -120,7 +120,7 @@ static void read_proc(struct http_through *t)
 static void read_words(struct http_through *t)
 {
 	struct err ignored;
-	char text[512];
+	char text[HOST_READ_MIN];
 	size_t got = 1;
 
 	while (got > 0 && host_proc_fd(t->proc, HOST_ERR) >= 0) {

@@ -260,6 +260,7 @@ static void fetch(struct follower *f, struct http_client *http, const struct fol
 			put_row(&p, pos, gap->row_ns, strbuf_str(&text));
 		strbuf_clear(&text);
 	} else if (!cut_page(&p)) {
+		forget_gap(f, gap->row_ns);
 		put_row(&p, pos, gap->row_ns,
 			"older lines are gone: the log was rotated meanwhile");
 	} else {

@@ -92,14 +92,18 @@ struct question *question_copy(const struct question *q)
 {
 	struct question *copy = question_new();
 
-	*copy = *q;
-	atomic_init(&copy->refs, 1);
-	atomic_init(&copy->stale, false);
+	copy->filter_gen = q->filter_gen;
+	copy->find_gen = q->find_gen;
+	copy->level = q->level;
+	copy->hidden_sources = q->hidden_sources;
+	copy->fold = q->fold;
+	copy->n_in = q->n_in;
+	copy->n_out = q->n_out;
 	for (size_t i = 0; i < q->n_in; i++)
-		pattern_hold(q->in[i]);
+		copy->in[i] = pattern_hold(q->in[i]);
 	for (size_t i = 0; i < q->n_out; i++)
-		pattern_hold(q->out[i]);
-	pattern_hold(q->find);
+		copy->out[i] = pattern_hold(q->out[i]);
+	copy->find = pattern_hold(q->find);
 	return copy;
 }
 

@@ -219,7 +219,9 @@ static void words_of(const struct show *w, struct runtime_unit *u)
 {
 	struct sv words = w->status_text;
 
-	if (w->load_error.n > 0)
+	if (u->state == UNIT_ABSENT)
+		words = sv_n("", 0);
+	else if (w->load_error.n > 0)
 		words = w->load_error;
 	else if (sv_eq_str(w->load, "masked"))
 		words = SV("masked");

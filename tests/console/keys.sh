@@ -158,7 +158,7 @@ screen_keys /
 screen_type 'runs, also'
 screen_keys Enter Enter
 shows '^ run +does +environment' 'Enter runs what is selected'
-screen_keys 2 '?'
+screen_keys 2 '?' C-d
 shows ':expand' 'help knows the view it was opened from'
 screen_keys '\'
 screen_type 'down script'

@@ -91,7 +91,7 @@ shows '1:!GET' 'a filter is named'
 ok 'lines are left' wait_until 10 has_rows
 hides '^[>+ ][0-9:.]{12} #a .*GET' 'what it hides is gone'
 screen_keys '\'
-screen_type '-1'
+screen_tmux send-keys -l -- -1
 screen_keys Enter
 hides '1:!GET' 'and removed by its number'
 screen_keys '\'
@@ -101,10 +101,10 @@ screen_keys Escape
 screen_keys /
 screen_type 'GET'
 screen_keys Enter
-shows 'find GET [1-9]' 'find counts over the whole buffer'
+shows 'find /GET/ [1-9]' 'find counts over the whole buffer'
 shows 'PAUSED' 'and goes to the nearest match'
 screen_keys N N n Escape
-hides 'find GET' 'Esc ends it'
+hides 'find /GET/' 'Esc ends it'
 screen_keys E
 shows '^>[0-9:.]{12} #a (ERROR|FATAL)' 'E goes to the error before'
 
@@ -126,7 +126,8 @@ screen_keys j Space
 shows '^>#production > logs > web and' 'Space follows it'
 shows '\[b\] #worker' 'as a second source'
 screen_keys Tab
-ok 'lines of both are merged' wait_until 10 grep -qE '^[>+ ][0-9:.]{12} #b ' <(log_rows)
+has_worker_rows() { log_rows | grep -qE '^[>+ ][0-9:.]{12} #b '; }
+ok 'lines of both are merged' wait_until 10 has_worker_rows
 screen_keys '>'
 screen_type "$TMPDIR/exported.log"
 screen_keys Enter

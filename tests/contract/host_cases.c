@@ -27,7 +27,7 @@
 
 #define THREADS 12
 #define BULK_BYTES 30000000
-#define FOLLOW_WORD "host-cases-follow"
+#define HELPER_WORD "host-cases-helper"
 
 static struct host_world world;
 struct host_world *const host_world = &world;
@@ -477,7 +477,7 @@ static void host_proc_close__ends_the_group__of_every_follower(void **state)
 	host_proc_close(NULL);
 }
 
-/* prog WORD TRANSPORT CONFIG RUN_DIR NAME SCRIPT WORD DUPLEX: starts the script, says so, and waits to be killed. */
+/* prog HELPER_WORD WHAT TRANSPORT CONFIG RUN_DIR NAME SCRIPT WORD DUPLEX: waits to be killed when it is done. */
 void host_cases_helper(int argc, char **argv)
 {
 	struct host_command cmd = { .script = NULL };
@@ -485,41 +485,54 @@ void host_cases_helper(int argc, char **argv)
 	struct host_proc *p;
 	int64_t transport;
 
-	if (argc != 9 || strcmp(argv[1], FOLLOW_WORD) != 0)
+	if (argc != 10 || strcmp(argv[1], HELPER_WORD) != 0)
 		return;
-	assert_true(sv_int(sv_of(argv[2]), 0, HOST_OPENSSH, &transport));
+	assert_true(sv_int(sv_of(argv[3]), 0, HOST_OPENSSH, &transport));
 	world.transport = (enum host_transport)transport;
 	world.ctx = (struct host_context){ .home = "/",
 					   .login = "root",
-					   .ssh_config = argv[3][0] ? argv[3] : NULL,
-					   .run_dir = argv[4] };
+					   .ssh_config = argv[4][0] ? argv[4] : NULL,
+					   .run_dir = argv[5] };
 	world.pool = hosts_new(&world.ctx);
-	cmd.script = argv[6];
-	words[0] = argv[7];
+	world.host = host_world_host(argv[6]);
+	(void)!write(STDOUT_FILENO, "ready\n", 6);
+	if (!strcmp(argv[2], "job"))
+		host_cases_job_helper(argv + 7);
+	cmd.script = argv[7];
+	words[0] = argv[8];
 	cmd.argv = words;
-	cmd.duplex = argv[8][0] == '1';
-	if (host_start(host_world_host(argv[5]), &cmd, host_world_soon(), NULL, &p, &world.e))
+	cmd.duplex = argv[9][0] == '1';
+	if (host_start(world.host, &cmd, host_world_soon(), NULL, &p, &world.e))
 		host_world_fail("a start");
 	wait_output(p);
-	(void)!write(STDOUT_FILENO, "ready\n", 6);
+	(void)!write(STDOUT_FILENO, "runs!\n", 6);
 	for (;;)
 		if (wait_fds(NULL, 0, WAIT_FOREVER, NULL, &world.e) < 0)
 			host_world_fail("a wait");
 }
 
-/* Starts the helper; it says ready before this returns. */
-static pid_t start_helper(const char *run_dir, const char *script, const char *word, bool duplex)
+static void must_say(int fd, const char *want)
 {
-	char transport[8], line[16] = "";
+	char line[8] = "";
+
+	assert_int_equal(read(fd, line, 6), 6);
+	assert_string_equal(line, want);
+}
+
+pid_t host_world_helper(const char *run_dir, const char *what, const char *script, const char *word,
+			bool duplex)
+{
+	char transport[8];
 	char *argv[] = { (char *)"/proc/self/exe",
-			 (char *)FOLLOW_WORD,
+			 (char *)HELPER_WORD,
+			 (char *)(uintptr_t)what,
 			 transport,
 			 world.server.config ? world.server.config : (char *)"",
 			 (char *)(uintptr_t)run_dir,
 			 (char *)(uintptr_t)host_name(world.host),
 			 (char *)(uintptr_t)script,
 			 (char *)(uintptr_t)word,
-			 (char *)(duplex ? "1" : "0"),
+			 (char *)(uintptr_t)(duplex ? "1" : "0"),
 			 NULL };
 	struct child_fds fds = { .in = -1, .err = STDERR_FILENO, .keep_fd = -1 };
 	int said[2];
@@ -530,8 +543,9 @@ static pid_t start_helper(const char *run_dir, const char *script, const char *w
 	fds.out = said[1];
 	assert_int_equal(child_spawn(argv, &fds, &pid, &world.e), 0);
 	close(said[1]);
-	assert_int_equal(read(said[0], line, sizeof(line) - 1), 6);
-	assert_string_equal(line, "ready\n");
+	must_say(said[0], "ready\n");
+	if (!strcmp(what, "follow"))
+		must_say(said[0], "runs!\n");
 	close(said[0]);
 	return pid;
 }
@@ -542,7 +556,8 @@ static void kill_of_ours__leaves_no_follower(void **state)
 	for (size_t i = 0; i < N_FOLLOWERS; i++) {
 		const char *word = host_world_word();
 		char *run_dir = tmp_make();
-		pid_t pid = start_helper(run_dir, followers[i].script, word, followers[i].duplex);
+		pid_t pid = host_world_helper(run_dir, "follow", followers[i].script, word,
+					      followers[i].duplex);
 
 		assert_true(process_word_count(word) > 1); /* the helper has it too */
 		kill(pid, SIGKILL);
@@ -860,15 +875,17 @@ int host_cases_run(enum host_transport transport)
 	static const char *const names[] = { "local", "libssh2", "openssh" };
 	const size_t n_cases = sizeof(cases) / sizeof(cases[0]);
 	const size_t n_ssh = transport == HOST_LOCAL ? 0 : host_cases_ssh_n;
-	struct CMUnitTest *list = mem_calloc(n_cases + n_ssh, sizeof(*list));
+	const size_t n_all = n_cases + host_cases_job_n + n_ssh;
+	struct CMUnitTest *list = mem_calloc(n_all, sizeof(*list));
 	int failed;
 
 	memcpy(list, cases, sizeof(cases));
-	memcpy(list + n_cases, host_cases_ssh, n_ssh * sizeof(*list));
-	for (size_t i = 0; i < n_cases + n_ssh; i++)
+	memcpy(list + n_cases, host_cases_job, host_cases_job_n * sizeof(*list));
+	memcpy(list + n_cases + host_cases_job_n, host_cases_ssh, n_ssh * sizeof(*list));
+	for (size_t i = 0; i < n_all; i++)
 		list[i].setup_func = case_setup;
 	world.transport = transport;
-	failed = _cmocka_run_group_tests(names[transport], list, n_cases + n_ssh, group_setup,
+	failed = _cmocka_run_group_tests(names[transport], list, n_all, group_setup,
 					 group_teardown);
 	mem_free(list);
 	return failed;

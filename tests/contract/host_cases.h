@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contract of hosts: one set of cases for every transport (host_cases.c), and what only those have that log
- * in somewhere (host_cases_ssh.c). Inside, the world that they share.
+ * The contract of hosts: one set of cases for every transport (host_cases.c, host_cases_job.c), and what only those
+ * have that log in somewhere (host_cases_ssh.c). Inside, the world that they share.
  */
 #ifndef CONTRACT_HOST_CASES_H
 #define CONTRACT_HOST_CASES_H
@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include <cmocka.h>
 
@@ -44,6 +45,9 @@ int64_t host_world_soon(void); /* a generous deadline */
 void host_world_fail(const char *what);
 /* A host of a pool of the same context; the caller frees neither. */
 struct host *host_world_host(const char *name);
+/* This program again, as a helper with the world of the running case, in words of host_cases_helper; its process. */
+pid_t host_world_helper(const char *run_dir, const char *what, const char *script, const char *word,
+			bool duplex);
 /* The command has to run; out and err may be NULL. */
 void host_world_run(struct host *h, const struct host_command *cmd, struct strbuf *out,
 		    struct strbuf *err, struct host_result *r);
@@ -54,7 +58,9 @@ const char *host_world_word(void);
 /* Starts a script with a fresh word as its $1 and waits until it has printed a line: it runs. */
 struct host_proc *host_world_start(const char *script, bool duplex, const char **word);
 
-extern const struct CMUnitTest host_cases_ssh[];
-extern const size_t host_cases_ssh_n;
+extern const struct CMUnitTest host_cases_ssh[], host_cases_job[];
+extern const size_t host_cases_ssh_n, host_cases_job_n;
+/* Of the helper: starts the job whose words follow, again and again until it is killed. */
+void host_cases_job_helper(char **argv);
 
 #endif

@@ -9,6 +9,7 @@
 #include "core/base/cancel.h"
 #include "core/base/fs.h"
 #include "core/host/dial.h"
+#include "core/host/remote_job.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -374,6 +375,73 @@ static void connection__whose_server_process_is_killed__is_lost(void **state)
 	login_close(&l);
 }
 
+/* A job is started, the connection cut, and whoever waits for it does not notice. */
+static void job__survives__the_connection(void **state)
+{
+	const char *const words[] = { "sh", "-c", "echo one; sleep 1; echo two; exit 9", NULL };
+	struct remote_job_spec spec = {
+		.id = "9.a", .environment = "staging", .epoch = 3, .argv = words
+	};
+	struct remote_job_look look;
+	struct strbuf out;
+	struct login l;
+
+	(void)state;
+	login_open(&l, "server", NULL);
+	login_proxy(&l, "path");
+	/* In the home of who logs in. */
+	if (remote_job_start(l.host, &spec, host_world_soon(), NULL, &host_world->e))
+		host_world_fail("a start");
+	tell("proxy", "path", "cut");
+	/* It is safe to ask again. */
+	while (remote_job_start(l.host, &spec, host_world_soon(), NULL, &host_world->e))
+		if (host_world->e.code != ERR_LOST)
+			host_world_fail("a second start");
+	tell("proxy", "path", "cut");
+	if (remote_job_wait(l.host, NULL, "9.a", host_world_soon(), NULL, &look, &host_world->e))
+		host_world_fail("a wait");
+	assert_int_equal(look.state, REMOTE_JOB_ENDED);
+	assert_int_equal(look.exit_code, 9);
+	strbuf_init(&out, 100);
+	if (remote_job_output(l.host, NULL, "9.a", 0, &out, host_world_soon(), NULL,
+			      &host_world->e))
+		host_world_fail("an output");
+	assert_string_equal(strbuf_str(&out), "one\ntwo\n");
+	strbuf_clear(&out);
+	login_close(&l);
+	free(services_tell("stop", "server", NULL));
+}
+
+static void job__on_a_full_disk__is_not_started(void **state)
+{
+	const char *const words[] = { "true", NULL };
+	struct remote_job_spec spec = {
+		.id = "9.b", .environment = "staging", .epoch = 3, .argv = words
+	};
+	struct remote_job_look look;
+	struct login l;
+
+	(void)state;
+	if (services_try(NULL, "can-mount", NULL) != 0)
+		skip();
+	login_open(&l, "full", "--disk 16");
+	must_work(l.host);
+	free(services_tell("fill", "full", "0", NULL));
+	assert_int_equal(remote_job_start(l.host, &spec, host_world_soon(), NULL, &host_world->e),
+			 -1);
+	if (host_world->e.code != ERR_SYSTEM)
+		host_world_fail("not a full disk");
+	free(services_tell("unfill", "full", NULL));
+	if (remote_job_look(l.host, NULL, "9.b", host_world_soon(), NULL, &look, &host_world->e))
+		host_world_fail("a look");
+	assert_int_equal(look.state, REMOTE_JOB_NONE);
+	if (remote_job_start(l.host, &spec, host_world_soon(), NULL, &host_world->e) ||
+	    remote_job_wait(l.host, NULL, "9.b", host_world_soon(), NULL, &look, &host_world->e))
+		host_world_fail("a job with room");
+	assert_int_equal(look.exit_code, 0);
+	login_close(&l);
+}
+
 /* --- Servers that allow little ------------------------------------------------------------------ */
 
 struct one {
@@ -451,6 +519,8 @@ const struct CMUnitTest host_cases_ssh[] = {
 	cmocka_unit_test(connection__that_is_cut__is_unknown_and_ends_what_ran),
 	cmocka_unit_test(connection__that_is_silent__is_found_dead),
 	cmocka_unit_test(connection__whose_server_process_is_killed__is_lost),
+	cmocka_unit_test(job__survives__the_connection),
+	cmocka_unit_test(job__on_a_full_disk__is_not_started),
 	cmocka_unit_test(sessions__are_spread__over_more_connections),
 	cmocka_unit_test(dial__is_unsupported__where_the_server_forbids_it),
 };

@@ -43,6 +43,7 @@ services proxy far app1 --delay 100 >/dev/null
 services proxy hole app2 >/dev/null
 services proxy hole blackhole >/dev/null
 services down app3
+services start ssh full --disk 1 && services fill full 0
 eval "$(services env app1)"
 export BASCULE_SSH_CONFIG=$SSH_CONFIG_ALL
 
@@ -54,12 +55,89 @@ environment() { # NAME HOST [LINE of its service]...
 }
 {
 	printf '%s\n' '[project]' 'name = shop'
-	for each in good:app1 slow:far hole:hole gone:app3 chatty:chatty few:few denied:denied; do
+	for each in good:app1 slow:far hole:hole gone:app3 chatty:chatty few:few full:full denied:denied; do
 		environment "${each%:*}" "${each#*:}" "engine_socket = $DOCKER_SOCKET"
 	done
 	environment nodocker app1 'engine_socket = /nowhere/docker.sock'
+	environment half 'app1, app3' "engine_socket = $DOCKER_SOCKET"
 	environment nothing app1 "engine_socket = $DOCKER_SOCKET" 'container = nothing'
 } >bascule.ini
+
+# --- Status -------------------------------------------------------------------------------------
+
+begin=$SECONDS
+in_time 30 0 'the status of them all' bascule status --json
+[ $((SECONDS - begin)) -le 12 ]
+is $? 0 'takes as long as the slowest may take'
+for each in good slow chatty few full; do is "$(of $each state)" running "$each: its service runs"; done
+for each in hole gone denied nodocker; do is "$(of $each state)" unknown "$each: nobody knows"; done
+like "$(of hole error)" 'cannot connect to hole in time' 'a black hole'
+like "$(of gone error)" 'app3.*Connection refused' 'a machine that is down'
+is "$(of denied error)" "cannot reach docker: postgres may not use $DOCKER_SOCKET" 'no permission'
+is "$(of nodocker error)" 'cannot reach docker: there is no /nowhere/docker.sock' 'no docker'
+is "$(of half state)" 'running unknown' 'one of two machines is down'
+is "$(of nothing state) $(of nothing error)" 'absent null' 'no container'
+in_time 30 0 'for people' bascule status hole good
+like "$out" 'services +1 up +unknown' 'side by side'
+like "$out" 'hole: .*in time.*try: ' 'with the reason, and what to do'
+
+# Up and down again, and not enough memory of it to be up.
+services docker docker run -d --name loops --restart always shop:1 /shopd --exit-after 30 --exit-code 3 \
+	>/dev/null
+# Many of them: the engine has 200, most of them never started.
+for i in {1..200}; do
+	printf 'next\nurl = "http://d/containers/create?name=c%s"\noutput = /dev/null\nunix-socket = "%s"\n' \
+		"$i" "$DOCKER_SOCKET"
+	printf '%s\n' 'header = "Content-Type: application/json"' 'data = "{\"Image\":\"shop:1\"}"'
+done | sed 1d >containers
+curl -s --parallel --parallel-max 8 --config containers 2>/dev/null
+is "$(services docker docker ps -aq --filter name=^c | wc -l)" 200 '200 containers'
+for i in 1 2 3; do services docker docker start c$i >/dev/null; done
+{
+	printf '\n[environment crowd]\nhost = app1\nprotected = no\n'
+	for i in loops c{1..200}; do
+		printf '\n[service %s on crowd]\nengine_socket = %s\n' "$i" "$DOCKER_SOCKET"
+	done
+} >>bascule.ini
+looped() { [ "$(services docker docker inspect -f '{{.RestartCount}}' loops)" -ge 3 ]; }
+wait_until 30 looped
+in_time 30 0 'status of a machine with 200' bascule status crowd --json
+states=$(of crowd state)
+is "$(tr ' ' '\n' <<<"$states" | sort | uniq -c | grep -c .)" 3 'states'
+is "$(grep -o created <<<"$states" | wc -l)" 197 'most were only created'
+like "$(of crowd words | head -c 200)" '[0-9]+ restarts' 'one was started again and again'
+like "$(of crowd ok)" '^false true true true false' 'which is not well'
+
+# --- Health -------------------------------------------------------------------------------------
+
+mkdir run
+serve() { # NAME [OPTION]...: a process with a health, on app1
+	local port
+	port=$(services port)
+	"$shopd" --name "$1" --port "$port" --log "run/$1.log" --pid-file "run/$1.pid" "${@:2}" &
+	printf '\n[service %s on serving]\nruntime = process\ndirectory = %s/run\n' "$1" "$PWD"
+	printf '%s\n' "pid_file = $1.pid" "log_file = $1.log" "health = http://127.0.0.1:$port/health" \
+		'health_delay = 0s' 'health_attempts = 3' 'health_interval = 200ms' 'health_timeout = 1s' \
+		'health_successes = 2'
+}
+printf '\n[environment serving]\nhost = app1\nprotected = no\n' >ini
+for each in well: 'fails:--fail-health 500' 'slow:--slow-health 5000' turns:--redirect-health \
+	'late:--healthy-after 100'; do
+	# shellcheck disable=SC2086 # words
+	serve "${each%%:*}" ${each#*:} >>ini
+done
+cat ini >>bascule.ini
+verdict() { pick "map { \$_->{verdict} } @{\$j->{services}}"; }
+in_time 60 1 'health of five' bascule health serving --json
+is "$(verdict)" 'healthy unhealthy unhealthy unhealthy healthy' 'three fail, each for its reason'
+like "$(pick 'map { $_->{error} // "-" } @{$j->{services}}')" '500.*302' 'which is said'
+in_time 60 1 'for people' bascule health serving fails
+like "$out" 'FAIL.*500.*\| .*(GET|order placed|starts)' 'with the last lines of its log'
+in_time 60 0 'of one that is well' bascule health serving well
+in_time 30 1 'on a machine that is down' bascule health gone
+like "$out$err" 'app3.*Connection refused' 'nobody knows'
+in_time 30 1 'with one of two machines down' bascule health half --once --json
+is "$(verdict)" 'healthy unknown' 'the other is asked'
 
 # --- Logs: where they cannot be read ------------------------------------------------------------
 
@@ -72,6 +150,9 @@ like "$out" 'GET |order placed' 'gives the lines'
 unlike "$out$err" 'Welcome|nvm' 'and not the noise'
 in_time 15 1 'one that is down' bascule logs gone
 like "$err" 'app3.*Connection refused' 'is said to refuse'
+in_time 15 1 'one of two that are down' bascule logs half --tail 3
+like "$out" 'web@app1 .*(GET|order placed)' 'leaves the lines of the other'
+like "$err" 'app3.*Connection refused' 'and is said'
 in_time 15 1 'one in a black hole' bascule logs hole
 like "$err" 'hole (did not answer )?in time' 'is said not to answer'
 in_time 15 1 'who may not use docker' bascule logs denied
@@ -84,10 +165,9 @@ like "$err" 'no container nothing on app1' 'is said'
 # --- Logs: what is in them ----------------------------------------------------------------------
 
 run_shopd() { services docker docker run -d --name "$1" shop:1 /shopd "${@:2}" >/dev/null; }
-run_shopd dirty --binary --rate max --count 300
+run_shopd dirty --shape plain --binary --rate max --count 300
 run_shopd huge --long-line 30000000 --shape plain --rate max --count 20
 run_shopd counted --shape numbered --rate max --count 100000 --exit
-mkdir run
 # Its own clock goes back by an hour in the middle.
 "$shopd" --shape plain --rate max --jump-back 500 --count 1000 --exit --log run/back.log
 {

@@ -280,6 +280,49 @@ static void follow__leaves_out_what_is_older__than_since(void **state)
 	assert_int_equal(w.line[0].kind, LOG_GAP);
 }
 
+static int setup_stored(void **state)
+{
+	setup(state);
+	world_close(&w);
+	world_open(&w, NULL, true);
+	return 0;
+}
+
+static void follow__fetches_what_is_older__page_by_page(void **state)
+{
+	int s;
+
+	(void)state;
+	write_lines(5000);
+	s = world_follow(&w, &world_local, &service,
+			 (struct follow_spec){ .follow = true, .tail = 100 });
+	world_wait_state(&w, s, LOG_SOURCE_LIVE);
+	write_lines(50);
+	while (world_stored(&w) < 150)
+		world_pause(5);
+	assert_int_equal(world_fetch_all(&w, s), 3);
+	world_expect(&w, s, "line", 1, 5050);
+	world_expect_no_gap(&w);
+}
+
+static void follow__says_that_they_are_gone__when_the_log_was_rotated(void **state)
+{
+	int s;
+
+	(void)state;
+	write_lines(5000);
+	s = world_follow(&w, &world_local, &service,
+			 (struct follow_spec){ .follow = true, .tail = 100 });
+	world_wait_state(&w, s, LOG_SOURCE_LIVE);
+	assert_int_equal(rename(log_path, rotated_path), 0);
+	write_lines(50);
+	while (world_stored(&w) < 150)
+		world_pause(5);
+	assert_int_equal(world_fetch_all(&w, s), 1);
+	world_expect(&w, s, "line", 4901, 5050);
+	assert_int_equal(world_count(&w, LOG_GAP, "older lines are gone"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +351,11 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(follow__leaves_out_what_is_older__than_since, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(follow__fetches_what_is_older__page_by_page,
+						setup_stored, teardown),
+		cmocka_unit_test_setup_teardown(
+			follow__says_that_they_are_gone__when_the_log_was_rotated, setup_stored,
+			teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

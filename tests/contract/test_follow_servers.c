@@ -115,6 +115,39 @@ static void follow__gives_the_last_lines_and_a_gap__with_tail(void **state)
 	assert_int_equal(w.line[0].kind, LOG_GAP);
 }
 
+static int setup_stored(void **state)
+{
+	setup(state);
+	world_close(&w);
+	world_open(&w, NULL, true);
+	return 0;
+}
+
+static void follow__fetches_what_is_older__of_a_container(void **state)
+{
+	int s;
+
+	(void)state;
+	services_need(&engine);
+	RUN("shop/web:1", "/shopd", "--shape", "numbered", "--rate", "max", "--count", "5000");
+	while (world_stored(&w) == 0) {
+		char *last = services_tell("docker", engine.name, "logs", "--tail", "1",
+					   service.container, NULL);
+		bool all = strstr(last, "n=5000 ") != NULL;
+
+		free(last);
+		if (all)
+			break;
+	}
+	s = world_follow(&w, &world_local, &service,
+			 (struct follow_spec){ .follow = true, .tail = 100 });
+	world_wait_state(&w, s, LOG_SOURCE_LIVE);
+	assert_int_equal(world_stored(&w), 100);
+	assert_int_equal(world_fetch_all(&w, s), 3);
+	world_expect_numbered(&w, s, 5000, 1);
+	world_expect_no_gap(&w);
+}
+
 static void follow__goes_on_exactly_there__when_the_engine_is_cut_off(void **state)
 {
 	unsigned seed = 1;
@@ -311,6 +344,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(follow__gives_what_there_is_and_what_comes__of_a_container),
 		CASE(follow__gives_the_last_lines_and_a_gap__with_tail),
+		cmocka_unit_test_setup_teardown(follow__fetches_what_is_older__of_a_container,
+						setup_stored, teardown),
 		CASE(follow__goes_on_exactly_there__when_the_engine_is_cut_off),
 		CASE(follow__goes_on__when_the_container_restarts_and_stops),
 		CASE(follow__goes_on_in_the_new_container__when_it_is_replaced),

@@ -211,6 +211,43 @@ static void one_command_at_a_time__is_allowed(void **state)
 		assert_int_equal(ssh_world_run(&w, "exit 3", NULL), 3);
 }
 
+/* Its connection breaks shortly after each tenth command. */
+static const char ten_sessions[] =
+	"#!/bin/sh\n"
+	"count=$(cat \"$HOME/count\" 2>/dev/null)\n"
+	"count=$((count + 1))\n"
+	"echo $count >\"$HOME/count\"\n"
+	"/bin/sh \"$@\"\n"
+	"status=$?\n"
+	"[ $((count % 10)) -ne 0 ] || setsid sh -c \"sleep 0.05; kill -KILL $PPID\" >/dev/null 2>&1 &\n"
+	"exit $status\n";
+
+static void server__that_closes_after_ten_commands__is_connected_to_again(void **state)
+{
+	char *dir = tmp_make(), *path = tmp_path(dir, "shell");
+	struct strbuf options;
+
+	(void)state;
+	tmp_write(dir, "shell", ten_sessions);
+	assert_int_equal(chmod(path, 0755), 0);
+	strbuf_init(&options, 1000);
+	strbuf_addf(&options, "--shell %s", path);
+	ssh_world_close(&w);
+	ssh_world_open(&w, "tired", strbuf_str(&options));
+	for (int i = 1; i <= 25; i++) {
+		struct pollfd none = { .fd = -1 };
+		struct host_status st = { .state = HOST_READY };
+
+		assert_int_equal(ssh_world_run(&w, "exit 3", NULL), 3);
+		/* A command that runs meanwhile would be lost, and said to be. */
+		for (; i % 10 == 0 && st.state == HOST_READY; host_status(w.host, &st))
+			assert_int_equal(wait_fds(&none, 1, clock_mono_ms() + 5, NULL, &e), 0);
+	}
+	strbuf_clear(&options);
+	free(path);
+	tmp_remove(dir);
+}
+
 struct runner {
 	pthread_t thread;
 	int status;
@@ -421,7 +458,7 @@ static void proxy_open(const char *name)
 {
 	struct server before = w.server;
 
-	services_tell("proxy", name, before.name, NULL);
+	free(services_tell("proxy", name, before.name, NULL));
 	services_env(name, &w.server);
 	services_clear(&before);
 	w.spec.name = w.server.name;
@@ -563,6 +600,7 @@ int main(void)
 		CASE(many_commands__run_at_once__on_further_connections),
 		CASE(many_commands__run_at_once__where_two_are_allowed),
 		CASE(one_command_at_a_time__is_allowed),
+		CASE(server__that_closes_after_ten_commands__is_connected_to_again),
 		CASE(threads__share_a_host),
 		CASE(slow_reader__slows_only_itself),
 		CASE(dial__reaches__ports_and_sockets),

@@ -494,6 +494,7 @@ static void prompts__are_passed_on(void **state)
 	free(services_tell("crash", w.server.name, NULL));
 	services_clear(&w.server);
 	(void)services_start_as(SERVICE_SSH, "prompts", "", &w.server);
+	w.spec.name = w.server.name;
 	no_key();
 	asks(HOST_QUESTION_PROMPT, &q);
 }

@@ -64,9 +64,9 @@ static const struct answer answers[] = {
 	{ "/stall", "", THEN_STALL, 0 },
 	{ "/stall-body", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf", THEN_STALL, 0 },
 	{ "/headers", "X-More: and more and more and more and more and more\r\n", THEN_REPEAT,
-	  100000 },
+	  10000 },
 	{ "/large", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", THEN_REPEAT,
-	  500000 },
+	  50000 },
 };
 
 struct server {
@@ -503,7 +503,7 @@ static void streams__come_as_they_are__and_end_when_told_to(void **state)
 	r.arg = &seen;
 	r.deadline_ms = WAIT_FOREVER;
 	assert_int_equal(http_do(client, &r, NULL, &reply, &e), 0);
-	assert_int_equal(seen.bytes, 64 * 500000);
+	assert_int_equal(seen.bytes, 64 * 50000);
 	assert_false(reply.whole);
 	assert_int_equal(reply.body.len, 0);
 	seen = (struct seen){ .enough = 1000000 };

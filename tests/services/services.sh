@@ -55,6 +55,7 @@
 #	                  psql, mysql.
 #	newdb NAME DB [OWNER]       an empty database; OWNER (app) owns it
 #	running NAME      ends with 0 when it is
+#	port              a port that nobody listens on now
 #	list              the names, kinds and whether they run
 #	                  of ssh the prefix is SSH: _NAME _HOST _PORT _USER _CONFIG (of it) _CONFIG_ALL (of all in this
 #	                  session) _DIR _KEY _KNOWN_HOSTS
@@ -307,6 +308,7 @@ case $verb in
 watch) session_watch "$@" && exit ;;
 need) need "$@"; exit ;;
 can-mount) can_mount; exit ;;
+port) port_free && echo "$REPLY"; exit ;;
 esac
 session_of "$owner"
 case $verb:$# in

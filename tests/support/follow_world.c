@@ -12,6 +12,7 @@
 #include "cli/demo_log.h"
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/logs/query.h"
 #include "tests/support/tmp.h"
 
 const struct host_spec world_local = {
@@ -216,6 +217,61 @@ size_t world_expect_numbered(struct world *w, int source, unsigned long last, si
 		fail_msg("%s", why);
 	}
 	return lines;
+}
+
+int64_t world_stored(struct world *w)
+{
+	struct log_counts counts;
+
+	log_store_counts(w->store, &counts);
+	return counts.lines;
+}
+
+/* The first row that is a gap; chunk 0: none. */
+static struct log_pos first_gap(struct log_query *q)
+{
+	struct log_totals totals;
+	int64_t limit_ms = clock_mono_ms() + WORLD_LIMIT_MS;
+
+	do {
+		world_pause(5);
+		log_query_totals(q, &totals);
+	} while (!totals.complete && clock_mono_ms() < limit_ms);
+	assert_true(totals.complete);
+	return log_query_seek(q, (struct log_pos){ 0, 0 }, 1, LOG_SEEK_GAP);
+}
+
+static int copy_line(void *arg, const struct log_line *line)
+{
+	take(arg, line, 1);
+	return 0;
+}
+
+size_t world_fetch_all(struct world *w, int source)
+{
+	int64_t limit_ms = clock_mono_ms() + WORLD_LIMIT_MS;
+	struct log_counts before, now;
+	struct log_query *q;
+	struct log_pos gap;
+	struct err e;
+	size_t times = 0;
+
+	log_merge_flush(w->merge);
+	q = log_query_new(w->store, NULL, NULL);
+	while ((gap = first_gap(q)).chunk != 0) {
+		log_store_counts(w->store, &before);
+		if (!follow_fetch(w->follower[source], gap))
+			break;
+		times++;
+		do {
+			world_pause(5);
+			log_store_counts(w->store, &now);
+		} while (now.version == before.version && clock_mono_ms() < limit_ms);
+		assert_true(now.version != before.version);
+	}
+	assert_int_equal(log_query_each(q, copy_line, w, NULL, &e), 0);
+	log_query_free(q);
+	return times;
 }
 
 void world_expect_no_gap(struct world *w)

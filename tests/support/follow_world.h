@@ -51,6 +51,10 @@ void world_expect(struct world *w, int source, const char *prefix, long first, l
 /* The lines of source are those of our small service (cli/demo_log.c) from 1 to last, each run of it once, in
  * order, and hashed; runs times. The last run may have fewer when last is 0. Returns how many lines there are. */
 size_t world_expect_numbered(struct world *w, int source, unsigned long last, size_t runs);
+int64_t world_stored(struct world *w); /* lines in the store */
+/* With a store: fetches at its first gap again and again until none can be fetched, and copies what is in the store to
+ * line[] then. Returns how often. */
+size_t world_fetch_all(struct world *w, int source);
 /* Nothing is missing anywhere. */
 void world_expect_no_gap(struct world *w);
 /* Lets ms pass, in the one place where it is allowed: between two things that may happen in any order. */

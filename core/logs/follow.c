@@ -100,7 +100,8 @@ static void flush(struct follower *f)
 	}
 	if (f->older && !f->row_made && b->n > from)
 		give_older(f, b->line[from].utc_ns, b->raw_ns[from]);
-	give(f, b->line + from, b->raw_ns + from, b->n - from);
+	if (b->n > from)
+		give(f, b->line + from, b->raw_ns + from, b->n - from);
 	follow_batch_reset(b);
 }
 

@@ -35,14 +35,15 @@ one() {
 
 # measure TITLE SERVER MB RUNS
 measure() {
-	local who i
+	local who i middle
 	for ((i = 0; i < $4; i++)); do
 		for who in ours bare ssh; do
 			one "$who" "$2" "$3" >>"$WORK/$2.$who"
 		done
 	done
 	for who in ours bare ssh; do
-		read -r "$who" _ < <(median <"$WORK/$2.$who")
+		read -r middle _ < <(median <"$WORK/$2.$who")
+		printf -v "$who" %s "$middle"
 	done
 	# shellcheck disable=SC2154 # read above
 	printf '%s: %s MB; ours %.0f MB/s, bare libssh2 %.0f, ssh %.0f\n' "$1" "$3" \

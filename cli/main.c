@@ -103,7 +103,8 @@ static int run_command(struct cli *c, struct err *e)
 		return err_hint(e, "leave --read-only out");
 	}
 	if ((cmd->flags & COMMAND_CONFIG) &&
-	    (cli_read_config(c, e) != 0 || cli_hosts_need(c, e) != 0 || cli_secrets(c, cmd, e) != 0))
+	    (cli_read_config(c, e) != 0 || cli_hosts_need(c, e) != 0 ||
+	     cli_secrets(c, cmd, e) != 0))
 		return -1;
 	return cmd->run(c, e);
 }

@@ -151,8 +151,10 @@ static int connect_to(const struct sockaddr *addr, socklen_t n, const char *name
 	err_sys(e, error, "cannot connect to %s", name);
 	if (error == ECONNREFUSED || error == ENOENT)
 		e->code = ERR_NOT_FOUND;
-	if (error == EACCES)
+	if (error == EACCES) {
 		e->code = ERR_REFUSED;
+		err_hint(e, "become a member of the group of %s, and log in anew", name);
+	}
 	return -1;
 }
 

@@ -2,22 +2,23 @@
 /*
  * The libssh2 transport: what callers see of it.
  *
- * A caller makes a channel with its local ends (two pipes for a command's output, a socket pair for a stream or a
- * duplex command), gives it to ssh_submit and waits until it is opened or has failed. From then on it only
- * reads and writes its own descriptors. The thread of the connection that carries the channel has the other ends.
+ * A caller makes a channel with its local ends (two pipes for a command's output, a socket pair for a stream
+ * or a duplex command), gives it to ssh_submit and waits until it is opened or has failed. From then on it
+ * only reads and writes its own descriptors. The thread of the connection that carries the channel has the
+ * other ends.
  *
  * ssh_dispatch gives waiting channels to connections. There is one connection as long as that is enough: a
- * server lets MaxSessions commands run on one (10 where nobody changed it), streams are not counted. The ninth
- * command gets a second connection, which ends when it was idle for a while. What a server really allows is
- * learned where it refuses to open a channel (host_ssh_channel.c). Where it lets in no further connection, commands wait
- * for others to end, as long as their callers do.
+ * server lets MaxSessions commands run on one (10 where nobody changed it), streams are not counted. The
+ * ninth command gets a second connection, which ends when it was idle for a while. What a server really
+ * allows is learned where it refuses to open a channel (host_ssh_channel.c). Where it lets in no further
+ * connection, commands wait for others to end, as long as their callers do.
  *
- * Nothing connects before the first request, and nothing connects again by itself: a connection that broke fails
- * what it carried, and the next request makes a new one. Only a channel for which the server had not been asked to
- * run anything is moved silently, because then nothing can have happened.
+ * Nothing connects before the first request, and nothing connects again by itself: a connection that broke
+ * fails what it carried, and the next request makes a new one. Only a channel for which the server had not
+ * been asked to run anything is moved silently, because then nothing can have happened.
  *
- * Locks: state->lock is held for moments only; while it is held only host->lock may be taken, and never the other way
- * round.
+ * Locks: state->lock is held for moments only; while it is held only host->lock may be taken, and never the
+ * other way round.
  */
 #include "core/host/host_ssh.h"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Authentication, in ssh's order: nothing, keys, keyboard-interactive, password; what the server accepts of it and
- * ssh's configuration allows.
+ * Authentication, in ssh's order: nothing, keys, keyboard-interactive, password; what the server accepts of
+ * it and ssh's configuration allows.
  *
  * A server counts failures and hangs up after MaxAuthTries, 6 where nobody changed it. So keys are offered
- * sparingly (host_ssh_keys.c), and nothing is tried a sixth time. In the end it is said what was tried, what was
- * not and why, and what the server accepts: "permission denied" helps nobody.
+ * sparingly (host_ssh_keys.c), and nothing is tried a sixth time. In the end it is said what was tried, what
+ * was not and why, and what the server accepts: "permission denied" helps nobody.
  *
- * A server may want two of them. libssh2 does not tell that a key was only half of it, so before giving up the
- * server is asked once more what it accepts.
+ * A server may want two of them. libssh2 does not tell that a key was only half of it, so before giving up
+ * the server is asked once more what it accepts.
  */
 #include "core/host/host_ssh.h"
 

@@ -2,16 +2,17 @@
 /*
  * Moving bytes between a channel of libssh2 and the descriptors of its caller.
  *
- * From the server: a block is read from libssh2 and written to the reader's pipe or socket. What that does not take is held, and as
- * long as something is held nothing more is read, so libssh2 gives the server no more window and the remote
- * program comes to wait. At most one window and one block are in memory for a reader that does not read.
+ * From the server: a block is read from libssh2 and written to the reader's pipe or socket. What that does
+ * not take is held, and as long as something is held nothing more is read, so libssh2 gives the server no
+ * more window and the remote program comes to wait. At most one window and one block are in memory for a
+ * reader that does not read.
  *
- * To the server: a block is read only when the one before was given to libssh2 whole. A write is tried again with the
- * same bytes at the same address, as libssh2 wants it.
+ * To the server: a block is read only when the one before was given to libssh2 whole. A write is tried again
+ * with the same bytes at the same address, as libssh2 wants it.
  *
- * Ends are kept apart. The end of a stream of the server closes (or half closes) its local descriptor only. A command has
- * ended when both streams have ended and the server has closed the channel: its exit status or signal came
- * before that. Both are asked for, since libssh2 says status 0 of a command that a signal ended.
+ * Ends are kept apart. The end of a stream of the server closes (or half closes) its local descriptor only. A
+ * command has ended when both streams have ended and the server has closed the channel: its exit status or
+ * signal came before that. Both are asked for, since libssh2 says status 0 of a command that a signal ended.
  *
  * When a caller is gone (it left, or closed its socket), the channel is closed from here; the other side's
  * watcher then ends the command.

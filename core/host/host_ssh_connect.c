@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From nothing to an authenticated session, in the thread of the connection, one step after the other. All of it
- * has one deadline; everything that waits does so in ssh_link_wait or is given that deadline.
+ * From nothing to an authenticated session, in the thread of the connection, one step after the other. All of
+ * it has one deadline; everything that waits does so in ssh_link_wait or is given that deadline.
  *
- * Host keys are strict whatever ssh's configuration says. The types of the keys that are known for the host are asked of the
- * server first: libssh2 prefers ecdsa, OpenSSH writes ed25519 into known_hosts, and together they look like a
- * changed key. A key that nobody knows is a question to a person. A key that was changed is refused, and nothing here
- * can take it: whoever knows better removes the old line.
+ * Host keys are strict whatever ssh's configuration says. The types of the keys that are known for the host
+ * are asked of the server first: libssh2 prefers ecdsa, OpenSSH writes ed25519 into known_hosts, and together
+ * they look like a changed key. A key that nobody knows is a question to a person. A key that was changed is
+ * refused, and nothing here can take it: whoever knows better removes the old line.
  *
- * Through ProxyJump the socket is a stream dialled through another host of the pool, which has its own connection,
- * checks its own key and asks its own questions; they are asked again in the name of this host, because that is
- * the one that somebody wants to reach. The name of such a host may be a list, as in ProxyJump a,b: b reached
- * through a, whatever b's own configuration says.
+ * Through ProxyJump the socket is a stream dialled through another host of the pool, which has its own
+ * connection, checks its own key and asks its own questions; they are asked again in the name of this host,
+ * because that is the one that somebody wants to reach. The name of such a host may be a list, as in
+ * ProxyJump a,b: b reached through a, whatever b's own configuration says.
  */
 #include "core/host/host_ssh.h"
 

@@ -2,10 +2,10 @@
 /*
  * Forwards: a listening unix socket here, each connection of which becomes a stream through the host.
  *
- * A forward has a thread of its own that only accepts. It outlives connections to the host: what is accepted is given to
- * ssh_submit like everything else, which makes a connection when there is none. The accepted socket itself is the local end of the
- * channel, so the bytes are not copied once more. When the stream cannot be opened, the socket is closed, which
- * is all that its protocol lets us say.
+ * A forward has a thread of its own that only accepts. It outlives connections to the host: what is accepted
+ * is given to ssh_submit like everything else, which makes a connection when there is none. The accepted
+ * socket itself is the local end of the channel, so the bytes are not copied once more. When the stream
+ * cannot be opened, the socket is closed, which is all that its protocol lets us say.
  */
 #include "core/host/host_ssh.h"
 

@@ -3,11 +3,11 @@
  * Authentication by keys: those of the agent that are configured, other ones of the agent, key files.
  *
  * A key is offered before anything is done with it: the server says whether it would accept it, which costs a
- * round trip and no passphrase. Only for a key that it wants the agent signs or a person is asked. Files that need no
- * passphrase are tried before one is asked for.
+ * round trip and no passphrase. Only for a key that it wants the agent signs or a person is asked. Files that
+ * need no passphrase are tried before one is asked for.
  *
- * What libssh2 1.10 cannot do is found out from the file, without trying: RSA keys (it signs with SHA-1, which current servers
- * refuse) and ciphers that it cannot decrypt. Each is said with a remedy.
+ * What libssh2 1.10 cannot do is found out from the file, without trying: RSA keys (it signs with SHA-1,
+ * which current servers refuse) and ciphers that it cannot decrypt. Each is said with a remedy.
  */
 #include "core/host/host_ssh.h"
 

@@ -4,27 +4,29 @@
  *
  * libssh2 reads and writes through two functions of ours, and that decides how the loop looks.
  *
- * Sending never blocks. What the socket does not take goes to l->out. A nonblocking libssh2 that gets EAGAIN in the middle of a
- * packet insists that the very same call is made again before any other, also before those that it makes
- * itself for windows and key exchanges; here it never gets one. Channels are not served while l->out is long, so it
- * stays short.
+ * Sending never blocks. What the socket does not take goes to l->out. A nonblocking libssh2 that gets EAGAIN
+ * in the middle of a packet insists that the very same call is made again before any other, also before those
+ * that it makes itself for windows and key exchanges; here it never gets one. Channels are not served while
+ * l->out is long, so it stays short.
  *
- * Receiving is behind a gate with a budget. Left alone, a call that wants one byte reads all that the socket has, up
- * to a whole window for each channel, and only then gives the first of it. With the gate each round of the loop
- * takes at most BUDGET bytes from the socket (through one call that asks a channel for nothing), shuts the
- * gate, and then goes over all channels, for which libssh2 has whole packets now or nothing. So what was read is
- * still in the processor's cache when it is passed on, no channel waits for another one's flood, and no call that
- * waits for one channel's answer can meet an answer to another channel, which libssh2 1.10 takes for an error.
+ * Receiving is behind a gate with a budget. Left alone, a call that wants one byte reads all that the socket
+ * has, up to a whole window for each channel, and only then gives the first of it. With the gate each round
+ * of the loop takes at most BUDGET bytes from the socket (through one call that asks a channel for nothing),
+ * shuts the gate, and then goes over all channels, for which libssh2 has whole packets now or nothing. So
+ * what was read is still in the processor's cache when it is passed on, no channel waits for another one's
+ * flood, and no call that waits for one channel's answer can meet an answer to another channel, which libssh2
+ * 1.10 takes for an error.
  *
- * To take packets in, libssh2 must be called with some channel. A connection that is idle uses the last command that
- * ended well (l->handle), which is why that one is freed only when the next has ended. A connection that has none is
- * closed when it is idle.
+ * To take packets in, libssh2 must be called with some channel. A connection that is idle uses the last
+ * command that ended well (l->handle), which is why that one is freed only when the next has ended. A
+ * connection that has none is closed when it is idle.
  *
- * Signs of life: each alive_ms something is asked that needs an answer. Through an open channel it is a request that
- * every server refuses: libssh2 takes its answer out. Without one it is a keep-alive of the session, whose answers
- * libssh2 keeps for ever in the list that it searches for everything; so an idle connection is given up after many of them. Any
- * byte counts as an answer. After three without one the connection is dead, and what it carried is lost: its local
- * ends are closed, and how a command ended is not known. libssh2 itself would never notice.
+ * Signs of life: each alive_ms something is asked that needs an answer. Through an open channel it is a
+ * request that every server refuses: libssh2 takes its answer out. Without one it is a keep-alive of the
+ * session, whose answers libssh2 keeps for ever in the list that it searches for everything; so an idle
+ * connection is given up after many of them. Any byte counts as an answer. After three without one the
+ * connection is dead, and what it carried is lost: its local ends are closed, and how a command ended is not
+ * known. libssh2 itself would never notice.
  *
  * The thread waits in one place, wait_fds on an epoll descriptor and the cancel of the connection.
  */
@@ -40,8 +42,8 @@
 #include "core/base/log.h"
 
 #define BUDGET ((int64_t)512 << 10)
-#define OUT_MAX ((size_t)16 << 20) /* never reached: OUT_MUCH and a few packets */
-#define OUT_MUCH ((size_t)512 << 10)
+#define OUT_MAX ((size_t)16 << 20) /* encrypted and not sent: a server that only sends */
+#define OUT_SENT_MUCH ((size_t)256 << 10)
 #define EVENTS 64
 #define EXTRA_IDLE_MS 15000
 #define GLOBAL_MAX 2000 /* answers that libssh2 may keep: some hours of silence */
@@ -115,6 +117,10 @@ static LIBSSH2_SEND_FUNC(link_send)
 		l->out_at = 0;
 	}
 	strbuf_add(&l->out, (const char *)buffer + sent, length - (size_t)sent);
+	if (!strbuf_ok(&l->out)) {
+		l->sock_error = ENOBUFS;
+		return -ENOBUFS;
+	}
 	return (ssize_t)length;
 }
 
@@ -131,6 +137,11 @@ bool ssh_link_flush(struct ssh_link *l)
 	}
 	if (l->out_at == l->out.len) {
 		strbuf_reset(&l->out);
+		l->out_at = 0;
+	} else if (l->out_at > OUT_SENT_MUCH) {
+		/* It may be long until it is ever empty. */
+		l->out.len -= l->out_at;
+		memmove(l->out.data, l->out.data + l->out_at, l->out.len);
 		l->out_at = 0;
 	}
 	return true;

@@ -2,14 +2,15 @@
 /*
  * Opening channels.
  *
- * libssh2 keeps the state of an opening in the session, so one is opened after another; commands are then started
- * side by side, since that state is the channel's.
+ * libssh2 keeps the state of an opening in the session, so one is opened after another; commands are then
+ * started side by side, since that state is the channel's.
  *
- * A server that refuses to open a session says only "connect failed". What it means follows from what we know. When
- * commands of this connection are still running, their number is what it allows on one: the channel goes to another
- * connection, and new ones are given no more than that. When none is running but some have run, the server still
- * counts one of them (it does until the process is gone, which is later than the channel's close): the
- * connection takes nothing more, and the channel goes to another one. When none has ever run, the server does not run commands.
+ * A server that refuses to open a session says only "connect failed". What it means follows from what we
+ * know. When commands of this connection are still running, their number is what it allows on one: the
+ * channel goes to another connection, and new ones are given no more than that. When none is running but some
+ * have run, the server still counts one of them (it does until the process is gone, which is later than the
+ * channel's close): the connection takes nothing more, and the channel goes to another one. When none has
+ * ever run, the server does not run commands.
  */
 #include "core/host/host_ssh.h"
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Authentication by what a person types: keyboard-interactive, which is whatever the server asks, and password.
+ * Authentication by what a person types: keyboard-interactive, which is whatever the server asks, and
+ * password.
  *
- * libssh2 wants the answers to the server's prompts from a callback, at once. Where one is missing, the connection is
- * silenced from there on, so that no empty answer reaches the server (it would count, and PAM would wait two
- * seconds), and given up with the question. What was answered is kept under user, host and prompt. An answer that was
- * wrong is forgotten and asked again: a code that changes every minute comes to that too.
+ * libssh2 wants the answers to the server's prompts from a callback, at once. Where one is missing, the
+ * connection is silenced from there on, so that no empty answer reaches the server (it would count, and PAM
+ * would wait two seconds), and given up with the question. What was answered is kept under user, host and
+ * prompt. An answer that was wrong is forgotten and asked again: a code that changes every minute comes to
+ * that too.
  */
 #include "core/host/host_ssh.h"
 

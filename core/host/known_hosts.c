@@ -8,13 +8,13 @@
  * before a pattern means: not this one, whatever the others say. Names are compared in lower case.
  *
  * A key is only told from another one of the same type. A host that is known by its ed25519 key and now shows
- * its ecdsa key is not changed, it is not known: an attacker could always offer a type that nobody has seen, so
- * that a person decides, but it is no proof of anything. Which types are known is told to the transport before
- * it talks to the server (known_hosts_has_type), which then asks for one of them.
+ * its ecdsa key is not changed, it is not known: an attacker could always offer a type that nobody has seen,
+ * so that a person decides, but it is no proof of anything. Which types are known is told to the transport
+ * before it talks to the server (known_hosts_has_type), which then asks for one of them.
  *
  * Appending takes a lock on the file and writes one line with one write, so that two programs of ours (or two
- * threads) leave two whole lines. ssh itself takes no lock; a single short write to a file opened for appending
- * is what it does too.
+ * threads) leave two whole lines. ssh itself takes no lock; a single short write to a file opened for
+ * appending is what it does too.
  *
  * Not here: certificates. Lines of authorities are found only so that it can be said that they are not used.
  */

@@ -2,17 +2,16 @@
 /*
  * Reading ssh's configuration by asking ssh.
  *
- * Host and Match blocks, Include, tokens and canonical names are ssh's business, and every program that
- * reads them by itself gets one of them wrong. `ssh -G` prints what is in force for one host, without
- * connecting. It runs what Match exec names, so it is asked once per host and life of the pool, with a
- * deadline.
+ * Host and Match blocks, Include, tokens and canonical names are ssh's business, and every program that reads
+ * them by itself gets one of them wrong. `ssh -G` prints what is in force for one host, without connecting.
+ * It runs what Match exec names, so it is asked once per host and life of the pool, with a deadline.
  *
- * What it prints is KEYWORD VALUE, one a line. It leaves to us: ~ and %-words of IdentityFile; and it joins the
- * known_hosts files by blanks without quotes, so that a path with a blank is told by the next piece not starting
- * like a path.
+ * What it prints is KEYWORD VALUE, one a line. It leaves to us: ~ and %-words of IdentityFile; and it joins
+ * the known_hosts files by blanks without quotes, so that a path with a blank is told by the next piece not
+ * starting like a path.
  *
- * Keywords of the user that we do not follow (ciphers, CheckHostIP, certificates, forwards) have no effect, and
- * none of them weakens the check of host keys: StrictHostKeyChecking is always taken as yes.
+ * Keywords of the user that we do not follow (ciphers, CheckHostIP, certificates, forwards) have no effect,
+ * and none of them weakens the check of host keys: StrictHostKeyChecking is always taken as yes.
  */
 #include "core/host/ssh_config.h"
 

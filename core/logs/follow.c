@@ -91,6 +91,8 @@ static void flush(struct follower *f)
 	size_t from = 0;
 
 	f->hold = false;
+	if (b->n == 0)
+		return;
 	follow_batch_seal(b);
 	/* One more was asked for than is wanted, to see whether there is one. */
 	if (f->spec.tail >= 0 && f->got == f->spec.tail + 1 && b->n == (size_t)f->got &&
@@ -100,7 +102,7 @@ static void flush(struct follower *f)
 	}
 	if (f->older && !f->row_made && b->n > from)
 		give_older(f, b->line[from].utc_ns, b->raw_ns[from]);
-	if (b->n > from)
+	if (b->n > from) /* an empty batch has no memory */
 		give(f, b->line + from, b->raw_ns + from, b->n - from);
 	follow_batch_reset(b);
 }

@@ -13,8 +13,9 @@
  *
  * The first thread listens to the store. It evaluates the part that is added to at most every TICK_MS, so that a
  * flood of lines costs what searching them costs and little more. The second one helps when there is more to do
- * than one entry. The UI evaluates an entry itself when it needs it at once, for some milliseconds a call at most; so
- * little logs are answered at the first call, and large ones never block.
+ * than one entry. The UI evaluates an entry itself when it needs it at once, for BUDGET_US a call and one entry more at
+ * most, and never waits for a thread that is at the same: that may have lost its processor. So little logs are
+ * answered at the first call, and large ones never block.
  *
  * One lock, held for looks at bits and numbers only; work is done outside, by who set busy in the entry. Sums over
  * entries are taken by walking over them: ten thousand entries, five gigabytes of log, are some twenty
@@ -24,7 +25,6 @@
 
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
@@ -316,13 +316,25 @@ static struct eval *known_of(const struct entry *e)
 	return copy;
 }
 
-static void put_eval(struct log_query *q, struct entry *e, struct eval *v, struct hits_so_far *hits)
+/* Takes what was found, unless somebody else was faster and knows more lines. */
+static void put_eval(struct log_query *q, struct entry *e, struct eval *v, struct hits_so_far *hits,
+		     bool mine)
 {
+	bool older = entry_current(q, e) && e->eval->to > v->to;
+
 	sum_add(q, e, -1);
-	eval_free(e->eval);
-	hits_free(e->hits);
-	e->eval = v;
-	e->hits = hits;
+	if (mine) {
+		hits_free(e->hits);
+		e->hits = hits;
+	} else {
+		hits_free(hits);
+	}
+	if (older) {
+		eval_free(v);
+	} else {
+		eval_free(e->eval);
+		e->eval = v;
+	}
 	hits_done(e);
 	sum_add(q, e, 1);
 	e->due_ms = clock_mono_ms() + TICK_MS;
@@ -337,7 +349,8 @@ bool query_evaluate(struct log_query *q, size_t i, struct room *r)
 	struct eval *before = known_of(e), *v;
 	struct hits_so_far *hits = e->hits;
 	uint32_t from = e->from, to = e->to;
-	bool open = e->open, wanted = false;
+	/* Who is not in a position to wait for the one at work does the same from the start. */
+	bool mine = !e->busy, open = e->open && mine, wanted = false;
 
 	e->hits = NULL;
 	e->busy = true;
@@ -348,15 +361,14 @@ bool query_evaluate(struct log_query *q, size_t i, struct room *r)
 	i = query_index(q, p);
 	if (i < q->n) {
 		e = &q->entry[i];
-		e->busy = false;
-		if (v != NULL && question == q->question) {
-			put_eval(q, e, v, hits);
-			v = NULL;
+		e->busy = e->busy && !mine;
+		wanted = v != NULL && question == q->question;
+		if (wanted) {
+			put_eval(q, e, v, hits, mine);
 			hits = NULL;
-			wanted = true;
+			v = NULL;
 		}
 	}
-	pthread_cond_broadcast(&q->done);
 	eval_free(v);
 	hits_free(hits);
 	question_drop(question);
@@ -487,8 +499,6 @@ static void *run_worker(struct log_query *q, bool first)
 	int64_t until = 0;
 
 	room_init(&r);
-	/* Behind the thread that answers keys, when there are not enough processors. */
-	setpriority(PRIO_PROCESS, 0, 5);
 	while (!cancel_fired(&q->cancel)) {
 		struct pollfd fd[2] = { { .fd = q->kick, .events = POLLIN },
 					{ .fd = q->watch.fd, .events = POLLIN } };
@@ -531,7 +541,6 @@ struct log_query *log_query_new(struct log_store *s, void (*grew)(void *arg), vo
 	q->arg = arg;
 	q->question = question_new();
 	pthread_mutex_init(&q->lock, NULL);
-	pthread_cond_init(&q->done, NULL);
 	room_init(&q->room);
 	q->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	q->watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -568,7 +577,6 @@ void log_query_free(struct log_query *q)
 	close(q->kick);
 	close(q->watch.fd);
 	cancel_clear(&q->cancel);
-	pthread_cond_destroy(&q->done);
 	pthread_mutex_destroy(&q->lock);
 	mem_free(q);
 }

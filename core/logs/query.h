@@ -16,7 +16,10 @@
 
 #define LOG_FILTERS_MAX 16
 
-/* What is shown. Patterns are borrowed by the call and copied (their texts). */
+/* What is shown. Patterns are borrowed by the call and copied (their texts). A filter decides over records: their level,
+ * and whether any of their lines matches. A record that goes on in another chunk is another record there, and a fold
+ * begins anew. A record in which the search is found folds into none in which it is not. Gaps and notes are shown unless
+ * their source is hidden. */
 struct log_filter {
 	enum log_level level;    /* at least; lines without a level count as INFO */
 	uint64_t hidden_sources; /* bit i: source i is not shown */
@@ -41,11 +44,12 @@ int log_query_find(struct log_query *q, const char *pattern, struct err *e) MUST
 
 struct log_row {
 	struct log_pos pos;
-	struct log_line line;        /* its text is valid until the next log_query_read */
-	uint32_t continued;          /* lines folded under it */
-	uint32_t similar;            /* repeats folded into it, itself not counted */
-	bool matches;                /* what is searched for */
-	size_t match_from, match_to; /* in the text, of the first match */
+	struct log_line line; /* its text is valid until the next log_query_read */
+	uint32_t continued;   /* its own continuation lines, folded under it */
+	uint32_t similar;     /* repeats folded into it, itself not counted */
+	bool matches;         /* what is searched for, in it or in what is folded into it */
+	size_t match_from,
+		match_to; /* in the text, of the first match; equal: it is in a folded line */
 };
 /* Up to max visible rows from pos on (pos itself may be invisible now: then from the next visible one). Chunk 0:
  * from the first. Returns how many. UI thread. */

@@ -135,7 +135,6 @@ struct log_query {
 	void *arg;
 
 	pthread_mutex_t lock; /* before the store's */
-	pthread_cond_t done;  /* an entry is no longer busy */
 	struct question *question;
 	struct store_view seen;
 	struct entry *entry; /* [first..n), as the store's parts */

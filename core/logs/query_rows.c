@@ -10,16 +10,13 @@
  * Texts come from chunks that were unpacked for an earlier call (VIEWS of them stay), from excerpts, or are unpacked
  * now. What read gave stays valid until the next one, so the views that it used are kept at least that long.
  */
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/logs/query_inside.h"
 
-#define BUDGET_US 1500
-#define BUSY_WAIT_MS 10
+#define BUDGET_US 800
 #define RECORD_MAX ((size_t)1 << 20)
 #define VIEWS_MAX (sizeof(((struct log_query *)NULL)->view) / sizeof(struct view))
 
@@ -91,21 +88,9 @@ static int64_t rows_of(const struct entry *e)
 	return e->eval->n.rows;
 }
 
-/* Waits until nobody else evaluates p, or not for long. */
-static void wait_busy(struct call *c, const struct part *p)
+static bool up_to_date(const struct log_query *q, const struct entry *e)
 {
-	struct timespec at;
-	size_t i = query_index(c->q, p);
-
-	clock_gettime(CLOCK_REALTIME, &at);
-	at.tv_nsec += BUSY_WAIT_MS * 1000000L;
-	at.tv_sec += at.tv_nsec / 1000000000L;
-	at.tv_nsec %= 1000000000L;
-	while (i < c->q->n && c->q->entry[i].busy)
-		if (pthread_cond_timedwait(&c->q->done, &c->q->lock, &at) == ETIMEDOUT)
-			break;
-		else
-			i = query_index(c->q, p);
+	return entry_current(q, e) && e->eval->to == e->to;
 }
 
 /* Makes entry *i ready to be looked at, with all lines that it has. False: it is not, or it is no more. The entries may
@@ -114,24 +99,16 @@ static bool ready(struct call *c, size_t *i)
 {
 	struct log_query *q = c->q;
 	struct part *p;
-	bool ok = true;
 
-	if (entry_current(q, &q->entry[*i]) && q->entry[*i].eval->to == q->entry[*i].to)
+	if (up_to_date(q, &q->entry[*i]))
 		return true;
+	if (clock_mono_us() >= c->until_us)
+		return entry_current(q, &q->entry[*i]);
 	p = part_hold(q->entry[*i].part);
-	if (q->entry[*i].busy)
-		wait_busy(c, p);
+	query_evaluate(q, *i, &q->room);
 	*i = query_index(q, p);
-	ok = *i < q->n;
-	if (ok && !q->entry[*i].busy &&
-	    !(entry_current(q, &q->entry[*i]) && q->entry[*i].eval->to == q->entry[*i].to) &&
-	    clock_mono_us() < c->until_us) {
-		query_evaluate(q, *i, &q->room);
-		*i = query_index(q, p);
-		ok = *i < q->n;
-	}
 	part_drop(p);
-	return ok && entry_current(q, &q->entry[*i]);
+	return *i < q->n && entry_current(q, &q->entry[*i]);
 }
 
 /* --- Moving -------------------------------------------------------------------------------------- */

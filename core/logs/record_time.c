@@ -244,13 +244,14 @@ static bool epoch_first(struct reader *r, int64_t *utc_ns)
 
 size_t record_time(struct sv s, int64_t *utc_ns)
 {
-	struct reader r = { s.p, s.p + s.n };
+	struct reader r;
 	int64_t ns = 0, of_day;
 	bool found = false;
 
 	*utc_ns = 0;
 	if (s.n < 8)
 		return 0;
+	r = (struct reader){ s.p, s.p + s.n };
 	if (digit(s.p[0])) {
 		if (s.p[2] == ':')
 			found = take_clock(&r, &of_day);

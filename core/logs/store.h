@@ -33,8 +33,8 @@ struct log_line {
 	bool continues;       /* folds under the line of this source before it */
 	bool late;            /* came when later ones had been shown already */
 	bool is_err;
-	uint64_t template;
-	struct sv text; /* at most RUNTIME_LINE_MAX bytes, as it came */
+	uint64_t template; /* 32 bits of it are kept */
+	struct sv text; /* as it came; a newline in it becomes a blank, and 16 MiB are the most */
 };
 
 struct log_pos {
@@ -83,9 +83,11 @@ void log_store_source_lost(struct log_store *s, int source,
 
 /* --- Lines -------------------------------------------------------------------------------------- */
 
-/* Appends lines in the order given. Returns the positions of the first of them (chunk 0 when n is 0). */
+/* Appends lines in the order given. Returns the position of the first of them (chunk 0 when n is 0). A continuation line
+ * without a level gets that of its source's record. Does not wait, but packs chunks itself when too many wait for it. */
 struct log_pos log_store_add(struct log_store *s, const struct log_line *line, size_t n);
-/* Puts lines where the gap at pos is, instead of it; n may be 0. False when pos is no gap any more. */
+/* Puts lines where the gap at pos is, instead of it; n may be 0. False when pos is no gap any more. All other positions
+ * stay valid, and the gap's own leads to the first of the lines. */
 bool log_store_fill(struct log_store *s, struct log_pos gap, const struct log_line *line, size_t n);
 /* The line at pos without its text; false when it is there no more. */
 bool log_store_row(struct log_store *s, struct log_pos pos, struct log_line *out);
@@ -97,10 +99,11 @@ void log_store_forget(struct log_store *s);
 
 struct log_counts {
 	uint64_t version; /* changes with every change */
-	int64_t lines, level[LOG_LEVELS];
-	int64_t text_bytes; /* of the lines held, as text */
-	int64_t held_bytes; /* of memory for them */
-	int64_t evicted;    /* lines that left for room */
+	int64_t lines,
+		level[LOG_LEVELS]; /* of kind LOG_LINE; a continuation line counts in no level */
+	int64_t text_bytes;        /* of the lines held, as text */
+	int64_t held_bytes;        /* of memory for them */
+	int64_t evicted;           /* lines that left for room */
 	int64_t first_utc_ns, last_utc_ns;
 	int64_t lost;
 	bool lost_some;

@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The table of runtimes, and what they share: times as Go prints them, names as parts of a path, words that can be
+ * shown.
+ *
+ * A runtime is pure on purpose: it says what to ask and what an answer means, and has no way to ask. So every version
+ * and every oddity is a row of a table in tests/unit/test_runtime.c, and who asks (core/release/service_ask.c,
+ * core/logs/follow.c) does so in one way for all of them. A new runtime is one file and one row here. Log streams
+ * are in runtime_log.c.
+ */
 #include "core/runtime/runtime.h"
 
 #include <string.h>

@@ -198,7 +198,8 @@ const char process_logs_script[] =
 	"}\n"
 
 	"if [ -n \"$from\" ]; then\n"
-	"	if [ -f \"./$b\" ] && same \"./$b\" \"$from\" \"$offset\" \"$mark\" && [ \"$fi\" = \"$from\" ] && open_file \"./$b\"; then\n"
+	/* Opened before it is looked at: the name may mean another file a moment later. */
+	"	if open_file \"./$b\" && same /dev/fd/3 \"$from\" \"$offset\" \"$mark\" && [ \"$fi\" = \"$from\" ]; then\n"
 	"		in=$from; seek \"$offset\"\n"
 	"	elif find_old \"$from\" \"$offset\" \"$mark\"; then\n"
 	"		rest_of \"$old\" \"$from\" \"$offset\"; younger; open_name\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contract of hosts: one set of cases for every transport (host_cases.c, host_cases_job.c), and what only those
- * have that log in somewhere (host_cases_ssh.c). Inside, the world that they share.
+ * The contract of hosts: one set of cases for every transport (host_cases.c, host_cases_stream.c, host_cases_job.c),
+ * and what only those have that log in somewhere (host_cases_ssh.c). Inside, the world that they share.
  */
 #ifndef CONTRACT_HOST_CASES_H
 #define CONTRACT_HOST_CASES_H
@@ -58,8 +58,8 @@ const char *host_world_word(void);
 /* Starts a script with a fresh word as its $1 and waits until it has printed a line: it runs. */
 struct host_proc *host_world_start(const char *script, bool duplex, const char **word);
 
-extern const struct CMUnitTest host_cases_ssh[], host_cases_job[];
-extern const size_t host_cases_ssh_n, host_cases_job_n;
+extern const struct CMUnitTest host_cases_stream[], host_cases_job[], host_cases_ssh[];
+extern const size_t host_cases_stream_n, host_cases_job_n, host_cases_ssh_n;
 /* Of the helper: starts the job whose words follow, again and again until it is killed. */
 void host_cases_job_helper(char **argv);
 

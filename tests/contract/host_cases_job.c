@@ -289,7 +289,7 @@ static void job__kill__reaches_what_does_not_listen(void **state)
 static void job__whose_processes_are_killed__died(void **state)
 {
 	char *base = fresh_base();
-	int64_t pid;
+	int64_t pid = 0;
 
 	(void)state;
 	start_script(base, "6.a", 1, "sleep 1000");

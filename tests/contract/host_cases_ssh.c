@@ -359,7 +359,7 @@ static void connection__whose_server_process_is_killed__is_lost(void **state)
 	const char *word;
 	struct host_proc *p;
 	struct login l;
-	int64_t pid;
+	int64_t pid = 0;
 
 	(void)state;
 	login_open(&l, "killed", NULL);

@@ -16,6 +16,8 @@ services start ssh app1 --encrypted-key >/dev/null || bail 'sshd does not start'
 eval "$(services env app1 SSH)"
 export BASCULE_SSH_CONFIG=$SSH_CONFIG
 unset SSH_AUTH_SOCK
+# shellcheck disable=SC2153 # of `services env`
+passphrase=$SSH_PASSPHRASE
 key=$SSH_HOSTKEY_SHA256
 four=${key: -4}
 shown=${key//+/\\+} # in a regular expression
@@ -92,7 +94,7 @@ shows 'passphrase' 'and for the passphrase'
 screen_type 'CANARY-wrong'
 screen_keys Enter
 shows 'wrong' 'a wrong one is asked for again'
-screen_type "$SSH_PASSPHRASE"
+screen_type "$passphrase"
 screen_keys Enter
 runner_up() { pgrep -f "^$BASCULE run .*$XDG_STATE_HOME"; }
 if wait_until 30 runner_up; then
@@ -111,7 +113,7 @@ is "$(events "event = 'applied'")" 1 'and applied it'
 
 type_command "$BASCULE status"
 shows 'passphrase' 'status asks behind its look'
-screen_type "$SSH_PASSPHRASE"
+screen_type "$passphrase"
 screen_keys Enter
 shows '^ENDED 0' 'once'
 shows 'link +#?ok ' 'and looks again'

@@ -2,6 +2,7 @@
 /*
  * The contract of hosts (host_cases.c), by the ssh program.
  * needs: servers
+ * time-limit: 300
  */
 #include "tests/contract/host_cases.h"
 

@@ -3,6 +3,7 @@
  * The libssh2 transport against an sshd: commands, streams and forwards, many at once, slow readers, and
  * connections that break. What is the same for all transports is in host_cases.c.
  * needs: servers
+ * time-limit: 240
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -331,6 +332,37 @@ static void dial__reaches__ports_and_sockets(void **state)
 	free(path);
 }
 
+struct upload {
+	pthread_t thread;
+	int fd;
+};
+
+static void *upload_run(void *arg)
+{
+	struct upload *u = arg;
+
+	echo_through(u->fd, 8 << 20);
+	return NULL;
+}
+
+static void streams__carry_much_both_ways__at_once(void **state)
+{
+	struct echo *tcp = echo_start(NULL);
+	const struct host_target t = { .host = "127.0.0.1", .port = echo_port(tcp) };
+	struct upload u[4];
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		must(host_dial(w.host, &t, ssh_world_soon(), NULL, &u[i].fd, &e));
+		assert_int_equal(pthread_create(&u[i].thread, NULL, upload_run, &u[i]), 0);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		pthread_join(u[i].thread, NULL);
+		close(u[i].fd);
+	}
+	echo_stop(tcp);
+}
+
 static void dial__says__why_not(void **state)
 {
 	struct host_target t = { .path = "/nonexistent/socket" };
@@ -604,6 +636,7 @@ int main(void)
 		CASE(threads__share_a_host),
 		CASE(slow_reader__slows_only_itself),
 		CASE(dial__reaches__ports_and_sockets),
+		CASE(streams__carry_much_both_ways__at_once),
 		CASE(dial__says__why_not),
 		CASE(forward__joins__each_connection),
 		CASE(forward__closes__what_cannot_be_reached),

@@ -3,6 +3,7 @@
  * Logging in by libssh2: host keys that are known, unknown, changed and revoked; keys, agents, passphrases, prompts
  * and passwords; the way through other hosts. Everything that is refused says what to do.
  * needs: servers
+ * time-limit: 240
  */
 #include <setjmp.h>
 #include <signal.h>

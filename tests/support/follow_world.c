@@ -290,8 +290,9 @@ void world_expect_no_gap(struct world *w)
 void world_print(struct world *w)
 {
 	pthread_mutex_lock(&w->lock);
-	for (size_t i = w->n > 60 ? w->n - 60 : 0; i < w->n; i++)
-		print_message("# %zu: source %d kind %d: %.100s\n", i, w->line[i].source,
-			      (int)w->line[i].kind, w->line[i].text);
+	for (size_t i = 0; i < w->n; i++)
+		if (w->line[i].kind != LOG_LINE || i + 40 > w->n)
+			print_message("# %zu: source %d kind %d: %.100s\n", i, w->line[i].source,
+				      (int)w->line[i].kind, w->line[i].text);
 	pthread_mutex_unlock(&w->lock);
 }

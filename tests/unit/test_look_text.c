@@ -46,11 +46,9 @@ static int setup(void **state)
 		unit[i].unit.state = UNIT_RUNNING;
 		unit[i].restarts_before = -1;
 	}
-	services = (struct services){ .env = "live",
-				      .unit = unit,
-				      .n_unit = UNITS,
-				      .host = host,
-				      .n_host = HOSTS };
+	services = (struct services){
+		.env = "live", .unit = unit, .n_unit = UNITS, .host = host, .n_host = HOSTS
+	};
 	look = (struct look_services){ .services = &services, .health = health, .n_health = HOSTS };
 	strbuf_init(&text, STRBUF_NO_LIMIT);
 	return 0;
@@ -100,7 +98,8 @@ static void cells__are_short__when_all_is_well(void **state)
 {
 	(void)state;
 	expect_cells("4 up", "ok  200 in 2 ms  (2 of 2)");
-	expect_health("{\"ok\":true,\"status\":200,\"ms\":2,\"service\":\"web\",\"host\":\"app2\",\"error\":null}");
+	expect_health(
+		"{\"ok\":true,\"status\":200,\"ms\":2,\"service\":\"web\",\"host\":\"app2\",\"error\":null}");
 	assert_false(look_services_wrong(&look));
 	strbuf_reset(&text);
 	look_services_troubles("live", &look, &text);
@@ -112,7 +111,8 @@ static void unknown__is_not_up_and_not_down__when_a_host_is_gone(void **state)
 	(void)state;
 	app2_is_gone();
 	expect_cells("2 of 4 up  web unknown", "unknown  200 in 1 ms  (1 of 2)");
-	expect_health("{\"ok\":null,\"status\":200,\"ms\":1,\"service\":\"web\",\"host\":\"app1\",\"error\":null}");
+	expect_health(
+		"{\"ok\":null,\"status\":200,\"ms\":1,\"service\":\"web\",\"host\":\"app1\",\"error\":null}");
 	assert_true(look_services_wrong(&look));
 	strbuf_reset(&text);
 	look_services_troubles("live", &look, &text);
@@ -123,7 +123,8 @@ static void unknown__is_not_up_and_not_down__when_a_host_is_gone(void **state)
 	unit[0].err = unit[2].err = host[1].err;
 	look.n_health = 0;
 	expect_cells("unknown", "unknown");
-	expect_health("{\"ok\":null,\"status\":null,\"ms\":null,\"service\":null,\"host\":null,\"error\":null}");
+	expect_health(
+		"{\"ok\":null,\"status\":null,\"ms\":null,\"service\":null,\"host\":null,\"error\":null}");
 }
 
 static void failures__come_before_what_is_unknown(void **state)
@@ -141,8 +142,8 @@ static void failures__come_before_what_is_unknown(void **state)
 	strbuf_reset(&text);
 	look_services_troubles("live", &look, &text);
 	assert_non_null(strstr(strbuf_str(&text), "live: worker on app1: "));
-	assert_non_null(strstr(strbuf_str(&text),
-			       "live: health of web on app1: 502 instead of a status"));
+	assert_non_null(
+		strstr(strbuf_str(&text), "live: health of web on app1: 502 instead of a status"));
 	assert_true(look_services_wrong(&look));
 }
 
@@ -175,7 +176,8 @@ static void nothing__is_a_dash_and_null(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(cells__are_short__when_all_is_well, setup, teardown),
+		cmocka_unit_test_setup_teardown(cells__are_short__when_all_is_well, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(
 			unknown__is_not_up_and_not_down__when_a_host_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(failures__come_before_what_is_unknown, setup,

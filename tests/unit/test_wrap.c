@@ -444,7 +444,7 @@ static void wrap_text__makes_a_group__where_the_server_makes_none(void **state)
 		.script = "read -r a b c d g rest </proc/self/stat; "
 			  "[ \"$g\" != $$ ]; echo $PPID; ps -o pgid= $PPID"
 	};
-	int64_t pid, group;
+	int64_t pid = 0, group = 0;
 	struct sv text, line;
 	struct ran r;
 

@@ -132,8 +132,14 @@ static void stop_all(struct logs *l)
 		follow_stop(list[i].follower);
 }
 
-static void start_one(struct engine *g, const struct env *env, const struct service *s,
-		      const struct host_spec *on, const struct logs_choice *c)
+/* What one follower is going to be told, and the place it gets in the store. */
+struct wanted {
+	struct follow_spec spec[LOG_SOURCES_MAX];
+	size_t n;
+};
+
+static void want_one(struct engine *g, const struct env *env, const struct service *s,
+		     const struct host_spec *on, const struct logs_choice *c, struct wanted *out)
 {
 	struct logs *l = g->logs;
 	struct log_source about = { .is_protected = env->is_protected };
@@ -144,40 +150,56 @@ static void start_one(struct engine *g, const struct env *env, const struct serv
 				    .since_utc_ms = c->since_utc_ms,
 				    .tail = c->tail,
 				    .follow = true };
-	struct follower *f;
-	struct err e;
 
 	str_copy(about.environment, sizeof(about.environment), env->name);
 	str_copy(about.service, sizeof(about.service), s->runtime.name);
 	str_copy(about.host, sizeof(about.host), on->name);
 	spec.source = log_store_source(l->store, &about);
-	if (spec.source < 0)
-		return; /* LOG_SOURCES_MAX: the view says how many there are */
-	if (follow_start(&spec, &f, &e) != 0) {
-		log_store_source_state(l->store, spec.source, LOG_SOURCE_DOWN, &e);
-		return;
-	}
-	pthread_mutex_lock(&l->lock);
-	l->list[l->n++] = (struct followed){ f, spec.source };
-	pthread_mutex_unlock(&l->lock);
+	if (spec.source >= 0) /* LOG_SOURCES_MAX: the view says how many there are */
+		out->spec[out->n++] = spec;
 }
 
+static void want_service(struct engine *g, const struct env *env, const struct log_choice *want,
+			 const struct logs_choice *c, struct wanted *out)
+{
+	for (size_t s = 0; s < env->n_service; s++) {
+		const struct service *service = &env->service[s];
+
+		if (strcmp(service->runtime.name, want->service) != 0)
+			continue;
+		for (size_t k = 0; k < service->n_host; k++)
+			if (!want->host || strcmp(want->host, service->host[k]->name) == 0)
+				want_one(g, env, service, service->host[k], c, out);
+	}
+}
+
+/* All are known to the merge before the first delivers, or its past would be let through alone. */
 static void start_all(struct engine *g, const struct logs_choice *c)
 {
+	struct logs *l = g->logs;
+	struct wanted *w = mem_calloc(1, sizeof(*w));
+	struct follower *f;
+	struct err e;
+
 	for (size_t i = 0; i < c->n; i++) {
-		const struct log_choice *want = &c->list[i];
-		const struct env *env = env_find(g->project, want->env);
+		const struct env *env = env_find(g->project, c->list[i].env);
 
-		for (size_t s = 0; env && s < env->n_service; s++) {
-			const struct service *service = &env->service[s];
-
-			if (strcmp(service->runtime.name, want->service) != 0)
-				continue;
-			for (size_t k = 0; k < service->n_host; k++)
-				if (!want->host || strcmp(want->host, service->host[k]->name) == 0)
-					start_one(g, env, service, service->host[k], c);
-		}
+		if (env)
+			want_service(g, env, &c->list[i], c, w);
 	}
+	for (size_t i = 0; i < w->n; i++)
+		log_merge_catching_up(l->merge, w->spec[i].source);
+	for (size_t i = 0; i < w->n; i++) {
+		if (follow_start(&w->spec[i], &f, &e) != 0) {
+			log_merge_ended(l->merge, w->spec[i].source);
+			log_store_source_state(l->store, w->spec[i].source, LOG_SOURCE_DOWN, &e);
+			continue;
+		}
+		pthread_mutex_lock(&l->lock);
+		l->list[l->n++] = (struct followed){ f, w->spec[i].source };
+		pthread_mutex_unlock(&l->lock);
+	}
+	mem_free(w);
 }
 
 static void job_logs(struct job *job)

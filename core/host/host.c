@@ -218,8 +218,11 @@ void host_set_clock(struct host *h, int64_t sent_us, int64_t got_us, int64_t rem
 	if (h->status.round_trip_us > 0)
 		way_us = h->status.round_trip_us / 2;
 	ours_us = got_us - way_us < sent_us ? sent_us : got_us - way_us;
-	/* Both may be within what the measuring takes: then there is nothing to correct. */
-	h->status.skew_ms = (remote_us - ours_us) / 1000;
+	/* A clock that was read between the two may be right: stamps are not moved by what the measuring itself
+	 * takes, or a line would come before what it answers. */
+	h->status.skew_ms = remote_us >= sent_us && remote_us <= got_us
+				    ? 0
+				    : (remote_us - ours_us) / 1000;
 	h->status.skew_known = true;
 	pthread_mutex_unlock(&h->lock);
 }

@@ -28,7 +28,7 @@ for i in $(seq 1 "$HOSTS"); do
 	all+="${all:+, }far$i"
 done
 eval "$(services env far1 FAR)"
-sleep 1000 &
+sleep 1000 >/dev/null 2>&1 &
 echo $! >"$WORK/web.pid"
 cat >"$WORK/refresh.ini" <<INI
 [project]
@@ -66,7 +66,7 @@ runtime = docker
 container = web
 engine_socket = $DOCKER_SOCKET
 INI
-ssh -F "$SSH_CONFIG" -N -L "$WORK/tunnel.sock:$DOCKER_SOCKET" app &
+ssh -F "$SSH_CONFIG" -N -L "$WORK/tunnel.sock:$DOCKER_SOCKET" app >/dev/null 2>&1 &
 tunnel=$!
 for _ in $(seq 1 100); do [ -S "$WORK/tunnel.sock" ] && break; sleep 0.05; done
 for _ in 1 2 3; do

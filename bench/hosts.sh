@@ -54,7 +54,7 @@ echo "  connecting, once: $(awk '$1 == "connect" { print $2 " ms and " $3 " ms" 
 services need docker >/dev/null || { echo "hosts: docker: NOT MEASURED, not installed"; exit 0; }
 services start docker engine >/dev/null
 eval "$(services env engine DOCKER)"
-services image engine web:1 'CMD ["--port", "8000"]' >/dev/null
+services image engine web:1 >/dev/null
 services docker engine run -d --name web --network none web:1 >/dev/null
 cat >"$WORK/status.ini" <<INI
 [project]

@@ -17,8 +17,8 @@
  *
  * libcurl 7.88, which is Debian 12's, connects a socket anyway that it was told is connected. It gets a fresh one
  * there, and an address to connect it to that listens for nothing else; as soon as that is done, and before a byte is
- * sent, the descriptor's number is given to the real connection (dup3). The text callback is the only place between
- * the two.
+ * sent, the descriptor's number is given to the real connection (dup3). The callback before a request is the place
+ * for it; with TLS, which sends earlier, the text callback, and such a connection is not kept.
  *
  * What a server may send is bounded: HEAD_MAX bytes of headers, max_bytes of the body, and the deadline for all of
  * it. No HTTP/2, no compression, no HTTP/0.9.
@@ -27,6 +27,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -280,17 +281,19 @@ static int connection(struct http_client *c, int *fd)
 	return through_socket(c, fd);
 }
 
-/* A fresh socket, and in address something that it can be connected to at once: a name that the kernel chose, where
- * nobody ever accepts. */
+/* A fresh socket, and in address something that it can be connected to at once: a port that the kernel chose, where
+ * nobody ever accepts. It is a port because libcurl keeps a connection only whose address has a text, which a socket
+ * without a path has not. */
 static int fresh_socket(struct http_client *c, struct curl_sockaddr *address, struct err *e)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	struct sockaddr_in name = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(name);
 
-	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	c->fresh_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	c->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	c->fresh_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->listen_fd < 0 || c->fresh_fd < 0 ||
-	    bind(c->listen_fd, (struct sockaddr *)&name, sizeof(name.sun_family)) != 0 ||
+	    bind(c->listen_fd, (struct sockaddr *)&name, sizeof(name)) != 0 ||
 	    listen(c->listen_fd, 1) != 0 ||
 	    getsockname(c->listen_fd, (struct sockaddr *)&name, &size) != 0 ||
 	    size > sizeof(address->addr)) {
@@ -301,6 +304,7 @@ static int fresh_socket(struct http_client *c, struct curl_sockaddr *address, st
 	}
 	memcpy(&address->addr, &name, size);
 	address->addrlen = size;
+	address->family = AF_INET;
 	return 0;
 }
 
@@ -333,24 +337,41 @@ static int on_socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
 	return c->connects_anyway ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ALREADY_CONNECTED;
 }
 
-/* Texts of libcurl; the first one behind its connect comes before it sends anything. */
+static void exchange(struct http_client *c)
+{
+	if (c->real_fd < 0)
+		return;
+	(void)dup3(c->real_fd, c->fresh_fd, O_CLOEXEC); /* both are open: it cannot fail */
+	close_fd(&c->real_fd);
+	close_fd(&c->listen_fd);
+	c->fresh_fd = -1; /* libcurl's */
+}
+
+/* Texts of libcurl; the first one behind its connect comes before TLS sends anything. */
 static int on_text(CURL *easy, curl_infotype type, char *text, size_t n, void *arg)
 {
 	struct http_client *c = arg;
-	struct sockaddr_un peer;
+	struct sockaddr_in peer;
 	socklen_t size = sizeof(peer);
 
 	(void)easy;
 	(void)text;
 	(void)n;
-	if (type != CURLINFO_TEXT || c->real_fd < 0 ||
-	    getpeername(c->fresh_fd, (struct sockaddr *)&peer, &size) != 0)
-		return 0;
-	(void)dup3(c->real_fd, c->fresh_fd, O_CLOEXEC); /* both are open: it cannot fail */
-	close_fd(&c->real_fd);
-	close_fd(&c->listen_fd);
-	c->fresh_fd = -1; /* libcurl's */
+	if (type == CURLINFO_TEXT && c->real_fd >= 0 &&
+	    getpeername(c->fresh_fd, (struct sockaddr *)&peer, &size) == 0)
+		exchange(c);
 	return 0;
+}
+
+/* Without TLS: before the request is sent, and behind libcurl's noting of the address. */
+static int on_request(void *arg, char *address, char *local, int port, int local_port)
+{
+	(void)address;
+	(void)local;
+	(void)port;
+	(void)local_port;
+	exchange(arg);
+	return CURL_PREREQFUNC_OK;
 }
 
 static int on_wait_for(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
@@ -449,10 +470,13 @@ static void options(struct http_client *c, const char *url, struct curl_slist *h
 	t->curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
 	t->curl_easy_setopt(h, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
 	t->curl_easy_setopt(h, CURLOPT_SOCKOPTDATA, c);
-	if (c->connects_anyway) {
+	if (c->connects_anyway && strncasecmp(url, "https:", 6) == 0) {
 		t->curl_easy_setopt(h, CURLOPT_DEBUGFUNCTION, on_text);
 		t->curl_easy_setopt(h, CURLOPT_DEBUGDATA, c);
 		t->curl_easy_setopt(h, CURLOPT_VERBOSE, 1L);
+	} else if (c->connects_anyway) {
+		t->curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, on_request);
+		t->curl_easy_setopt(h, CURLOPT_PREREQDATA, c);
 	}
 	t->curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
 	t->curl_easy_setopt(h, CURLOPT_HEADERDATA, c);

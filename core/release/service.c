@@ -310,9 +310,9 @@ int services_read(const struct env *env, struct hosts *hosts, const struct servi
 					      .deadline_ms = deadline_ms,
 					      .cancel = c };
 		pthread_mutex_init(&look[i].lock, NULL);
-		look[i].started[0] = pthread_create(&look[i].thread[0], NULL, host_main,
-						    &look[i]) == 0;
-		if (!look[i].started[0]) /* no thread is to be had: one host after the other */
+		look[i].started[0] = i + 1 < s->n_host && pthread_create(&look[i].thread[0], NULL,
+									 host_main, &look[i]) == 0;
+		if (!look[i].started[0]) /* the last one, or no thread is to be had: here */
 			host_main(&look[i]);
 	}
 	for (size_t i = 0; i < s->n_host; i++) {

@@ -89,16 +89,17 @@ static void flush(struct follower *f)
 {
 	struct follow_batch *b = &f->batch;
 	size_t from = 0;
+	bool held = f->hold;
 
 	f->hold = false;
 	if (b->n == 0)
 		return;
 	follow_batch_seal(b);
-	/* One more was asked for than is wanted, to see whether there is one. */
-	if (f->spec.tail >= 0 && f->got == f->spec.tail + 1 && b->n == (size_t)f->got &&
-	    !f->read_once) {
+	/* One more was asked for than is wanted, to see whether there is one. (A line in parts and a message of
+	 * several lines are more than were asked for; then the first may be a part of one that is wanted.) */
+	if (held && f->got > f->spec.tail) {
 		f->older = true;
-		from = 1;
+		from = f->got == f->spec.tail + 1 && b->n == (size_t)f->got ? 1 : 0;
 	}
 	if (f->older && !f->row_made && b->n > from)
 		give_older(f, b->line[from].utc_ns, b->raw_ns[from]);
@@ -302,6 +303,8 @@ static enum follow_end read_past(struct follower *f, struct err *e)
 		r.args.since_utc_ms = f->spec.since_utc_ms;
 	}
 	end = follow_stream(f, &r, e);
+	/* Cut: whether the first that came is the one too many is not known any more. */
+	f->older = f->older || (f->hold && end != FOLLOW_WHOLE);
 	flush(f);
 	if (end == FOLLOW_CUT || (end == FOLLOW_REFUSED && !has_point(f)))
 		return end;
@@ -484,6 +487,11 @@ static int look(struct follower *f)
 	if (!f->complete)
 		return 1;
 	log_merge_ended(f->spec.merge, f->spec.source);
+	/* It was away, and is back as it was. */
+	if (f->down) {
+		tell_resumed(f);
+		set_state(f, LOG_SOURCE_ENDED);
+	}
 	return pause_of(f, POLL_MIN_MS, POLL_MAX_MS);
 }
 

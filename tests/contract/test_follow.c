@@ -98,6 +98,28 @@ static void follow__says_nothing_of_older_lines__when_there_are_as_many_as_asked
 	world_expect_no_gap(&w);
 }
 
+static void follow__says_that_older_lines_were_left_out__when_one_came_in_parts(void **state)
+{
+	FILE *f;
+	int s;
+
+	(void)state;
+	write_lines(100);
+	f = fopen(log_path, "a");
+	assert_non_null(f);
+	for (long i = 0; i < 5 * 512 * 1024; i++)
+		fputc('x', f);
+	fputc('\n', f);
+	assert_int_equal(fclose(f), 0);
+	s = world_follow(&w, &world_local, &service, (struct follow_spec){ .tail = 10 });
+	world_wait_state(&w, s, LOG_SOURCE_ENDED);
+	log_merge_flush(w.merge);
+	assert_int_equal(w.line[0].kind, LOG_GAP);
+	assert_string_equal(w.line[0].text, "older lines not fetched");
+	assert_int_equal(world_count(&w, LOG_LINE, "xxx"), 3);
+	assert_int_equal(world_count(&w, LOG_LINE, "line 92"), 1);
+}
+
 static void on_ended(void *arg)
 {
 	atomic_store((atomic_bool *)arg, true);
@@ -330,6 +352,9 @@ int main(void)
 			follow__gives_what_there_is_and_what_comes__of_a_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			follow__says_that_older_lines_were_left_out__when_tail_cut_them, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			follow__says_that_older_lines_were_left_out__when_one_came_in_parts, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			follow__says_nothing_of_older_lines__when_there_are_as_many_as_asked_for,

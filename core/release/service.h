@@ -49,7 +49,7 @@ void services_free(struct services *s); /* NULL is fine */
 
 /* Of one service over its hosts. */
 struct service_summary {
-	size_t wanted, up; /* hosts it should run on; on which it runs and is not unhealthy */
+	size_t wanted, up;                /* hosts it should run on; on which service_unit_ok */
 	const struct service_unit *worst; /* the one that wants attention most; NULL: none known */
 	bool differs;                     /* image or digest is not the same on all hosts */
 	int64_t oldest_start_utc_ms, newest_start_utc_ms; /* 0 unknown */

@@ -37,7 +37,7 @@ static void sum_unit(struct service_summary *out, const struct service_unit *u)
 {
 	int64_t start = u->unit.started_utc_ms;
 
-	if (u->unit.state == UNIT_RUNNING && u->unit.health != HEALTH_UNHEALTHY)
+	if (service_unit_ok(u))
 		out->up++;
 	if (u->unit.restarts >= 0)
 		out->restarts = (out->restarts < 0 ? 0 : out->restarts) + u->unit.restarts;

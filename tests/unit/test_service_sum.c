@@ -112,6 +112,7 @@ static void summaries__show__the_worst_and_what_differs(void **state)
 	str_copy(unit[2].unit.digest, sizeof(unit[2].unit.digest), "sha256:bb");
 	service_summarise(&s, &web, &sum);
 	assert_ptr_equal(sum.worst, &unit[1]);
+	assert_int_equal(sum.up, 2); /* between two falls is not up */
 	assert_int_equal(sum.restarts, 3);
 	assert_true(sum.differs);
 	assert_int_equal(sum.oldest_start_utc_ms, NOW - 60000);
@@ -129,7 +130,7 @@ static void summaries__show__the_worst_and_what_differs(void **state)
 	err_set(&unit[2].err, ERR_TIMEOUT, "no answer");
 	service_summarise(&s, &web, &sum);
 	assert_ptr_equal(sum.worst, &unit[0]);
-	assert_int_equal(sum.up, 1);
+	assert_int_equal(sum.up, 0);
 	assert_false(sum.differs);
 	s.n_unit = 0;
 	service_summarise(&s, &web, &sum);

@@ -197,7 +197,7 @@ static json_t *unit_json(const struct services *s, const struct service_unit *su
 	put_text(j, "image", u->image);
 	put_text(j, "digest", u->digest);
 	put_number(j, "restarts", u->restarts, known && u->restarts >= 0);
-	json_put_bool(j, "loops", su->loops);
+	json_put_bool(j, "loops", known && su->loops);
 	put_time(j, "since", up || u->ended_utc_ms == 0 ? u->started_utc_ms : u->ended_utc_ms);
 	json_put_str(j, "health",
 		     known && u->health != HEALTH_NONE ? runtime_health_name(u->health) : NULL);

@@ -94,7 +94,7 @@ bool log_store_row(struct log_store *s, struct log_pos pos, struct log_line *out
 /* Drops all lines; sources stay. Positions of before are no more. */
 void log_store_empty(struct log_store *s);
 
-/* The same, and the sources too: nobody adds for them any more. */
+/* The same, and the sources with what they lost too: nobody adds for them any more. */
 void log_store_forget(struct log_store *s);
 
 struct log_counts {

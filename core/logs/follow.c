@@ -454,6 +454,8 @@ static void replaced(struct follower *f, const struct runtime_unit *u)
 {
 	struct err e;
 
+	/* It writes no more: what stands there without a newline is a line. */
+	f->unit.state = UNIT_STOPPED;
 	if (f->missing && read_past(f, &e) != FOLLOW_WHOLE && !cancel_fired(&f->stop))
 		on_lost(f, -1);
 	note(f, corrected_ns(f, u->created_utc_ms), "%s replaced by %.*s, image %s", name_of(f),

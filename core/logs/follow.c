@@ -82,7 +82,7 @@ static void give_older(struct follower *f, int64_t utc_ns, int64_t raw_ns)
 	follow_gap_add(f, &g);
 	f->gap_open = true;
 	f->gap_row_ns = utc_ns;
-	give_row(f, LOG_GAP, utc_ns, "older lines not fetched");
+	give_row(f, LOG_GAP, utc_ns, LOG_GAP_OLDER);
 }
 
 static void flush(struct follower *f)

@@ -19,9 +19,11 @@
 #define LOG_SOURCES_MAX 64
 #define LOG_STORE_DEFAULT_BYTES ((size_t)256 << 20)
 
+#define LOG_GAP_OLDER "older lines not fetched"
+
 enum log_kind {
 	LOG_LINE,
-	LOG_GAP, /* lines are missing here: text says why; can be fetched when the source can */
+	LOG_GAP, /* lines are missing here: text says why, and begins with LOG_GAP_OLDER when they can be fetched */
 	LOG_NOTE /* something about the stream: "restarted", "reconnected, 0 lost" */
 };
 

@@ -138,16 +138,23 @@ static int64_t corrected_ns(struct follower *f, int64_t utc_ms)
 
 /* --- What a stream gives ---------------------------------------------------------------------- */
 
+/* A time that was asked for, by the clock of the host: its stamps are compared with that one. */
+static int64_t host_ms(const struct follower *f, int64_t utc_ms)
+{
+	return utc_ms > 0 ? utc_ms + f->skew_ms : 0;
+}
+
 /* What the runtime could not leave out by itself. */
 static bool is_outside(struct follower *f, int64_t raw_ns)
 {
 	if (f->read_once || f->fresh)
 		return false;
-	if (raw_ns / FOLLOW_NS_PER_MS < f->spec.since_utc_ms) {
+	if (raw_ns / FOLLOW_NS_PER_MS < host_ms(f, f->spec.since_utc_ms)) {
 		f->older = true;
 		return true;
 	}
-	return f->spec.until_utc_ms > 0 && raw_ns / FOLLOW_NS_PER_MS >= f->spec.until_utc_ms;
+	return f->spec.until_utc_ms > 0 &&
+	       raw_ns / FOLLOW_NS_PER_MS >= host_ms(f, f->spec.until_utc_ms);
 }
 
 static void on_line(void *arg, const struct log_line *line, int64_t raw_ns)
@@ -284,6 +291,7 @@ static enum follow_end read_past(struct follower *f, struct err *e)
 	struct follow_request r;
 	enum follow_end end;
 
+	tell_skew(f);
 	request_init(f, &r);
 	r.past = true;
 	r.ends = !f->spec.follow || (f->is_container && !is_up(&f->unit));
@@ -292,15 +300,15 @@ static enum follow_end read_past(struct follower *f, struct err *e)
 	if (has_point(f)) {
 		r.args.point = &from;
 	} else if (!f->fresh && !f->read_once) {
-		r.args.since_utc_ms = f->spec.since_utc_ms;
-		r.args.until_utc_ms = f->spec.until_utc_ms;
+		r.args.since_utc_ms = host_ms(f, f->spec.since_utc_ms);
+		r.args.until_utc_ms = host_ms(f, f->spec.until_utc_ms);
 		r.args.tail = f->spec.tail >= 0 ? f->spec.tail + 1 : -1;
 		f->hold = f->spec.tail >= 0;
 		f->older = f->is_container && f->spec.since_utc_ms > 0 &&
 			   f->unit.created_utc_ms > 0 &&
-			   f->unit.created_utc_ms < f->spec.since_utc_ms;
+			   f->unit.created_utc_ms < host_ms(f, f->spec.since_utc_ms);
 	} else if (!f->fresh) {
-		r.args.since_utc_ms = f->spec.since_utc_ms;
+		r.args.since_utc_ms = host_ms(f, f->spec.since_utc_ms);
 	}
 	end = follow_stream(f, &r, e);
 	/* Cut: whether the first that came is the one too many is not known any more. */
@@ -310,8 +318,10 @@ static enum follow_end read_past(struct follower *f, struct err *e)
 		return end;
 	/* Nothing came, and there may be older lines: the row stands where they would end. */
 	if (f->older && !f->row_made && !f->read_once && end == FOLLOW_WHOLE)
-		give_older(f, corrected_ns(f, f->spec.since_utc_ms),
-			   f->spec.since_utc_ms * FOLLOW_NS_PER_MS);
+		give_older(f,
+			   f->spec.since_utc_ms > 0 ? f->spec.since_utc_ms * FOLLOW_NS_PER_MS
+						    : now_ns(),
+			   host_ms(f, f->spec.since_utc_ms) * FOLLOW_NS_PER_MS);
 	if (end == FOLLOW_WHOLE) {
 		f->read_once = true;
 		f->missing = false;
@@ -344,7 +354,7 @@ static enum follow_end read_live(struct follower *f, struct err *e)
 	if (has_point(f))
 		r.args.point = &from;
 	else
-		r.args.since_utc_ms = f->fresh ? 0 : f->spec.since_utc_ms;
+		r.args.since_utc_ms = f->fresh ? 0 : host_ms(f, f->spec.since_utc_ms);
 	end = follow_stream(f, &r, e);
 	flush(f);
 	return end;

@@ -278,7 +278,8 @@ static void tell_resumed(struct follower *f)
 	if (f->lost_since_cut < 0)
 		str_copy(lost, sizeof(lost), "some lines lost");
 	else
-		snprintf(lost, sizeof(lost), "%lld lines lost", (long long)f->lost_since_cut);
+		snprintf(lost, sizeof(lost), "%lld line%s lost", (long long)f->lost_since_cut,
+			 f->lost_since_cut == 1 ? "" : "s");
 	note(f, now_ns(), "resumed after %s, %s", clock_span(took_ms, span), lost);
 	f->cut_ms = 0;
 	f->lost_since_cut = 0;

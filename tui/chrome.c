@@ -288,7 +288,7 @@ static bool useful_now(const struct tui *t, enum action act)
 	case ACT_HEALTH:
 		return tui_offers(t, act);
 	case ACT_ANSWER:
-		return t->model.question.kind != HOST_QUESTION_NONE;
+		return t->model.n_asked > 0;
 	case ACT_START:
 		return !r && t->model.plan;
 	case ACT_STOP:

@@ -183,11 +183,18 @@ static void draw_source(const struct logs_state *s, const struct log_row *row, s
 /* What stands at the right end: how much is folded, of which kind it is. */
 static void tags(const struct log_row *row, bool wide, struct strbuf *out)
 {
+	char last[CLOCK_TEXT_SIZE];
+
 	if (row->continued)
 		strbuf_addf(out, "  +%u line%s%s", row->continued, row->continued == 1 ? "" : "s",
 			    wide ? ", Enter opens" : "");
-	if (row->similar)
-		strbuf_addf(out, "  x %u similar", row->similar);
+	if (row->similar) {
+		strbuf_addf(out, wide ? "  x %u similar" : "  x %u", row->similar);
+		/* The row's own time is that of the first: a live log would look as if it had stopped. */
+		if (row->similar_utc_ns)
+			strbuf_addf(out, ", last %.8s",
+				    clock_iso_ms(row->similar_utc_ns / NS_PER_MS, last) + 11);
+	}
 	if (row->line.shape == LOG_JSON)
 		strbuf_adds(out, "  json");
 	if (row->line.late)

@@ -26,6 +26,7 @@
 #define BYTES_PER_COL 20 /* a character with its marks */
 #define LINES_MAX 12     /* of one row when wrapped */
 #define NS_PER_MS 1000000
+#define NS_PER_S INT64_C(1000000000)
 #define CLEAN_MAX ((size_t)1 << 20)
 
 enum role logs_level_role(enum log_level level)
@@ -191,7 +192,7 @@ static void tags(const struct log_row *row, bool wide, struct strbuf *out)
 	if (row->similar) {
 		strbuf_addf(out, wide ? "  x %u similar" : "  x %u", row->similar);
 		/* The row's own time is that of the first: a live log would look as if it had stopped. */
-		if (row->similar_utc_ns)
+		if (row->similar_utc_ns / NS_PER_S > row->line.utc_ns / NS_PER_S)
 			strbuf_addf(out, ", last %.8s",
 				    clock_iso_ms(row->similar_utc_ns / NS_PER_MS, last) + 11);
 	}

@@ -118,6 +118,7 @@ static void envs__hosts_down_and_asking(void **state)
 	h->status.state = HOST_DOWN;
 	err_set(&h->err, ERR_LOST, "cannot reach prod-2");
 	err_detail(&h->err, "no answer within 10 s");
+	err_hint(&h->err, "ssh prod-2 true");
 	for (size_t i = 0; i < seen->services->n_unit; i++)
 		if (seen->services->unit[i].host == 1)
 			seen->services->unit[i].err = h->err;
@@ -129,6 +130,13 @@ static void envs__hosts_down_and_asking(void **state)
 	tui_action(&m.t, ACT_VIEW_SERVICES, NULL);
 	big("services-unreached");
 	small("services-unreached-80x24");
+	tui_action(&m.t, ACT_VIEW_ENVS, NULL);
+	act(ACT_DOWN, 1); /* on the row of hosts: why, and what helps */
+	big("envs-host-down");
+	small("envs-host-down-80x24");
+	err_set(&h->err, ERR_REFUSED, "the key of prod-2 has changed");
+	err_detail(&h->err, "known: ssh-ed25519 SHA256:uNiV; now: SHA256:pP9E");
+	big("envs-host-key-changed");
 }
 
 /* Services but no database anywhere, or in one environment only. */

@@ -7,6 +7,8 @@
 #   0.90 of its speed) and against `docker logs | cat >/dev/null` (at least 3.00).
 # ssh: the same log through SSH here, against libssh2 alone reading it over one channel (at least 0.90); and a log
 #   file, which comes faster than an Engine gives lines: what our reading of lines costs is seen there.
+#   Both go through a proxy that only passes bytes on: straight on loopback, with its segments of 64 KiB, sshd waits for
+#   acknowledgements that come milliseconds later, whoever reads, and that is what would be measured.
 # far: the log file with RTT_MS of a round trip, against `ssh HOST cat` (at least 2.00).
 #
 # LINES=200000 FILE_LINES=1000000 RTT_MS=50 RUNS=5
@@ -26,9 +28,11 @@ services need ssh docker >/dev/null || { echo 'intake: NOT MEASURED, sshd or doc
 services start ssh app >/dev/null
 eval "$(services env app SSH)"
 services proxy far app --delay $((RTT_MS / 2)) >/dev/null
+services proxy near app >/dev/null
 services start docker engine >/dev/null
 eval "$(services env engine DOCKER)"
 eval "$(services env far FAR)"
+eval "$(services env near NEAR)"
 services image engine web:1 >/dev/null
 services docker engine run --name web --network none web:1 /shopd --shape numbered --rate max \
 	--count "$LINES" --exit >/dev/null
@@ -39,11 +43,11 @@ name = bench
 [environment engine]
 host = local
 [environment engine-ssh]
-host = app
+host = near
 [environment file]
 host = local
 [environment file-ssh]
-host = app
+host = near
 [environment file-far]
 host = far
 [service web]
@@ -70,11 +74,11 @@ for run in $(seq 0 "$RUNS"); do
 	seconds curl -sS --unix-socket "$DOCKER_SOCKET" -o /dev/null "http://engine$logs" >>"$WORK/curl"
 	seconds "${docker_cat[@]}" >>"$WORK/cli"
 	ours engine-ssh "$LINES"
-	"$BIN/intake" bare "$SSH_PORT" "$SSH_KEY" "$DOCKER_SOCKET" "$logs" 32 >>"$WORK/bare"
+	"$BIN/intake" bare "$NEAR_PORT" "$SSH_KEY" "$DOCKER_SOCKET" "$logs" 32 >>"$WORK/bare"
 	ours file "$FILE_LINES"
 	seconds cat "$WORK/web.log" >>"$WORK/cat"
 	ours file-ssh "$FILE_LINES"
-	"$BIN/intake" bare "$SSH_PORT" "$SSH_KEY" - "cat $WORK/web.log" 32 >>"$WORK/bare-file"
+	"$BIN/intake" bare "$NEAR_PORT" "$SSH_KEY" - "cat $WORK/web.log" 32 >>"$WORK/bare-file"
 	ours file-far "$FILE_LINES"
 	seconds ssh -F "$FAR_CONFIG" far cat "$WORK/web.log" >>"$WORK/ssh-far"
 	# The first round warms caches.

@@ -324,11 +324,12 @@ static void draw_cut(const struct logs_state *s, const struct log_row *row, stru
 	strbuf_clear(&end);
 }
 
-/* "---- #b 512 lines were lost; Enter fetches them ----" */
+/* "---- #b older lines not fetched  Enter fetches them ----"; what is lost for good promises nothing. */
 static void draw_note(const struct logs_state *s, const struct log_row *row, struct canvas *c,
 		      int line, struct rect r)
 {
 	bool gap = row->line.kind == LOG_GAP;
+	bool fetched = gap && sv_starts(row->line.text, SV(LOG_GAP_OLDER));
 	enum role role = gap ? ROLE_WARN : ROLE_DIM;
 	struct rect whole = { line, r.col + 1 + time_cols(s, r.cols), 1,
 			      r.cols - 1 - time_cols(s, r.cols) };
@@ -341,9 +342,9 @@ static void draw_note(const struct logs_state *s, const struct log_row *row, str
 	text_add(&l, role, "---- ");
 	if (text.n > (size_t)r.cols * BYTES_PER_COL)
 		text.n = (size_t)r.cols * BYTES_PER_COL;
-	l.col += canvas_put(c, line, l.col, l.end - l.col - (gap ? 21 : 1), role, text);
-	if (gap)
-		text_add(&l, ROLE_KEY, "  Enter fetches it");
+	l.col += canvas_put(c, line, l.col, l.end - l.col - (fetched ? 23 : 1), role, text);
+	if (fetched)
+		text_add(&l, ROLE_KEY, "  Enter fetches them");
 	text_add(&l, role, " ");
 	rest = l.end - l.col;
 	canvas_fill(c, line, l.col, rest < 4 ? rest : 4, role, '-');

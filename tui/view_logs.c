@@ -129,9 +129,11 @@ static void open_row(struct tui *t, struct logs_state *s)
 	if (log_query_read(s->m->log_query, at, &row, 1) != 1)
 		return;
 	if (row.line.kind == LOG_GAP) {
-		model_news(&t->model, false, "fetching what is missing there");
-		if (t->engine)
-			engine_logs_fetch(t->engine, row.line.source, row.pos);
+		if (t->engine && engine_logs_fetch(t->engine, row.line.source, row.pos))
+			model_news(&t->model, false, "fetching what is missing there");
+		else
+			model_news(&t->model, true,
+				   "what is missing there cannot be fetched any more");
 		return;
 	}
 	if (row.line.kind == LOG_NOTE)

@@ -61,8 +61,8 @@ void engine_logs_stop(struct engine *g);
 /* Both live as long as the engine; never NULL. */
 struct log_store *engine_log_store(struct engine *g);
 struct log_query *engine_log_query(struct engine *g);
-/* Asks the source to fetch what is missing at a LOG_GAP row. */
-void engine_logs_fetch(struct engine *g, int source, struct log_pos gap);
+/* Asks the source to fetch what is missing at a LOG_GAP row. False: nothing can be fetched there. */
+bool engine_logs_fetch(struct engine *g, int source, struct log_pos gap);
 /* Writes every visible line to a new file (0600). EV_EXPORTED. */
 uint64_t engine_logs_export(struct engine *g, const char *path);
 

@@ -194,6 +194,7 @@ uint64_t engine_health(struct engine *g, const char *env_name, const char *servi
 {
 	const struct env *env = env_find(g->project, env_name);
 	struct check *check;
+	struct event *ev;
 	uint64_t request;
 
 	if (!env || env->n_service == 0 || !g->ctx->hosts)
@@ -215,8 +216,13 @@ uint64_t engine_health(struct engine *g, const char *env_name, const char *servi
 			engine_add_cleared(g, request, job_health, check_part_clear, p);
 		}
 	}
-	/* Our own share: parts that ended meanwhile were not the last. */
-	if (atomic_fetch_sub(&check->left, 1) == 1)
+	/* Our own share: parts that ended meanwhile, all of them perhaps, were not the last. */
+	if (atomic_fetch_sub(&check->left, 1) == 1) {
+		ev = event_new(EV_HEALTH, request);
+		str_copy(ev->u.health.env, sizeof(ev->u.health.env), check->env);
+		ev->u.health.last = true;
+		event_post(&g->queue, ev);
 		mem_free(check);
+	}
 	return request;
 }

@@ -256,15 +256,17 @@ void engine_logs_stop(struct engine *g)
 		choose(g, choice_new(NULL, 0, 0, 0));
 }
 
-void engine_logs_fetch(struct engine *g, int source, struct log_pos gap)
+bool engine_logs_fetch(struct engine *g, int source, struct log_pos gap)
 {
 	struct logs *l = logs_of(g);
+	bool asked = false;
 
 	pthread_mutex_lock(&l->lock);
 	for (size_t i = 0; i < l->n; i++)
 		if (l->list[i].source == source)
-			(void)follow_fetch(l->list[i].follower, gap);
+			asked = follow_fetch(l->list[i].follower, gap) || asked;
 	pthread_mutex_unlock(&l->lock);
+	return asked;
 }
 
 void engine_logs_free(struct engine *g)

@@ -82,23 +82,24 @@ static void give_older(struct follower *f, int64_t utc_ns, int64_t raw_ns)
 	follow_gap_add(f, &g);
 	f->gap_open = true;
 	f->gap_row_ns = utc_ns;
-	give_row(f, LOG_GAP, utc_ns, "older lines not fetched");
+	give_row(f, LOG_GAP, utc_ns, LOG_GAP_OLDER);
 }
 
 static void flush(struct follower *f)
 {
 	struct follow_batch *b = &f->batch;
 	size_t from = 0;
+	bool held = f->hold;
 
 	f->hold = false;
 	if (b->n == 0)
 		return;
 	follow_batch_seal(b);
-	/* One more was asked for than is wanted, to see whether there is one. */
-	if (f->spec.tail >= 0 && f->got == f->spec.tail + 1 && b->n == (size_t)f->got &&
-	    !f->read_once) {
+	/* One more was asked for than is wanted, to see whether there is one. (A line in parts and a message of
+	 * several lines are more than were asked for; then the first may be a part of one that is wanted.) */
+	if (held && f->got > f->spec.tail) {
 		f->older = true;
-		from = 1;
+		from = f->got == f->spec.tail + 1 && b->n == (size_t)f->got ? 1 : 0;
 	}
 	if (f->older && !f->row_made && b->n > from)
 		give_older(f, b->line[from].utc_ns, b->raw_ns[from]);
@@ -137,16 +138,23 @@ static int64_t corrected_ns(struct follower *f, int64_t utc_ms)
 
 /* --- What a stream gives ---------------------------------------------------------------------- */
 
+/* A time that was asked for, by the clock of the host: its stamps are compared with that one. */
+static int64_t host_ms(const struct follower *f, int64_t utc_ms)
+{
+	return utc_ms > 0 ? utc_ms + f->skew_ms : 0;
+}
+
 /* What the runtime could not leave out by itself. */
 static bool is_outside(struct follower *f, int64_t raw_ns)
 {
 	if (f->read_once || f->fresh)
 		return false;
-	if (raw_ns / FOLLOW_NS_PER_MS < f->spec.since_utc_ms) {
+	if (raw_ns / FOLLOW_NS_PER_MS < host_ms(f, f->spec.since_utc_ms)) {
 		f->older = true;
 		return true;
 	}
-	return f->spec.until_utc_ms > 0 && raw_ns / FOLLOW_NS_PER_MS >= f->spec.until_utc_ms;
+	return f->spec.until_utc_ms > 0 &&
+	       raw_ns / FOLLOW_NS_PER_MS >= host_ms(f, f->spec.until_utc_ms);
 }
 
 static void on_line(void *arg, const struct log_line *line, int64_t raw_ns)
@@ -283,6 +291,7 @@ static enum follow_end read_past(struct follower *f, struct err *e)
 	struct follow_request r;
 	enum follow_end end;
 
+	tell_skew(f);
 	request_init(f, &r);
 	r.past = true;
 	r.ends = !f->spec.follow || (f->is_container && !is_up(&f->unit));
@@ -291,24 +300,28 @@ static enum follow_end read_past(struct follower *f, struct err *e)
 	if (has_point(f)) {
 		r.args.point = &from;
 	} else if (!f->fresh && !f->read_once) {
-		r.args.since_utc_ms = f->spec.since_utc_ms;
-		r.args.until_utc_ms = f->spec.until_utc_ms;
+		r.args.since_utc_ms = host_ms(f, f->spec.since_utc_ms);
+		r.args.until_utc_ms = host_ms(f, f->spec.until_utc_ms);
 		r.args.tail = f->spec.tail >= 0 ? f->spec.tail + 1 : -1;
 		f->hold = f->spec.tail >= 0;
 		f->older = f->is_container && f->spec.since_utc_ms > 0 &&
 			   f->unit.created_utc_ms > 0 &&
-			   f->unit.created_utc_ms < f->spec.since_utc_ms;
+			   f->unit.created_utc_ms < host_ms(f, f->spec.since_utc_ms);
 	} else if (!f->fresh) {
-		r.args.since_utc_ms = f->spec.since_utc_ms;
+		r.args.since_utc_ms = host_ms(f, f->spec.since_utc_ms);
 	}
 	end = follow_stream(f, &r, e);
+	/* Cut: whether the first that came is the one too many is not known any more. */
+	f->older = f->older || (f->hold && end != FOLLOW_WHOLE);
 	flush(f);
 	if (end == FOLLOW_CUT || (end == FOLLOW_REFUSED && !has_point(f)))
 		return end;
 	/* Nothing came, and there may be older lines: the row stands where they would end. */
 	if (f->older && !f->row_made && !f->read_once && end == FOLLOW_WHOLE)
-		give_older(f, corrected_ns(f, f->spec.since_utc_ms),
-			   f->spec.since_utc_ms * FOLLOW_NS_PER_MS);
+		give_older(f,
+			   f->spec.since_utc_ms > 0 ? f->spec.since_utc_ms * FOLLOW_NS_PER_MS
+						    : now_ns(),
+			   host_ms(f, f->spec.since_utc_ms) * FOLLOW_NS_PER_MS);
 	if (end == FOLLOW_WHOLE) {
 		f->read_once = true;
 		f->missing = false;
@@ -341,7 +354,7 @@ static enum follow_end read_live(struct follower *f, struct err *e)
 	if (has_point(f))
 		r.args.point = &from;
 	else
-		r.args.since_utc_ms = f->fresh ? 0 : f->spec.since_utc_ms;
+		r.args.since_utc_ms = f->fresh ? 0 : host_ms(f, f->spec.since_utc_ms);
 	end = follow_stream(f, &r, e);
 	flush(f);
 	return end;
@@ -451,6 +464,8 @@ static void replaced(struct follower *f, const struct runtime_unit *u)
 {
 	struct err e;
 
+	/* It writes no more: what stands there without a newline is a line. */
+	f->unit.state = UNIT_STOPPED;
 	if (f->missing && read_past(f, &e) != FOLLOW_WHOLE && !cancel_fired(&f->stop))
 		on_lost(f, -1);
 	note(f, corrected_ns(f, u->created_utc_ms), "%s replaced by %.*s, image %s", name_of(f),
@@ -484,6 +499,11 @@ static int look(struct follower *f)
 	if (!f->complete)
 		return 1;
 	log_merge_ended(f->spec.merge, f->spec.source);
+	/* It was away, and is back as it was. */
+	if (f->down) {
+		tell_resumed(f);
+		set_state(f, LOG_SOURCE_ENDED);
+	}
 	return pause_of(f, POLL_MIN_MS, POLL_MAX_MS);
 }
 

@@ -216,7 +216,7 @@ static void put_page(struct page *p, struct log_pos pos)
 		line[0] = (struct log_line){ .utc_ns = line[1].utc_ns,
 					     .source = line[1].source,
 					     .kind = LOG_GAP,
-					     .text = SV("older lines not fetched") };
+					     .text = SV(LOG_GAP_OLDER) };
 		g.row_ns = line[1].utc_ns;
 		g.first_ns = b->raw_ns[p->from];
 		g.first_same = 1;
@@ -254,8 +254,8 @@ static void fetch(struct follower *f, struct http_client *http, const struct fol
 		r.args.until_utc_ms = gap->first_ns / FOLLOW_NS_PER_MS + 1;
 	if (follow_stream(f, &r, &e) != FOLLOW_WHOLE) {
 		strbuf_init(&text, sizeof(e));
-		strbuf_addf(&text, "older lines not fetched: %s%s%s", e.msg,
-			    e.detail[0] != '\0' ? ": " : "", e.detail);
+		strbuf_addf(&text, LOG_GAP_OLDER ": %s%s%s", e.msg, e.detail[0] != '\0' ? ": " : "",
+			    e.detail);
 		if (!cancel_fired(&f->stop))
 			put_row(&p, pos, gap->row_ns, strbuf_str(&text));
 		strbuf_clear(&text);

@@ -34,8 +34,6 @@ struct stream {
 	int status;          /* of HTTP; 0 not yet known */
 	struct strbuf words; /* with which it was refused */
 	struct err err;      /* of reading it; ERR_OK none */
-	bool seeking, missed;
-	uint32_t seek_left;
 	int64_t skew_ms, skew_at_ms;
 	int64_t last_ns; /* raw time of the line before; 0 none */
 	bool goes_on[2]; /* the next line of stdout, stderr is a part of the one before … */
@@ -66,21 +64,6 @@ static bool is_success(int status)
 
 /* --- Lines ------------------------------------------------------------------------------------ */
 
-/* Whether the line lies before the point that is sought, or is it. */
-static bool passes_over(struct stream *st, const struct runtime_line *l)
-{
-	const struct runtime_log_point *p = st->r->seek;
-	int64_t high_ns = p->high_ns > p->utc_ns ? p->high_ns : p->utc_ns;
-
-	if (l->utc_ns == p->utc_ns) {
-		if (!l->more && --st->seek_left == 0)
-			st->seeking = false;
-	} else if (l->utc_ns > high_ns) {
-		st->missed = true;
-	}
-	return true;
-}
-
 static int64_t time_of(struct stream *st, const struct runtime_line *l,
 		       const struct log_record *rec)
 {
@@ -110,7 +93,7 @@ static void on_line(void *arg, const struct runtime_line *l)
 	struct log_record rec;
 	int64_t raw_ns;
 
-	if (st->missed || (st->seeking && passes_over(st, l)))
+	if (runtime_log_missed(st->log))
 		return;
 	tell_lost(st);
 	log_record_read(l->text, l->priority, &rec);
@@ -137,7 +120,7 @@ static void end_piece(struct stream *st)
 	struct runtime_log_point point;
 
 	tell_lost(st);
-	if (st->seeking) {
+	if (runtime_log_seeks(st->log)) {
 		st->r->sink.piece(st->r->sink.arg, NULL);
 		return;
 	}
@@ -154,7 +137,7 @@ static int on_piece(struct stream *st, struct sv bytes)
 		return -1;
 	st->err.code = ERR_OK;
 	end_piece(st);
-	return st->missed ? -1 : 0;
+	return runtime_log_missed(st->log) ? -1 : 0;
 }
 
 /* The host may have been connected to just now, and its clock been measured. */
@@ -231,7 +214,7 @@ static enum follow_end stream_http(struct stream *st, const struct runtime_reque
 	rc = http_do(st->r->http, &r, &st->f->stop, &reply, e);
 	whole = reply.whole;
 	strbuf_clear(&reply.body);
-	if (st->missed)
+	if (runtime_log_missed(st->log))
 		return FOLLOW_MISSED;
 	if (st->err.code != ERR_OK) {
 		*e = st->err;
@@ -303,9 +286,9 @@ static enum follow_end stream_command(struct stream *st, const struct runtime_re
 	begin(st);
 	buffer = mem_alloc(READ_BYTES);
 	if (read_all(st, p, buffer, e) != 0)
-		end = st->missed               ? FOLLOW_MISSED
-		      : st->err.code != ERR_OK ? FOLLOW_REFUSED
-					       : FOLLOW_CUT;
+		end = runtime_log_missed(st->log) ? FOLLOW_MISSED
+		      : st->err.code != ERR_OK    ? FOLLOW_REFUSED
+						  : FOLLOW_CUT;
 	else if (host_proc_finish(p, clock_mono_ms() + FINISH_MS, &st->f->stop, &result, e) != 0)
 		end = FOLLOW_CUT;
 	else if (result.status == 0)
@@ -333,12 +316,11 @@ enum follow_end follow_stream(struct follower *f, const struct follow_request *r
 	look_at_skew(&st);
 	if (r->args.point != NULL)
 		st.last_ns = r->args.point->utc_ns;
+	st.log = runtime_log_new(f->spec.service->kind, &r->args);
 	if (r->seek != NULL) {
-		st.seeking = true;
-		st.seek_left = r->seek->same > 0 ? r->seek->same : 1;
+		runtime_log_seek(st.log, r->seek);
 		st.last_ns = r->seek->utc_ns;
 	}
-	st.log = runtime_log_new(f->spec.service->kind, &r->args);
 	if (f->ops->request(RUNTIME_LOGS, f->spec.service, &r->args, &a, &q, e) == 0)
 		end = q.how == RUNTIME_HTTP ? stream_http(&st, &q, e) : stream_command(&st, &q, e);
 	if (end == FOLLOW_WHOLE) {
@@ -346,7 +328,7 @@ enum follow_end follow_stream(struct follower *f, const struct follow_request *r
 		if (r->ends)
 			runtime_log_end(st.log, on_line, &st);
 		end_piece(&st);
-		if (st.seeking || st.missed)
+		if (runtime_log_seeks(st.log))
 			end = FOLLOW_MISSED;
 	}
 	runtime_log_free(st.log);

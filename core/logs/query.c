@@ -273,6 +273,8 @@ void query_sync(struct log_query *q)
 
 	if (!store_changes(q->store, &q->seen, &anew, &dropped, collect, &in))
 		return;
+	/* Also when only a source changed, and whoever looks first: a connection that is lost brings no line. */
+	q->more = true;
 	if (anew) {
 		take_anew(q, &in);
 		return;

@@ -33,7 +33,7 @@ struct log_filter {
 
 struct log_query;
 /* grew (may be NULL) is called from a thread of the query, at most some 20 times a second, when there is more
- * than before. s must outlive it. */
+ * than before or a source changed. s must outlive it. */
 struct log_query *log_query_new(struct log_store *s, void (*grew)(void *arg), void *arg);
 void log_query_free(struct log_query *q); /* joins its threads. NULL is fine */
 

@@ -19,9 +19,11 @@
 #define LOG_SOURCES_MAX 64
 #define LOG_STORE_DEFAULT_BYTES ((size_t)256 << 20)
 
+#define LOG_GAP_OLDER "older lines not fetched"
+
 enum log_kind {
 	LOG_LINE,
-	LOG_GAP, /* lines are missing here: text says why; can be fetched when the source can */
+	LOG_GAP, /* lines are missing here: text says why, and begins with LOG_GAP_OLDER when they can be fetched */
 	LOG_NOTE /* something about the stream: "restarted", "reconnected, 0 lost" */
 };
 
@@ -94,7 +96,7 @@ bool log_store_row(struct log_store *s, struct log_pos pos, struct log_line *out
 /* Drops all lines; sources stay. Positions of before are no more. */
 void log_store_empty(struct log_store *s);
 
-/* The same, and the sources too: nobody adds for them any more. */
+/* The same, and the sources with what they lost too: nobody adds for them any more. */
 void log_store_forget(struct log_store *s);
 
 struct log_counts {

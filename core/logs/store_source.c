@@ -27,6 +27,9 @@ void log_store_forget(struct log_store *s)
 	log_store_empty(s);
 	pthread_mutex_lock(&s->lock);
 	s->n_source = 0;
+	/* They were of lines that nobody looks at any more. */
+	s->lost = s->evicted = 0;
+	s->lost_some = false;
 	store_wake(s);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -38,7 +38,7 @@ struct check {
 	struct health_result *out;
 	bool seen;  /* out->unit is of a look before */
 	bool anew;  /* it is another one than then, or started again */
-	bool blind; /* the runtime could not be asked */
+	bool blind; /* the runtime could not be asked, or there is no way to the service */
 	bool over;  /* it has ended for good */
 	void (*progress)(void *arg, const struct health_result *r);
 	void *arg;
@@ -145,6 +145,16 @@ static int ask(struct check *k, struct err *e)
 
 /* --- Tries -------------------------------------------------------------------------------------- */
 
+/* Whether it is the way to the service that failed, and nothing is known of the service itself. */
+static bool is_of_the_way(const struct check *k, const struct err *e)
+{
+	struct host_status status;
+
+	host_status(k->host, &status);
+	return e->code == ERR_UNSUPPORTED || /* the server forbids to forward, no libcurl */
+	       (!host_is_local(k->host) && status.state != HOST_READY);
+}
+
 static bool stops(const struct err *e)
 {
 	return e->code == ERR_CANCELLED || e->code == ERR_ASKS;
@@ -164,6 +174,7 @@ static int try_once(struct check *k, int wanted, struct err *e)
 	if (rc == 0 && k->service->health.url != NULL) {
 		asked = true;
 		rc = ask(k, &why);
+		k->blind = rc != 0 && is_of_the_way(k, &why);
 	}
 	if (rc == 0 && r->successes + 1 >= wanted && asked) {
 		rc = look(k, &why);

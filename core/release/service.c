@@ -12,10 +12,13 @@
  *
  * Coming up again and again. Engines and systemd count how often they started something anew by themselves; that
  * this grew between two looks is a loop. A restart by hand does not count there. Of a plain process nobody counts:
- * a look that finds another start than the look before counts one, and two of those are a loop. What was seen to
- * loop stays so until it has been up for CALM_MS, because engines wait longer and longer between two tries (a
- * minute at the end) and a look in between would find nothing wrong. The first look of all has nothing to
- * compare with: there it takes LOOP_RESTARTS restarts with a start that is not CALM_MS old.
+ * a look that finds another start than the one that was seen last counts one, whether or not looks in between saw it
+ * down, and two of those are a loop. Containers are counted so too, since what is outside of the engine (a unit of
+ * systemd, `docker run --rm` in a script) may start it again or make it anew, and no restart is counted; there it
+ * takes LOOP_RESTARTS of them, because somebody may have restarted it by hand twice. What was seen to loop stays so
+ * until it has been up for CALM_MS, because engines wait longer and longer between two tries (a minute at the end) and
+ * a look in between would find nothing wrong. The first look of all has nothing to compare with: there it takes
+ * LOOP_RESTARTS restarts with a start that is not CALM_MS old.
  */
 #include "core/release/service.h"
 
@@ -31,6 +34,8 @@
 #define THREADS_PER_HOST 4
 #define CALM_MS 120000
 #define LOOP_RESTARTS 3
+/* Starts that are further from each other are no row. */
+#define ROW_MS ((int64_t)10 * 60 * 1000)
 /* Starts of one process are computed from a clock that is set; that near they are the same. */
 #define SAME_START_MS 2000
 
@@ -60,8 +65,7 @@ static const struct service_unit *unit_before(const struct services *before,
 	for (size_t i = 0; i < before->n_unit; i++) {
 		const struct service_unit *b = &before->unit[i];
 
-		if (b->err.code == ERR_OK &&
-		    strcmp(b->service->runtime.name, u->service->runtime.name) == 0 &&
+		if (strcmp(b->service->runtime.name, u->service->runtime.name) == 0 &&
 		    strcmp(before->host[b->host].name, now->host[u->host].name) == 0)
 			return b;
 	}
@@ -89,43 +93,69 @@ static void add_digest(struct service_asker *a, const struct services *before,
 	u->digest_asked = service_digest(a, &u->service->runtime, &u->unit, &ignored) == 0;
 }
 
-static bool started_anew(const struct runtime_unit *b, const struct runtime_unit *u)
+/* Running, and not what was running when it was seen last. */
+static bool started_anew(const struct service_unit *b, const struct service_unit *u)
 {
-	int64_t d = u->started_utc_ms - b->started_utc_ms;
+	int64_t d = u->unit.started_utc_ms - b->start_utc_ms;
 
-	if (u->state != UNIT_RUNNING || b->started_utc_ms == 0)
+	if (u->unit.state != UNIT_RUNNING || b->start_utc_ms == 0)
 		return false;
-	return strcmp(u->id, b->id) != 0 || d > SAME_START_MS || d < -SAME_START_MS;
+	return strcmp(u->unit.id, b->start_id) != 0 || d > SAME_START_MS || d < -SAME_START_MS;
+}
+
+/* Counts the starts that were seen, and keeps the last one. */
+static void remember_start(const struct service_unit *b, bool fresh, struct service_unit *u)
+{
+	bool running = u->err.code == ERR_OK && u->unit.state == UNIT_RUNNING;
+
+	if (b != NULL) {
+		u->starts = b->starts;
+		u->start_utc_ms = b->start_utc_ms;
+		str_copy(u->start_id, sizeof(u->start_id), b->start_id);
+	}
+	if (!running)
+		return;
+	if (b != NULL && started_anew(b, u))
+		u->starts = u->unit.started_utc_ms - b->start_utc_ms < ROW_MS ? u->starts + 1 : 1;
+	if (!fresh)
+		u->starts = 0;
+	u->start_utc_ms = u->unit.started_utc_ms;
+	str_copy(u->start_id, sizeof(u->start_id), u->unit.id);
 }
 
 static void find_loops(const struct service_host *host, const struct service_unit *b,
 		       struct service_unit *u)
 {
-	bool counted = u->unit.restarts >= 0;
+	bool counted = u->unit.restarts >= 0, known = b != NULL && b->err.code == ERR_OK;
 	int64_t now = u->at_utc_ms + (host->status.skew_known ? host->status.skew_ms : 0);
 	bool fresh = u->unit.state == UNIT_RESTARTING ||
 		     (u->unit.started_utc_ms > 0 && now - u->unit.started_utc_ms < CALM_MS);
-	bool replaced = b != NULL && counted && strcmp(b->unit.id, u->unit.id) != 0;
-	bool grew;
+	bool same = known && (!counted || strcmp(b->unit.id, u->unit.id) == 0);
 
-	u->restarts_before = -1;
-	if (b == NULL || replaced) {
-		u->loops = u->unit.state == UNIT_RESTARTING ||
-			   (u->unit.restarts >= LOOP_RESTARTS && fresh);
+	u->restarts_before = same ? b->unit.restarts : -1;
+	remember_start(b, fresh, u);
+	if (u->err.code != ERR_OK) {
+		u->loops = b != NULL && b->loops;
 		return;
 	}
-	u->restarts_before = b->unit.restarts;
+	u->loops = u->unit.state == UNIT_RESTARTING || (b != NULL && same && b->loops && fresh);
 	if (!counted) {
-		u->unit.restarts = b->unit.restarts > 0 ? b->unit.restarts : 0;
-		u->unit.restarts += started_anew(&b->unit, &u->unit);
-		/* Behind a calm time it begins anew. */
-		if (!fresh && u->unit.state == UNIT_RUNNING)
-			u->unit.restarts = 0;
+		u->unit.restarts = b != NULL ? u->starts : -1;
+		u->loops |= u->starts > 1 && fresh;
+		return;
 	}
-	grew = b->unit.restarts >= 0 && u->unit.restarts > b->unit.restarts;
-	if (!counted)
-		grew = grew && u->unit.restarts > 1;
-	u->loops = u->unit.state == UNIT_RESTARTING || grew || (b->loops && fresh);
+	u->loops |= u->starts >= LOOP_RESTARTS && fresh;
+	if (same)
+		u->loops |= b->unit.restarts >= 0 && u->unit.restarts > b->unit.restarts;
+	else
+		u->loops |= u->unit.restarts >= LOOP_RESTARTS && fresh;
+}
+
+void services_compare(struct services *now, const struct services *before)
+{
+	for (size_t i = 0; i < now->n_unit; i++)
+		find_loops(&now->host[now->unit[i].host], unit_before(before, now, &now->unit[i]),
+			   &now->unit[i]);
 }
 
 /* --- Asking ------------------------------------------------------------------------------------- */
@@ -320,10 +350,7 @@ int services_read(const struct env *env, struct hosts *hosts, const struct servi
 			pthread_join(look[i].thread[0], NULL);
 		pthread_mutex_destroy(&look[i].lock);
 	}
-	for (size_t i = 0; i < s->n_unit; i++)
-		if (s->unit[i].err.code == ERR_OK)
-			find_loops(&s->host[s->unit[i].host], unit_before(before, s, &s->unit[i]),
-				   &s->unit[i]);
+	services_compare(s, before);
 	mem_free(look);
 	mem_free(host);
 	if (cancel_fired(c)) {

@@ -21,6 +21,11 @@ struct service_unit {
 	/* Of the look before; -1 unknown. Where the runtime counts none, looks count: unit.restarts is how often it
 	 * was seen to have come up anew. */
 	int64_t restarts_before;
+	/* What looks remember, those in between that saw it down or nothing too: the start that was seen last, and how
+	 * many new ones there were without a calm time between them. */
+	char start_id[72];
+	int64_t start_utc_ms;
+	int starts;
 	bool digest_asked; /* unit.digest is all that is known; else the next look asks */
 };
 
@@ -46,10 +51,12 @@ int services_read(const struct env *env, struct hosts *hosts, const struct servi
 		  int64_t timeout_ms, struct cancel *c, struct services **out,
 		  struct err *e) MUST_CHECK;
 void services_free(struct services *s); /* NULL is fine */
+/* What only two looks show: what starts again and again. services_read does it. */
+void services_compare(struct services *now, const struct services *before);
 
 /* Of one service over its hosts. */
 struct service_summary {
-	size_t wanted, up; /* hosts it should run on; on which it runs and is not unhealthy */
+	size_t wanted, up;                /* hosts it should run on; on which service_unit_ok */
 	const struct service_unit *worst; /* the one that wants attention most; NULL: none known */
 	bool differs;                     /* image or digest is not the same on all hosts */
 	int64_t oldest_start_utc_ms, newest_start_utc_ms; /* 0 unknown */

@@ -37,7 +37,7 @@ static void sum_unit(struct service_summary *out, const struct service_unit *u)
 {
 	int64_t start = u->unit.started_utc_ms;
 
-	if (u->unit.state == UNIT_RUNNING && u->unit.health != HEALTH_UNHEALTHY)
+	if (service_unit_ok(u))
 		out->up++;
 	if (u->unit.restarts >= 0)
 		out->restarts = (out->restarts < 0 ? 0 : out->restarts) + u->unit.restarts;
@@ -198,7 +198,7 @@ static json_t *unit_json(const struct services *s, const struct service_unit *su
 	put_text(j, "image_id", u->image_id);
 	put_text(j, "digest", u->digest);
 	put_number(j, "restarts", u->restarts, known && u->restarts >= 0);
-	json_put_bool(j, "loops", su->loops);
+	json_put_bool(j, "loops", known && su->loops);
 	put_time(j, "since", up || u->ended_utc_ms == 0 ? u->started_utc_ms : u->ended_utc_ms);
 	json_put_str(j, "health",
 		     known && u->health != HEALTH_NONE ? runtime_health_name(u->health) : NULL);

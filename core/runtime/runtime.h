@@ -139,6 +139,12 @@ struct runtime_line {
 struct runtime_log;
 struct runtime_log *runtime_log_new(enum runtime_kind kind, const struct runtime_args *args);
 void runtime_log_free(struct runtime_log *l); /* NULL is fine */
+/* The stream was asked for by a number of its last lines and begins somewhere before point: what is not behind it
+ * is passed over. Before the first bytes. */
+void runtime_log_seek(struct runtime_log *l, const struct runtime_log_point *point);
+bool runtime_log_seeks(const struct runtime_log *l); /* it is not yet behind the point */
+/* The point is not in the stream, or nobody can tell where: ask by the stamp. No line was given. */
+bool runtime_log_missed(const struct runtime_log *l);
 /* line is called for each whole line, in order. Lines that point says were seen are passed over. ERR_INPUT: a
  * stream that cannot be what it should be. */
 int runtime_log_feed(struct runtime_log *l, struct sv bytes,

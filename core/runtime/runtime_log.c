@@ -15,7 +15,8 @@
  * nothing was as young, and not the last of those but the one before, at least POINT_GAP_NS older.
  *
  * When the line of that stamp does not come again (the engine has rotated it away), lines up to the highest stamp
- * are passed over instead of counted. An engine that only knows seconds, or is asked a little early because it
+ * are passed over instead of counted; and when not even one of those comes, what was rotated away with them may never
+ * have been given: some are lost, and nobody knows how many. An engine that only knows seconds, or is asked a little early because it
  * compares with a float, begins with older lines (slack_ns). Where the clock was set back, lines of before come
  * first: those up to the highest stamp are passed over until the line of the point comes. Everything behind it is
  * given, whatever its stamp. (Docker up to 20.10 keeps lines back whose stamp is older than what it was asked for,
@@ -82,6 +83,23 @@ struct runtime_log *runtime_log_new(enum runtime_kind kind, const struct runtime
 	if (args->id != NULL)
 		str_copy(l->point.id, sizeof(l->point.id), args->id);
 	return l;
+}
+
+void runtime_log_seek(struct runtime_log *l, const struct runtime_log_point *point)
+{
+	l->from = *point;
+	l->same_left = point->same > 0 ? point->same : 1;
+	l->skipping = l->seeking = true;
+}
+
+bool runtime_log_seeks(const struct runtime_log *l)
+{
+	return l->seeking && l->skipping;
+}
+
+bool runtime_log_missed(const struct runtime_log *l)
+{
+	return l->missed;
 }
 
 /* Nothing that was not given is kept. */
@@ -160,17 +178,40 @@ static bool seen(struct runtime_log *l, int64_t utc_ns)
 		l->skipping = --l->same_left > 0;
 		return true;
 	}
-	if (utc_ns > from->utc_ns && utc_ns <= from->high_ns)
+	if (l->seeking) {
+		l->missed |= utc_ns > from->high_ns && utc_ns > from->utc_ns;
 		return true;
+	}
+	if (utc_ns > from->utc_ns && utc_ns <= from->high_ns) {
+		l->near = true;
+		return true;
+	}
 	if (utc_ns < from->utc_ns && utc_ns >= from->utc_ns - l->slack_ns)
 		return true;
+	if (!l->near && utc_ns > from->high_ns)
+		runtime_log_lose(l, -1);
 	l->skipping = false;
 	return false;
 }
 
+/* The first line of the point's stamp, from which those that were given are counted. Among last lines it is known
+ * to be the first only when one before it is there too. */
+static void find_anchor(struct runtime_log *l, int64_t utc_ns)
+{
+	if (utc_ns != 0 && utc_ns < l->from.utc_ns)
+		l->older = true;
+	if (utc_ns != l->from.utc_ns)
+		return;
+	if (l->seeking && !l->older)
+		l->missed = true;
+	else
+		l->anchored = true;
+}
+
 void runtime_log_begin(struct runtime_log *l, struct log_open *o, int64_t utc_ns)
 {
-	l->anchored |= l->skipping && utc_ns == l->from.utc_ns;
+	if (l->skipping && !l->anchored && !l->missed)
+		find_anchor(l, utc_ns);
 	o->open = true;
 	o->decided = false;
 	o->utc_ns = utc_ns;

@@ -41,6 +41,9 @@ struct runtime_log {
 
 	/* Passing over what was seen. */
 	bool skipping, anchored;
+	bool near; /* a line came that is younger than the point's, and known */
+	bool seeking, older,
+		missed; /* runtime_log_seek; a line before the point came; it is not in it */
 	struct runtime_log_point from;
 	uint32_t same_left;
 	int64_t slack_ns; /* the runtime may give lines that much older than it was asked for */

@@ -15,6 +15,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/host/host_ops.h"
 #include "tests/support/tmp.h"
 
 static struct world w;
@@ -96,6 +97,28 @@ static void follow__says_nothing_of_older_lines__when_there_are_as_many_as_asked
 		     (struct follow_spec){ .follow = true, .tail = 10 });
 	world_wait(&w, LOG_LINE, "line", 10);
 	world_expect_no_gap(&w);
+}
+
+static void follow__says_that_older_lines_were_left_out__when_one_came_in_parts(void **state)
+{
+	FILE *f;
+	int s;
+
+	(void)state;
+	write_lines(100);
+	f = fopen(log_path, "a");
+	assert_non_null(f);
+	for (long i = 0; i < 5 * 512 * 1024; i++)
+		fputc('x', f);
+	fputc('\n', f);
+	assert_int_equal(fclose(f), 0);
+	s = world_follow(&w, &world_local, &service, (struct follow_spec){ .tail = 10 });
+	world_wait_state(&w, s, LOG_SOURCE_ENDED);
+	log_merge_flush(w.merge);
+	assert_int_equal(w.line[0].kind, LOG_GAP);
+	assert_string_equal(w.line[0].text, "older lines not fetched");
+	assert_int_equal(world_count(&w, LOG_LINE, "xxx"), 3);
+	assert_int_equal(world_count(&w, LOG_LINE, "line 92"), 1);
 }
 
 static void on_ended(void *arg)
@@ -280,6 +303,28 @@ static void follow__leaves_out_what_is_older__than_since(void **state)
 	assert_int_equal(w.line[0].kind, LOG_GAP);
 }
 
+static void follow__knows_since__by_the_clock_of_the_host(void **state)
+{
+	const int64_t hour_us = INT64_C(3600000000);
+	int s;
+
+	(void)state;
+	/* It is an hour ahead of us: what it wrote at 15:05:50 was at 14:05:50. */
+	host_set_clock(hosts_get(w.hosts, &world_local), 1000000, 1000000, 1000000 + hour_us);
+	tmp_write(dir, "app.log",
+		  "2026-11-21T15:05:49Z line 1\n"
+		  "2026-11-21T15:05:50Z line 2\n"
+		  "2026-11-21T15:05:51Z line 3\n");
+	s = world_follow(&w, &world_local, &service,
+			 (struct follow_spec){ .since_utc_ms = INT64_C(1795269950000) });
+	world_wait_state(&w, s, LOG_SOURCE_ENDED);
+	log_merge_flush(w.merge);
+	assert_int_equal(world_count(&w, LOG_LINE, ""), 2);
+	assert_int_equal(world_count(&w, LOG_LINE, "line 1"), 0);
+	assert_int_equal(w.line[0].kind, LOG_GAP);
+	assert_int_equal(w.line[1].utc_ns, INT64_C(1795269950000000000));
+}
+
 static int setup_stored(void **state)
 {
 	setup(state);
@@ -332,6 +377,9 @@ int main(void)
 			follow__says_that_older_lines_were_left_out__when_tail_cut_them, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
+			follow__says_that_older_lines_were_left_out__when_one_came_in_parts, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
 			follow__says_nothing_of_older_lines__when_there_are_as_many_as_asked_for,
 			setup, teardown),
 		cmocka_unit_test_setup_teardown(follow__ends_with_the_log__when_it_is_not_followed,
@@ -349,6 +397,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			follow__takes_the_time_of_the_text__and_gives_it_to_what_has_none, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(follow__knows_since__by_the_clock_of_the_host,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(follow__leaves_out_what_is_older__than_since, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(follow__fetches_what_is_older__page_by_page,

@@ -195,6 +195,28 @@ static void follow__goes_on__when_the_container_restarts_and_stops(void **state)
 	world_expect_no_gap(&w);
 }
 
+static void follow__is_ended_again__when_the_engine_is_back(void **state)
+{
+	int s;
+
+	(void)state;
+	services_need(&engine);
+	service.socket = door.socket;
+	RUN("shop/web:1", "/shopd", "--shape", "numbered", "--rate", "max", "--count", "50",
+	    "--exit");
+	DOCKER("wait", service.container);
+	s = world_follow(&w, &world_local, &service, (struct follow_spec){ .follow = true });
+	world_wait_state(&w, s, LOG_SOURCE_ENDED);
+	free(services_tell("proxy", "door", "refuse", NULL));
+	free(services_tell("proxy", "door", "cut", NULL));
+	world_wait_state(&w, s, LOG_SOURCE_DOWN);
+	free(services_tell("proxy", "door", "normal", NULL));
+	world_wait_state(&w, s, LOG_SOURCE_ENDED);
+	assert_int_equal(world_count(&w, LOG_NOTE, ", 0 lines lost"), 1);
+	world_expect_numbered(&w, s, 50, 1);
+	world_expect_no_gap(&w);
+}
+
 static void follow__goes_on_in_the_new_container__when_it_is_replaced(void **state)
 {
 	int s;
@@ -348,6 +370,7 @@ int main(void)
 						setup_stored, teardown),
 		CASE(follow__goes_on_exactly_there__when_the_engine_is_cut_off),
 		CASE(follow__goes_on__when_the_container_restarts_and_stops),
+		CASE(follow__is_ended_again__when_the_engine_is_back),
 		CASE(follow__goes_on_in_the_new_container__when_it_is_replaced),
 		CASE(follow__is_down_and_the_others_go_on__when_it_is_removed),
 		CASE(follow__goes_on_exactly_there__when_ssh_is_cut_off),

@@ -532,6 +532,30 @@ static void health__that_fails__has_the_measured_value_and_the_log(void **state)
 	mem_free(url);
 }
 
+static void health__without_a_way_to_it__is_unknown(void **state)
+{
+	struct host_spec spec;
+	const struct host_spec *on[] = { &spec };
+	struct service service;
+	struct health_result r;
+	char *url;
+
+	(void)state;
+	services_need(&docker);
+	services_need(&closed);
+	url = health_start("--name", "web");
+	spec = through(&closed);
+	service = service_of("health", &docker, on);
+	service.health.url = url;
+	service.health.attempts = 1;
+	check(&service, &spec, false, &r);
+	assert_int_equal(r.verdict, HEALTH_UNKNOWN);
+	assert_int_equal(r.unit.state, UNIT_RUNNING);
+	contains(r.err.msg, "cannot see whether health is healthy");
+	health_result_clear(&r);
+	mem_free(url);
+}
+
 static void health__of_what_ended__is_known_at_once(void **state)
 {
 	const struct host_spec *on[] = { &local_spec };
@@ -607,6 +631,7 @@ int main(void)
 		CASE(a_pid_of_another_program__is_not_the_service),
 		CASE(health__is_http__through_the_host),
 		CASE(health__that_fails__has_the_measured_value_and_the_log),
+		CASE(health__without_a_way_to_it__is_unknown),
 		CASE(health__of_what_ended__is_known_at_once),
 		CASE(health__is_cancelled__while_it_waits),
 	};

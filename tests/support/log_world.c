@@ -111,7 +111,7 @@ void log_world_incident(struct log_world *l)
 	}
 	log_world_line(l, LOG_WORKER, 87020, "FATAL out of memory, killed (exit 137)");
 	log_world_row(l, LOG_WORKER, 87000, LOG_NOTE, "ended, status 137; up again, 0 lines lost");
-	log_world_row(l, LOG_WEB_2, 86000, LOG_GAP, "512 lines did not come through");
+	log_world_row(l, LOG_WEB_2, 86000, LOG_GAP, LOG_GAP_OLDER);
 	log_world_line(l, LOG_WORKER, 80310, "INFO worker boot 2.13.4 pid 1");
 	log_world_line(
 		l, LOG_WORKER, 75555,

@@ -174,6 +174,20 @@ static void health__without_url__is_the_state_alone(void **state)
 	model_clear(&m);
 }
 
+static void health__of_a_service_that_is_none__is_over(void **state)
+{
+	struct model m;
+
+	(void)state;
+	model_init(&m, w.project, &w.ctx);
+	model_health_of(&m, w.project->env[1].name,
+			engine_health(g, w.project->env[1].name, "nobody"));
+	while (!m.health.over)
+		model_apply(&m, await(EV_HEALTH));
+	assert_int_equal(m.health.n, 0);
+	model_clear(&m);
+}
+
 static void health__nothing_runs_there__asks_nobody(void **state)
 {
 	(void)state;
@@ -243,6 +257,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(look__into_the_model__replaces_the_one_before,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(health__without_url__is_the_state_alone, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(health__of_a_service_that_is_none__is_over, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(health__nothing_runs_there__asks_nobody, setup,
 						teardown),

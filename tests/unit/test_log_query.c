@@ -6,6 +6,7 @@
  */
 #include "core/logs/query.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -555,6 +556,28 @@ static void add_text(struct world *w, const char *text)
 	assert_true(log_store_add(w->s, &l, 1).chunk != 0);
 }
 
+static void sources__that_changed__are_told_without_a_line(void **state)
+{
+	static const enum log_source_state states[] = { LOG_SOURCE_LIVE, LOG_SOURCE_DOWN,
+							LOG_SOURCE_CONNECTING, LOG_SOURCE_LIVE };
+	struct world *w = world_new((size_t)64 << 20, 1);
+	struct log_totals totals;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		int64_t limit_ms = clock_mono_ms() + 20000;
+		int before = atomic_load(&w->grew);
+
+		log_store_source_state(w->s, 0, states[i], NULL);
+		/* Somebody who draws just now must not keep it from those who draw later. */
+		log_query_totals(w->q, &totals);
+		while (atomic_load(&w->grew) == before && clock_mono_ms() < limit_ms)
+			sched_yield();
+		assert_true(atomic_load(&w->grew) > before);
+	}
+	world_free(w);
+}
+
 static void positions__stay_valid__when_a_gap_is_filled(void **state)
 {
 	struct world *w = world_new((size_t)64 << 20, 1);
@@ -689,6 +712,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(query__says_what_a_model_says__over_random_operations),
+		cmocka_unit_test(sources__that_changed__are_told_without_a_line),
 		cmocka_unit_test(positions__stay_valid__when_a_gap_is_filled),
 		cmocka_unit_test(filter__keeps_positions__and_the_one_before_after_an_error),
 		cmocka_unit_test(record__is_given_whole__with_its_continuation_lines),

@@ -432,6 +432,24 @@ static void sources__have_their_state__and_their_counts(void **state)
 	world_free(w);
 }
 
+static void forgotten__sources__leave_no_losses_behind(void **state)
+{
+	struct world *w = world_new(LOG_STORE_DEFAULT_BYTES, 1);
+	struct log_counts k;
+
+	(void)state;
+	log_store_source_lost(w->s, 0, 12);
+	log_store_source_lost(w->s, 1, -1);
+	log_store_counts(w->s, &k);
+	assert_int_equal(k.lost, 12);
+	assert_true(k.lost_some);
+	log_store_forget(w->s);
+	log_store_counts(w->s, &k);
+	assert_int_equal(k.lost, 0);
+	assert_false(k.lost_some);
+	world_free(w);
+}
+
 static void version__changes__with_every_change(void **state)
 {
 	struct world *w = world_new((size_t)1 << 20, 1);
@@ -463,6 +481,7 @@ int main(void)
 		cmocka_unit_test(newline__in_a_text__becomes_a_blank),
 		cmocka_unit_test(line__larger_than_a_chunk__has_one_of_its_own),
 		cmocka_unit_test(sources__have_their_state__and_their_counts),
+		cmocka_unit_test(forgotten__sources__leave_no_losses_behind),
 		cmocka_unit_test(version__changes__with_every_change),
 	};
 

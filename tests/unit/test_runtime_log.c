@@ -466,7 +466,7 @@ static void engine_fill(struct engine *g, size_t lines, bool back)
 	g->n = 0;
 	g->lines = lines;
 	for (size_t i = 0; i < lines; i++) {
-		now += pick(20) == 0 ? pick(900000000) : pick(2000);
+		now += pick(20) == 0 ? (int64_t)pick(900) * 1000000 : pick(2000);
 		if (back && i == lines / 2)
 			now -= 3000000000;
 		if (open && pick(3) == 0) {
@@ -622,6 +622,7 @@ static void points__whose_line_is_gone__pass_over_what_is_known(void **state)
 	struct runtime_log_point point;
 	struct runtime_args args = { .id = "c", .tail = -1 };
 	struct strbuf s;
+	int64_t lost;
 	char *got;
 
 	(void)state;
@@ -642,9 +643,16 @@ static void points__whose_line_is_gone__pass_over_what_is_known(void **state)
 	strbuf_reset(&s);
 	engine_send(&g, 0, 3, &s);
 	args.point = &point;
-	got = lines_of(RUNTIME_DOCKER, &args, strbuf_sv(&s), SIZE_MAX, NULL, NULL);
+	got = lines_of(RUNTIME_DOCKER, &args, strbuf_sv(&s), SIZE_MAX, NULL, &lost);
 	assert_string_equal(got, "O200000000 4 \nO250000000 5 \n");
+	assert_int_equal(lost, 0); /* the last that was given is there */
 	mem_free(got);
+	/* All that was given is gone, and with it perhaps what was not. */
+	strbuf_reset(&s);
+	engine_send(&g, 0, 5, &s);
+	expect_args(RUNTIME_DOCKER, &args, &s, "O250000000 5 \n", -1);
+	strbuf_reset(&s);
+	engine_send(&g, 0, 3, &s);
 	/* Another container has the name: all of it is new. */
 	args.id = "d";
 	got = lines_of(RUNTIME_DOCKER, &args, strbuf_sv(&s), SIZE_MAX, &point, NULL);
@@ -652,6 +660,73 @@ static void points__whose_line_is_gone__pass_over_what_is_known(void **state)
 	assert_string_equal(point.id, "d");
 	mem_free(got);
 	strbuf_clear(&s);
+}
+
+/* Reads some of g, then its last entries behind that; what those miss is asked for by the stamp. Whether they did. */
+static bool read_and_seek(const struct engine *g, size_t read, size_t last)
+{
+	struct runtime_args args = { .id = "c", .tail = -1 };
+	struct runtime_log *l = runtime_log_new(RUNTIME_DOCKER, &args);
+	unsigned char *seen = mem_calloc(g->lines, 1);
+	struct engine *part = mem_alloc(sizeof(*part));
+	struct runtime_log_point point;
+	struct strbuf s;
+	bool missed;
+
+	*part = *g;
+	part->n = read;
+	strbuf_init(&s, STRBUF_NO_LIMIT);
+	engine_send(part, INT64_MIN, 0, &s);
+	assert_int_equal(runtime_log_feed(l, strbuf_sv(&s), tally, seen, &e), 0);
+	runtime_log_point(l, &point);
+	runtime_log_free(l);
+
+	l = runtime_log_new(RUNTIME_DOCKER, &args);
+	runtime_log_seek(l, &point);
+	strbuf_reset(&s);
+	engine_send(g, INT64_MIN, g->n - last, &s);
+	assert_int_equal(runtime_log_feed(l, strbuf_sv(&s), tally, seen, &e), 0);
+	missed = runtime_log_missed(l) || runtime_log_seeks(l);
+	runtime_log_free(l);
+	if (missed) {
+		args.point = &point;
+		l = runtime_log_new(RUNTIME_DOCKER, &args);
+		strbuf_reset(&s);
+		engine_send(g, since_of(&args, RUNTIME_DOCKER), 0, &s);
+		assert_int_equal(runtime_log_feed(l, strbuf_sv(&s), tally, seen, &e), 0);
+		runtime_log_free(l);
+	}
+	for (size_t i = 0; i < g->lines; i++)
+		if (seen[i] != 1)
+			fail_msg("seed %u: line %zu came %d times", random_state, i, seen[i]);
+	strbuf_clear(&s);
+	mem_free(part);
+	mem_free(seen);
+	return missed;
+}
+
+static void points__are_found__among_the_last_lines(void **state)
+{
+	static struct engine g;
+	size_t found = 0, missed = 0;
+
+	(void)state;
+	g.seconds = g.newer = false;
+	for (unsigned i = 0; i < 200; i++) {
+		size_t read;
+
+		random_state = i;
+		engine_fill(&g, 120, false);
+		/* Behind a line that is whole: before it there is no point. */
+		read = 4 + pick((unsigned)g.n - 4);
+		/* Nearly all of them, or as many as it happens. */
+		if (read_and_seek(&g, read, i % 2 == 0 ? g.n - pick(4) : 1 + pick((unsigned)g.n)))
+			missed++;
+		else
+			found++;
+	}
+	assert_true(found > 20);
+	assert_true(missed > 20);
 }
 
 int main(void)
@@ -673,6 +748,7 @@ int main(void)
 		cmocka_unit_test(points__give_every_line_once__wherever_the_stream_was_cut),
 		cmocka_unit_test(points__survive__a_clock_that_was_set_back),
 		cmocka_unit_test(points__whose_line_is_gone__pass_over_what_is_known),
+		cmocka_unit_test(points__are_found__among_the_last_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,7 @@ static void summaries__show__the_worst_and_what_differs(void **state)
 	str_copy(unit[2].unit.digest, sizeof(unit[2].unit.digest), "sha256:bb");
 	service_summarise(&s, &web, &sum);
 	assert_ptr_equal(sum.worst, &unit[1]);
+	assert_int_equal(sum.up, 2); /* between two falls is not up */
 	assert_int_equal(sum.restarts, 3);
 	assert_true(sum.differs);
 	assert_int_equal(sum.oldest_start_utc_ms, NOW - 60000);
@@ -129,12 +130,78 @@ static void summaries__show__the_worst_and_what_differs(void **state)
 	err_set(&unit[2].err, ERR_TIMEOUT, "no answer");
 	service_summarise(&s, &web, &sum);
 	assert_ptr_equal(sum.worst, &unit[0]);
-	assert_int_equal(sum.up, 1);
+	assert_int_equal(sum.up, 0);
 	assert_false(sum.differs);
 	s.n_unit = 0;
 	service_summarise(&s, &web, &sum);
 	assert_null(sum.worst);
 	assert_int_equal(sum.restarts, -1);
+}
+
+/* A series of looks, ten seconds from each other: what the service was then. The look at which it loops first; -1. */
+struct seen {
+	enum runtime_state state;
+	const char *id;
+	int64_t up_ms; /* since its start */
+	bool failed;   /* the look itself */
+};
+
+static int first_loop(const struct service *service, int64_t restarts, const struct seen *seen,
+		      size_t n)
+{
+	struct service_host host = { .name = "app1" };
+	struct service_unit unit[2];
+	struct services look[2];
+
+	for (size_t i = 0; i < n; i++) {
+		struct service_unit *u = &unit[i % 2];
+
+		*u = (struct service_unit){ .service = service,
+					    .at_utc_ms = NOW + (int64_t)i * 10000 };
+		u->unit.state = seen[i].state;
+		u->unit.restarts = restarts;
+		if (seen[i].failed) {
+			err_set(&u->err, ERR_TIMEOUT, "no answer");
+			u->unit.restarts = -1;
+		}
+		if (seen[i].state == UNIT_RUNNING) {
+			str_copy(u->unit.id, sizeof(u->unit.id), seen[i].id);
+			u->unit.started_utc_ms = u->at_utc_ms - seen[i].up_ms;
+		}
+		look[i % 2] =
+			(struct services){ .unit = u, .n_unit = 1, .host = &host, .n_host = 1 };
+		services_compare(&look[i % 2], i > 0 ? &look[(i - 1) % 2] : NULL);
+		if (u->loops)
+			return (int)i;
+	}
+	return -1;
+}
+
+static void loops__are_seen__whatever_starts_it_again(void **state)
+{
+	/* A process that is down whenever somebody looks a second time. */
+	static const struct seen process[] = {
+		{ UNIT_RUNNING, "1.1", 3000, false }, { UNIT_FAILED, "", 0, false },
+		{ UNIT_RUNNING, "2.2", 3000, false }, { UNIT_FAILED, "", 0, false },
+		{ UNIT_RUNNING, "3.3", 3000, false },
+	};
+	/* `docker run --rm` in a unit of systemd: always another container, never restarted. */
+	static const struct seen container[] = {
+		{ UNIT_RUNNING, "a", 3000, false }, { UNIT_ABSENT, "", 0, false },
+		{ UNIT_RUNNING, "b", 3000, false }, { UNIT_UNKNOWN, "", 0, true },
+		{ UNIT_RUNNING, "c", 3000, false }, { UNIT_RUNNING, "d", 3000, false },
+	};
+	/* Deployed twice, and then it stays. */
+	static const struct seen deployed[] = {
+		{ UNIT_RUNNING, "a", 900000, false }, { UNIT_RUNNING, "b", 3000, false },
+		{ UNIT_RUNNING, "b", 13000, false },  { UNIT_RUNNING, "c", 3000, false },
+		{ UNIT_RUNNING, "c", 130000, false }, { UNIT_RUNNING, "d", 3000, false },
+	};
+
+	(void)state;
+	assert_int_equal(first_loop(&other, -1, process, 5), 4);
+	assert_int_equal(first_loop(&web, 0, container, 6), 5);
+	assert_int_equal(first_loop(&web, 0, deployed, 6), -1);
 }
 
 static void json__has__what_scripts_rely_on(void **state)
@@ -173,6 +240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words__say__what_an_operator_asks),
 		cmocka_unit_test(summaries__show__the_worst_and_what_differs),
+		cmocka_unit_test(loops__are_seen__whatever_starts_it_again),
 		cmocka_unit_test(json__has__what_scripts_rely_on),
 	};
 

@@ -108,8 +108,7 @@ static void parse__refuses__what_is_no_key(void **state)
 		"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n",
 		"-----BEGIN OPENSSH PRIVATE KEY-----\n!!\n-----END OPENSSH PRIVATE KEY-----\n",
 		/* its magic, and then nothing */
-		"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n"
-		"-----END OPENSSH PRIVATE KEY-----\n",
+		"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n",
 		"-----BEGIN -----",
 		"-----BEGIN ",
 	};

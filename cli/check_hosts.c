@@ -185,7 +185,7 @@ static void check_unit(struct check *k, const struct env *env, const struct serv
 		       const struct service_unit *u)
 {
 	const char *kind = runtime_kind_name(u->service->runtime.kind);
-	struct strbuf words;
+	struct strbuf words, hint;
 
 	/* What is wrong with the machine itself is told with it. */
 	if (s->host[u->host].err.code != ERR_OK)
@@ -195,11 +195,15 @@ static void check_unit(struct check *k, const struct env *env, const struct serv
 		return;
 	}
 	strbuf_init(&words, 1024);
+	strbuf_init(&hint, 512);
 	service_words(u, clock_utc_ms(), &words);
-	check_add(k, service_unit_ok(u) ? CHECK_OK : CHECK_WARN, env->name,
-		  service_unit_ok(u) ? "" : "bascule health", "%s on %s: %s, %s",
-		  u->service->runtime.name, s->host[u->host].name, kind, strbuf_str(&words));
+	if (!service_unit_ok(u))
+		strbuf_addf(&hint, "bascule logs %s %s", env->name, u->service->runtime.name);
+	check_add(k, service_unit_ok(u) ? CHECK_OK : CHECK_WARN, env->name, strbuf_str(&hint),
+		  "%s on %s: %s, %s", u->service->runtime.name, s->host[u->host].name, kind,
+		  strbuf_str(&words));
 	strbuf_clear(&words);
+	strbuf_clear(&hint);
 }
 
 static void check_services(struct check *k, const struct env *env)

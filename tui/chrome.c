@@ -236,12 +236,16 @@ void chrome_draw_top(const struct tui *t, struct canvas *c)
 
 static void draw_crumb(const struct tui *t, struct canvas *c, int row, const struct view_words *w)
 {
-	int facts = (int)utf8_cols(strbuf_sv(&w->facts));
+	int facts = (int)utf8_cols(strbuf_sv(&w->facts)), most;
 	int col = canvas_puts(c, row, 0, 1, ROLE_DIM, ">");
 
 	(void)t;
-	if (facts > c->cols / 2)
-		facts = c->cols / 2;
+	/* What the crumb leaves; where both are long, half. */
+	most = c->cols - (int)utf8_cols(strbuf_sv(&w->crumb)) - 4;
+	if (most < c->cols / 2)
+		most = c->cols / 2;
+	if (facts > most)
+		facts = most;
 	canvas_put(c, row, col, c->cols - facts - 3, ROLE_TEXT, strbuf_sv(&w->crumb));
 	canvas_put_right(c, row, c->cols - facts - 1, facts, ROLE_DIM, strbuf_sv(&w->facts));
 }
@@ -288,7 +292,7 @@ static bool useful_now(const struct tui *t, enum action act)
 	case ACT_HEALTH:
 		return tui_offers(t, act);
 	case ACT_ANSWER:
-		return t->model.question.kind != HOST_QUESTION_NONE;
+		return t->model.n_asked > 0;
 	case ACT_START:
 		return !r && t->model.plan;
 	case ACT_STOP:

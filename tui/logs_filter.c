@@ -15,7 +15,7 @@
 static const char filter_help[] =
 	"TEXT only such, !TEXT hides, -2 drops the second, nothing drops all. Enter keeps";
 static const char find_help[] =
-	"a pattern; small letters find both cases. n and N go on, Esc leaves";
+	"a pattern, over lines as they came (JSON: \"name\":5); small letters: both cases";
 
 static void pattern_of(const char *text, const char **pattern, bool *out)
 {

@@ -207,7 +207,7 @@ static void draw_shown(const struct logs_state *s, struct canvas *c, struct rect
 	}
 	if (s->unfolded)
 		text_add(&l, ROLE_TEXT, "unfolded  ");
-	if (!is_narrowed(s))
+	if (!is_narrowed(s) && s->totals.hidden == 0)
 		text_add(&l, ROLE_DIM, "every line  ");
 	if (s->totals.hidden > 0 || !s->totals.complete)
 		text_addf(&l, ROLE_DIM, "%s hidden%s", logs_number(s->totals.hidden, n),

@@ -34,6 +34,9 @@ static void add_head(const struct logs_state *s, const struct log_row *row, stru
 		strbuf_adds(out, "  came late: later ones had been shown");
 	if (row->similar)
 		strbuf_addf(out, "  %u similar ones are folded into it", row->similar);
+	if (row->similar_utc_ns)
+		strbuf_addf(out, ", the last at %.12s",
+			    clock_iso_ms(row->similar_utc_ns / NS_PER_MS, at) + 11);
 	strbuf_addc(out, '\n');
 }
 

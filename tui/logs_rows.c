@@ -26,6 +26,7 @@
 #define BYTES_PER_COL 20 /* a character with its marks */
 #define LINES_MAX 12     /* of one row when wrapped */
 #define NS_PER_MS 1000000
+#define NS_PER_S INT64_C(1000000000)
 #define CLEAN_MAX ((size_t)1 << 20)
 
 enum role logs_level_role(enum log_level level)
@@ -183,11 +184,18 @@ static void draw_source(const struct logs_state *s, const struct log_row *row, s
 /* What stands at the right end: how much is folded, of which kind it is. */
 static void tags(const struct log_row *row, bool wide, struct strbuf *out)
 {
+	char last[CLOCK_TEXT_SIZE];
+
 	if (row->continued)
 		strbuf_addf(out, "  +%u line%s%s", row->continued, row->continued == 1 ? "" : "s",
 			    wide ? ", Enter opens" : "");
-	if (row->similar)
-		strbuf_addf(out, "  x %u similar", row->similar);
+	if (row->similar) {
+		strbuf_addf(out, wide ? "  x %u similar" : "  x %u", row->similar);
+		/* The row's own time is that of the first: a live log would look as if it had stopped. */
+		if (row->similar_utc_ns / NS_PER_S > row->line.utc_ns / NS_PER_S)
+			strbuf_addf(out, ", last %.8s",
+				    clock_iso_ms(row->similar_utc_ns / NS_PER_MS, last) + 11);
+	}
 	if (row->line.shape == LOG_JSON)
 		strbuf_adds(out, "  json");
 	if (row->line.late)

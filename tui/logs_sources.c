@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define ENTRIES_MAX 512
+#define NS_PER_MS 1000000
 
 enum kind { SOURCE, SERVICE, FILTER };
 
@@ -78,7 +79,7 @@ static void add_lost(const struct log_source *src, struct text_line *l)
 static void draw_source(const struct logs_state *s, size_t i, struct text_line *l)
 {
 	const struct log_source *src = &s->source[i];
-	bool hidden = logs_is_hidden(s, i);
+	bool hidden = logs_is_hidden(s, i), down = src->state == LOG_SOURCE_DOWN;
 	enum role role, name = hidden ? ROLE_DIM : src->is_protected ? ROLE_PROD : ROLE_TEXT;
 	struct strbuf b;
 	char n[CLOCK_TEXT_SIZE], size[CLOCK_TEXT_SIZE];
@@ -90,13 +91,20 @@ static void draw_source(const struct logs_state *s, size_t i, struct text_line *
 	text_skip_to(l, l->c->cols >= TEXT_WIDE_COLS ? 36 : 24);
 	strbuf_reset(&b);
 	role = logs_source_words(src, &b);
-	text_addf(l, role, " %s", strbuf_str(&b));
-	strbuf_clear(&b);
-	text_addf(l, ROLE_DIM, "  %s lines, %s", logs_number(src->lines, n),
-		  text_bytes(src->bytes, size));
+	/* Why it is down may be long: last, so that the numbers are there. */
+	text_addf(l, role, " %s", down ? "DOWN" : strbuf_str(&b));
+	text_addf(l, ROLE_DIM, "  %s lines", logs_number(src->lines, n));
+	if (l->c->cols >= TEXT_WIDE_COLS)
+		text_addf(l, ROLE_DIM, ", %s", text_bytes(src->bytes, size));
+	if (src->lines > 0 && src->last_utc_ns)
+		text_addf(l, down ? ROLE_WARN : ROLE_DIM, ", last %.8s",
+			  clock_iso_ms(src->last_utc_ns / NS_PER_MS, size) + 11);
 	add_lost(src, l);
 	if (hidden)
 		text_add(l, ROLE_DIM, "  hidden");
+	if (down)
+		text_addf(l, role, " %s", strbuf_str(&b) + strlen("DOWN"));
+	strbuf_clear(&b);
 }
 
 static void draw_entry(const struct logs_state *s, const struct entry *e, struct canvas *c,

@@ -41,6 +41,7 @@ static void prompt_close(struct prompt *p)
 	p->len = 0;
 	p->paste_dropped = false;
 	p->done = p->typed = NULL;
+	p->answered = NULL;
 	p->left = NULL;
 	p->help = NULL;
 	p->question = (struct host_question){ 0 };
@@ -93,13 +94,13 @@ void prompt_search(struct tui *t, const char *lead, const char *help,
 }
 
 void prompt_answer(struct tui *t, const struct host_question *q,
-		   void (*done)(struct tui *t, const char *text))
+		   void (*answered)(struct tui *t, const struct host_question *q, const char *text))
 {
 	const struct host_question copy = *q; /* it may be the prompt's own, which ends here */
 
 	prompt_begin(t, PROMPT_ANSWER);
 	t->prompt.question = copy;
-	t->prompt.done = done;
+	t->prompt.answered = answered;
 }
 
 /* --- Editing ---------------------------------------------------------------------------------- */
@@ -272,11 +273,13 @@ static void key_own_search(struct tui *t, int32_t key)
 	}
 }
 
-/* Nothing typed is no answer: Enter on it would only be a wrong one. */
+/* Nothing typed is no answer: Enter on it would only be a wrong one. The answer goes to the question that
+ * was on the screen, whatever was asked since. */
 static void key_answer(struct tui *t, int32_t key)
 {
 	struct prompt *p = &t->prompt;
-	void (*done)(struct tui *, const char *) = p->done;
+	void (*answered)(struct tui *, const struct host_question *, const char *) = p->answered;
+	const struct host_question q = p->question;
 	char text[sizeof(p->text)];
 
 	if (key != '\r' && key != '\n') {
@@ -288,7 +291,7 @@ static void key_answer(struct tui *t, int32_t key)
 		return;
 	memcpy(text, p->text, sizeof(text));
 	prompt_close(p);
-	done(t, text);
+	answered(t, &q, text);
 	explicit_bzero(text, sizeof(text));
 }
 
@@ -305,16 +308,12 @@ static void prompt_escape(struct tui *t)
 {
 	enum prompt_kind kind = t->prompt.kind;
 	void (*left)(struct tui *) = t->prompt.left;
-	struct host_question q = t->prompt.question;
 
 	prompt_close(&t->prompt);
 	if (kind == PROMPT_SEARCH)
 		left(t);
-	if (kind == PROMPT_ANSWER) {
-		t->left = q;
-		model_news(&t->model, true, "host %s waits for an answer: %s asks again", q.host,
-			   keymap_key(t->keys, ACT_ANSWER));
-	}
+	if (kind == PROMPT_ANSWER)
+		tui_ask_later(t);
 	if (kind == PROMPT_FIND)
 		tui_action(t, ACT_FIND, t->find);
 	else if (kind == PROMPT_FILTER)

@@ -35,6 +35,7 @@ struct prompt {
 	int n_history, at_history;
 	/* What Enter does; NULL for the built-in kinds. */
 	void (*done)(struct tui *t, const char *text);
+	void (*answered)(struct tui *t, const struct host_question *q, const char *text);
 	/* PROMPT_SEARCH: each change of the text, and Esc. */
 	void (*typed)(struct tui *t, const char *text);
 	void (*left)(struct tui *t);
@@ -57,7 +58,8 @@ void prompt_search(struct tui *t, const char *lead, const char *help,
 /* What a host asks, in a box. What is typed is hidden unless the question says otherwise, and wiped. The characters of a
  * key must be typed: a paste is dropped. Esc leaves it; it can be asked again. */
 void prompt_answer(struct tui *t, const struct host_question *q,
-		   void (*done)(struct tui *t, const char *text));
+		   void (*answered)(struct tui *t, const struct host_question *q,
+				    const char *text));
 /* A question: y does it (done gets "y"), every other key does not. Enter is no answer. */
 void prompt_yes(struct tui *t, const char *question, void (*done)(struct tui *t, const char *text));
 /* One key for the open prompt; also paste-begin and paste-end while none is open: keys of a paste never run actions. */

@@ -381,6 +381,8 @@ static void draw_ask(const struct tui *t, struct canvas *c)
 	canvas_box(c, row, col, rows, cols, ROLE_RULE);
 	l = box_line(&b);
 	text_addf(&l, ROLE_WARN, key ? "HOST %s IS NOT KNOWN" : "HOST %s ASKS", q->host);
+	if (t->model.n_asked > 1)
+		text_addf(&l, ROLE_DIM, "   %zu hosts ask", t->model.n_asked);
 	rect_cut(&b.in, 1);
 	ask_users(t, &b, q->host);
 	if (key)

@@ -171,17 +171,37 @@ const char *service_text_host(const struct service_host *h, enum role *role)
 			   : host_state_name(h->status.state);
 }
 
+const struct service_host *service_text_host_worst(const struct services *s)
+{
+	const struct service_host *worst = NULL;
+
+	for (size_t i = 0; i < s->n_host; i++)
+		if (host_rank(&s->host[i]) >= 2 &&
+		    (!worst || host_rank(&s->host[i]) > host_rank(worst)))
+			worst = &s->host[i];
+	return worst;
+}
+
+const struct err *service_text_host_err(const struct service_host *h)
+{
+	return h->err.code != ERR_OK ? &h->err : &h->status.err;
+}
+
 static enum role host_trouble(const struct service_host *h, bool alone, struct strbuf *out)
 {
-	const struct err *why = h->err.code != ERR_OK ? &h->err : &h->status.err;
+	const struct err *why = service_text_host_err(h);
+	/* "cannot connect to app1" says no more than DOWN; "the key of app1 has changed" does. */
+	bool same = strncmp(why->msg, "cannot ", 7) == 0 && why->detail[0];
+	const char *text = same ? why->detail : why->msg;
 	enum role role;
 
 	strbuf_addf(out, "%s  ", service_text_host(h, &role));
-	if (role != ROLE_FAIL || !alone)
+	if (role != ROLE_FAIL)
 		strbuf_adds(out, h->name);
-	if (role == ROLE_FAIL)
-		strbuf_addf(out, "%s%s", alone ? "" : ": ",
-			    why->detail[0] ? why->detail : why->msg);
+	else if (alone || strstr(text, h->name))
+		strbuf_adds(out, text);
+	else
+		strbuf_addf(out, "%s: %s", h->name, text);
 	return role;
 }
 

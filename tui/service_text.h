@@ -27,6 +27,9 @@ char *service_text_age(int64_t since_utc_ms, int64_t now_utc_ms, char out[CLOCK_
 const char *service_text_state(const struct service_unit *u, enum role *role);
 /* "ok", or in capitals what wants attention: "ASKS", "DOWN". */
 const char *service_text_host(const struct service_host *h, enum role *role);
+/* The host that is down or asks, the one that asks first; NULL none. Why it does. */
+const struct service_host *service_text_host_worst(const struct services *s);
+const struct err *service_text_host_err(const struct service_host *h);
 /* The image without its registry: "shop-web:2.13.4". */
 const char *service_text_image(const struct service_unit *u);
 /* "ok 200 in 41 ms", "FAIL 503 in 2 ms", "unknown: …". */

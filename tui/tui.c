@@ -264,44 +264,86 @@ void tui_health(struct tui *t, int env, const char *service)
 
 /* --- Questions of hosts ----------------------------------------------------------------------- */
 
+static void ask_next(struct tui *t);
+
 /* Gives the answer; what was wrong with it is said, and the same question stands again. */
-static void answer(struct tui *t, const char *text)
+static void answer(struct tui *t, const struct host_question *q, const char *text)
 {
-	struct host_question q = t->model.question;
 	struct err e;
 
-	if (q.kind == HOST_QUESTION_NONE || !t->engine)
+	if (!t->engine)
 		return;
-	if (engine_answer(t->engine, &q, text, &e) != 0) {
+	if (engine_answer(t->engine, q, text, &e) == 0) {
+		model_news(&t->model, false, "answered %s; trying again", q->host);
+	} else {
 		say(t, &e);
-		if (e.code == ERR_GATE)
-			prompt_answer(t, &q, answer);
-		return;
+		if (e.code == ERR_GATE) {
+			prompt_answer(t, q, answer);
+			return;
+		}
 	}
-	t->model.question = (struct host_question){ 0 };
-	model_news(&t->model, false, "answered %s; trying again", q.host);
+	model_answered(&t->model, q);
+	ask_next(t);
+}
+
+/* The oldest question that the user did not leave. */
+static void ask_next(struct tui *t)
+{
+	for (size_t i = 0; i < t->model.n_asked; i++)
+		if (!t->model.asked[i].left) {
+			prompt_answer(t, &t->model.asked[i].q, answer);
+			return;
+		}
 }
 
 void tui_ask(struct tui *t)
 {
-	if (t->model.question.kind == HOST_QUESTION_NONE)
+	for (size_t i = 0; i < t->model.n_asked; i++)
+		t->model.asked[i].left = false;
+	if (t->model.n_asked == 0)
 		model_news(&t->model, false, "no host asks anything");
+	ask_next(t);
+}
+
+void tui_ask_later(struct tui *t)
+{
+	struct model *m = &t->model;
+	const char *key = keymap_key(t->keys, ACT_ANSWER);
+
+	for (size_t i = 0; i < m->n_asked; i++)
+		m->asked[i].left = true;
+	if (m->n_asked == 1)
+		model_news(m, true, "host %s waits for an answer: %s asks again",
+			   m->asked[0].q.host, key);
 	else
-		prompt_answer(t, &t->model.question, answer);
+		model_news(m, true, "%zu hosts wait for an answer: %s asks again", m->n_asked, key);
+}
+
+/* The box shows what the same host asks now; what was typed is the answer to something else. */
+static void ask_instead(struct tui *t, const struct host_question *q)
+{
+	const struct host_question *shown = &t->prompt.question;
+
+	if (strcmp(shown->host, q->host) == 0 && shown->id != q->id)
+		prompt_answer(t, q, answer);
 }
 
 /* A question that has just come is asked, but never over something that is being typed: its keys would
  * become the answer. */
-static void ask_new(struct tui *t)
+static void ask_new(struct tui *t, const struct host_question *q)
 {
-	const struct host_question *q = &t->model.question;
+	bool left = true;
 
-	if (q->kind == HOST_QUESTION_NONE ||
-	    (q->id == t->left.id && strcmp(q->host, t->left.host) == 0))
+	for (size_t i = 0; i < t->model.n_asked; i++)
+		if (strcmp(t->model.asked[i].q.host, q->host) == 0)
+			left = t->model.asked[i].left;
+	if (t->prompt.kind == PROMPT_ANSWER)
+		ask_instead(t, q);
+	else if (left)
 		return;
-	if (t->prompt.kind == PROMPT_NONE)
-		tui_ask(t);
-	else if (t->prompt.kind != PROMPT_ANSWER)
+	else if (t->prompt.kind == PROMPT_NONE)
+		ask_next(t);
+	else
 		model_news(&t->model, true, "host %s asks something: %s answers", q->host,
 			   keymap_key(t->keys, ACT_ANSWER));
 }
@@ -689,7 +731,7 @@ void tui_event(struct tui *t, struct event *ev)
 	model_apply(&t->model, ev);
 	tell_views(t, type);
 	if (type == EV_QUESTION)
-		ask_new(t);
+		ask_new(t, &ev->u.question);
 	if (ended)
 		action_refresh(t);
 }

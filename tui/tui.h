@@ -52,8 +52,6 @@ struct tui {
 	int64_t preflight_at_ms;                      /* when it was asked for last; 0: never */
 	bool quit, redraw, suspend, dirty, new_theme; /* what the loop is to do next */
 	char *copy; /* for the clipboard of the terminal, to be sent; NULL: nothing */
-	struct host_question
-		left; /* the one that was left with Esc: it does not come up by itself again */
 	char find[128], filter[128]; /* as last entered; each list keeps its own in force */
 	int rows, cols;
 };
@@ -93,6 +91,8 @@ void tui_health(struct tui *t, int env, const char *service);
 void tui_logs(struct tui *t, int env, const char *service);
 /* Asks for the answer to the question of a host, when one is asked. */
 void tui_ask(struct tui *t);
+/* The user leaves all that hosts ask: none comes up by itself again. */
+void tui_ask_later(struct tui *t);
 /* Whether an action can do anything in this project: views of services need services. */
 bool tui_offers(const struct tui *t, enum action act);
 

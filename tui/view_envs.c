@@ -197,6 +197,39 @@ static void draw_gates(const struct tui *t, const struct envs_state *s, struct c
 	}
 }
 
+/* On the row of hosts: one that cannot be used; else NULL. */
+static const struct service_host *host_in_trouble(const struct tui *t, const struct envs_state *s,
+						  const struct env_row *on)
+{
+	const struct services_seen *seen = service_text_seen(&t->model, s->env);
+
+	if (strcmp(on->name, "host") != 0 || !seen || !seen->services)
+		return NULL;
+	return service_text_host_worst(seen->services);
+}
+
+/* Why it cannot be used, whole, and what helps. */
+static bool draw_host(const struct tui *t, const struct envs_state *s, const struct env_row *on,
+		      struct canvas *c, struct rect r)
+{
+	const struct env *env = &t->model.project->env[s->env];
+	const struct service_host *h = host_in_trouble(t, s, on);
+	struct text_line l;
+	enum role role;
+	const char *word;
+
+	if (!h || r.rows < 2)
+		return false;
+	l = text_line_at(c, r, 0);
+	text_addf(&l, ROLE_TEXT, " Host %s of ", h->name);
+	text_addf(&l, env->is_protected ? ROLE_PROD : ROLE_HEAD, "%s%s", text_mark(env), env->name);
+	word = service_text_host(h, &role);
+	text_addf(&l, role, ": %s", word);
+	rect_cut(&r, 1);
+	text_err(c, r, service_text_host_err(h));
+	return true;
+}
+
 static void draw_differs(const struct tui *t, const struct envs_state *s, struct canvas *c,
 			 struct rect r)
 {
@@ -252,10 +285,15 @@ static void words(const struct tui *t, const struct envs_state *s, const struct 
 {
 	const struct model *m = &t->model;
 	const struct env *env = &m->project->env[s->env];
+	const struct service_host *down;
 
 	strbuf_addf(&w->crumb, "%s%s > %s", text_mark(env), env->name, on->name);
 	if (on->service)
 		service_facts(t, s, on->service, &w->facts);
+	else if ((down = host_in_trouble(t, s, on)) != NULL)
+		strbuf_adds(&w->facts, service_text_host_err(down)->detail[0]
+					       ? service_text_host_err(down)->detail
+					       : service_text_host_err(down)->msg);
 	else if (m->snap && env->has_db && !m->snap->env[s->env].reachable)
 		strbuf_addf(&w->facts, "%s", m->snap->env[s->env].err.detail);
 	else if (env->has_db)
@@ -285,7 +323,8 @@ static void envs_draw(const struct tui *t, void *state, struct canvas *c, struct
 		rect_cut(&r, 1);
 	}
 	part = rect_cut(&r, r.rows > 3 ? r.rows - 2 : r.rows);
-	draw_gates(t, s, c, part);
+	if (!draw_host(t, s, selected(s, &rows), c, part))
+		draw_gates(t, s, c, part);
 	if (r.rows >= 2) {
 		canvas_rule(c, r.row, r.col, r.cols);
 		rect_cut(&r, 1);

@@ -75,6 +75,7 @@ void model_clear(struct model *m)
 	for (size_t i = 0; m->services && i < m->project->n_env; i++)
 		services_seen_free(m->services[i]);
 	mem_free(m->services);
+	mem_free(m->asked);
 	*m = (struct model){ .armed_env = -1 };
 }
 
@@ -325,6 +326,44 @@ static void apply_exported(struct model *m, const struct event *ev)
 			   ev->u.exported.path);
 }
 
+/* --- What hosts ask ----------------------------------------------------------------------------- */
+
+/* The newest question of a host is the one that counts. */
+static void apply_question(struct model *m, const struct host_question *q)
+{
+	struct asked *a = NULL;
+
+	for (size_t i = 0; i < m->n_asked && !a; i++)
+		if (strcmp(m->asked[i].q.host, q->host) == 0)
+			a = &m->asked[i];
+	if (!a) {
+		m->asked = mem_realloc(m->asked, m->n_asked + 1, sizeof(*m->asked));
+		a = &m->asked[m->n_asked++];
+		*a = (struct asked){ 0 };
+	}
+	a->left = a->left && a->q.id == q->id;
+	a->q = *q;
+}
+
+/* One passphrase opens its key for every host that asks for it. */
+static bool same_answer(const struct host_question *a, const struct host_question *b)
+{
+	if (strcmp(a->host, b->host) == 0 && a->id == b->id)
+		return true;
+	return a->kind == HOST_QUESTION_PASSPHRASE && b->kind == a->kind &&
+	       strcmp(a->subject, b->subject) == 0;
+}
+
+void model_answered(struct model *m, const struct host_question *q)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_asked; i++)
+		if (!same_answer(&m->asked[i].q, q))
+			m->asked[n++] = m->asked[i];
+	m->n_asked = n;
+}
+
 void model_apply(struct model *m, struct event *ev)
 {
 	switch (ev->type) {
@@ -364,7 +403,7 @@ void model_apply(struct model *m, struct event *ev)
 		apply_health(m, ev);
 		break;
 	case EV_QUESTION:
-		m->question = ev->u.question;
+		apply_question(m, &ev->u.question);
 		break;
 	case EV_EXPORTED:
 		apply_exported(m, ev);

@@ -42,9 +42,15 @@ struct model {
 		struct health_result **list; /* the newest of each service and host */
 		size_t n;
 		bool over;
-		struct err err;        /* why one could not be asked; code ERR_OK: none */
-	} health;                      /* the check that was asked for last */
-	struct host_question question; /* kind HOST_QUESTION_NONE: nothing is asked */
+		struct err err; /* why one could not be asked; code ERR_OK: none */
+	} health;               /* the check that was asked for last */
+	/* What hosts ask, one of each host at most, the oldest first. left: the user does not want to be asked
+	 * by himself again. */
+	struct asked {
+		struct host_question q;
+		bool left;
+	} * asked;
+	size_t n_asked;
 	/* Borrowed from the engine, or from a golden test; NULL: no logs. They have locks of their own. */
 	struct log_store *log_store;
 	struct log_query *log_query;
@@ -68,6 +74,8 @@ void model_apply(struct model *m, struct event *ev);
 bool model_tick(struct model *m, int64_t now_utc_ms);
 /* Whether the title shows seconds: a run is active or an environment armed. An idle console does not tick. */
 bool model_ticking(const struct model *m);
+/* The question was answered, or is not asked any more; q is not one of the model's own. */
+void model_answered(struct model *m, const struct host_question *q);
 /* The environment that is looked at from now on; forgets what was known of another. */
 void model_preflight_of(struct model *m, const char *env);
 /* Another check of env's health was asked for: forgets what is known of the one before. */

@@ -44,10 +44,11 @@ int log_query_find(struct log_query *q, const char *pattern, struct err *e) MUST
 
 struct log_row {
 	struct log_pos pos;
-	struct log_line line; /* its text is valid until the next log_query_read */
-	uint32_t continued;   /* its own continuation lines, folded under it */
-	uint32_t similar;     /* repeats folded into it, itself not counted */
-	bool matches;         /* what is searched for, in it or in what is folded into it */
+	struct log_line line;   /* its text is valid until the next log_query_read */
+	uint32_t continued;     /* its own continuation lines, folded under it */
+	uint32_t similar;       /* repeats folded into it, itself not counted */
+	int64_t similar_utc_ns; /* the last of them; 0 none */
+	bool matches;           /* what is searched for, in it or in what is folded into it */
 	size_t match_from,
 		match_to; /* in the text, of the first match; equal: it is in a folded line */
 };

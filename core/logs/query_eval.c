@@ -133,7 +133,7 @@ static void room_fit(struct room *r, uint32_t lines)
 	r->lines = lines < CHUNK_LINES_MAX ? CHUNK_LINES_MAX : lines;
 	r->head = mem_realloc(r->head, r->lines, sizeof(*r->head));
 	r->owner = mem_realloc(r->owner, r->lines, sizeof(*r->owner));
-	r->count = mem_realloc(r->count, 2 * r->lines, sizeof(*r->count));
+	r->count = mem_realloc(r->count, 3 * r->lines, sizeof(*r->count));
 }
 
 void eval_free(struct eval *v)
@@ -402,7 +402,7 @@ void eval_owners(const struct plain *t, const struct eval *v, bool fold, struct 
 }
 
 void eval_folded(const struct plain *t, const struct eval *v, const uint32_t *owner,
-		 uint32_t *continued, uint32_t *similar)
+		 uint32_t *continued, uint32_t *similar, uint32_t *last)
 {
 	memset(continued + v->from, 0, (v->to - v->from) * sizeof(*continued));
 	memset(similar + v->from, 0, (v->to - v->from) * sizeof(*similar));
@@ -411,10 +411,12 @@ void eval_folded(const struct plain *t, const struct eval *v, const uint32_t *ow
 
 		if (o == NO_ROW || o == i)
 			continue;
-		if ((t->bits[i] & LINE_CONTINUES) == 0)
+		if ((t->bits[i] & LINE_CONTINUES) == 0) {
 			similar[o]++;
-		else if (similar[o] == 0) /* not of one of its repeats */
+			last[o] = i;
+		} else if (similar[o] == 0) { /* not of one of its repeats */
 			continued[o]++;
+		}
 	}
 }
 
@@ -467,6 +469,7 @@ static void rows(struct eval *v, const struct plain *t, bool fold, struct room *
 static struct excerpt *excerpt_new(const struct eval *v, const struct plain *t, struct room *r)
 {
 	uint32_t *continued = r->count, *similar = r->count + r->lines;
+	uint32_t *last = similar + r->lines;
 	struct excerpt *x;
 	size_t text = 0;
 
@@ -475,7 +478,7 @@ static struct excerpt *excerpt_new(const struct eval *v, const struct plain *t, 
 		text += t->at[i + 1] - t->at[i];
 	if (text > EXCERPT_BYTES)
 		return NULL;
-	eval_folded(t, v, r->owner, continued, similar);
+	eval_folded(t, v, r->owner, continued, similar, last);
 	x = mem_alloc(sizeof(*x) + (size_t)v->n.rows * sizeof(x->row[0]) + text);
 	x->n = 0;
 	x->text_bytes = text;
@@ -488,6 +491,7 @@ static struct excerpt *excerpt_new(const struct eval *v, const struct plain *t, 
 		row->number = i;
 		row->continued = continued[i];
 		row->similar = similar[i];
+		row->similar_utc_ns = similar[i] ? t->utc_ns[last[i]] : 0;
 		plain_line(t, i, &row->line);
 		memcpy(x->text + text, row->line.text.p, row->line.text.n);
 		row->line.text.p = x->text + text;

@@ -36,7 +36,8 @@ enum { SEEKS = 4 }; /* enum log_seek */
 /* Few rows of a chunk, kept as they are so that a screen of them needs no chunk to be unpacked. */
 struct excerpt_row {
 	uint32_t continued, similar;
-	struct log_line line; /* text.p is an offset into text */
+	int64_t similar_utc_ns; /* the last of these */
+	struct log_line line;   /* text.p is an offset into text */
 	uint32_t number;
 };
 struct excerpt {
@@ -92,7 +93,7 @@ void eval_owners(const struct plain *t, const struct eval *v, bool fold, struct 
 		 uint32_t *owner);
 /* Lines folded under each row (its own continuation lines), and repeats folded into it. */
 void eval_folded(const struct plain *t, const struct eval *v, const uint32_t *owner,
-		 uint32_t *continued, uint32_t *similar);
+		 uint32_t *continued, uint32_t *similar, uint32_t *last);
 
 static inline bool bit(const uint64_t *b, uint32_t i)
 {

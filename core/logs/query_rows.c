@@ -408,6 +408,8 @@ static void count_folds(const struct plain *t, const struct eval *v, uint32_t li
 		if (!bit(v->shown, i))
 			continue;
 		out->similar += !goes_on;
+		if (!goes_on)
+			out->similar_utc_ns = t->utc_ns[i];
 		out->continued += own;
 	}
 }
@@ -433,6 +435,7 @@ static void row_of_excerpt(struct log_query *q, const struct excerpt_row *x, siz
 	out->match_from = *used;
 	out->continued = x->continued;
 	out->similar = x->similar;
+	out->similar_utc_ns = x->similar_utc_ns;
 	*used += text.n;
 }
 

@@ -195,6 +195,7 @@ static json_t *unit_json(const struct services *s, const struct service_unit *su
 	json_put_str(j, "words", strbuf_str(&text));
 	put_text(j, "id", u->id);
 	put_text(j, "image", u->image);
+	put_text(j, "image_id", u->image_id);
 	put_text(j, "digest", u->digest);
 	put_number(j, "restarts", u->restarts, known && u->restarts >= 0);
 	json_put_bool(j, "loops", known && su->loops);

@@ -342,7 +342,7 @@ static void copy_image_id(char *dst, size_t size, const char *id)
 {
 	bool bare = id[0] != '\0' && strchr(id, ':') == NULL;
 
-	snprintf(dst, size, "%s%.70s", bare ? "sha256:" : "", id);
+	snprintf(dst, size, "%s%.72s", bare ? "sha256:" : "", id);
 }
 
 static void read_container(const json_t *j, struct runtime_unit *u)

@@ -118,6 +118,7 @@ static void envs__hosts_down_and_asking(void **state)
 	h->status.state = HOST_DOWN;
 	err_set(&h->err, ERR_LOST, "cannot reach prod-2");
 	err_detail(&h->err, "no answer within 10 s");
+	err_hint(&h->err, "ssh prod-2 true");
 	for (size_t i = 0; i < seen->services->n_unit; i++)
 		if (seen->services->unit[i].host == 1)
 			seen->services->unit[i].err = h->err;
@@ -129,6 +130,13 @@ static void envs__hosts_down_and_asking(void **state)
 	tui_action(&m.t, ACT_VIEW_SERVICES, NULL);
 	big("services-unreached");
 	small("services-unreached-80x24");
+	tui_action(&m.t, ACT_VIEW_ENVS, NULL);
+	act(ACT_DOWN, 1); /* on the row of hosts: why, and what helps */
+	big("envs-host-down");
+	small("envs-host-down-80x24");
+	err_set(&h->err, ERR_REFUSED, "the key of prod-2 has changed");
+	err_detail(&h->err, "known: ssh-ed25519 SHA256:uNiV; now: SHA256:pP9E");
+	big("envs-host-key-changed");
 }
 
 /* Services but no database anywhere, or in one environment only. */
@@ -239,13 +247,14 @@ static void services__health_checked_live__then_failed(void **state)
 
 /* --- What a host asks --------------------------------------------------------------------------- */
 
-static void post_question(enum host_question_kind kind)
+static void post_question_of(const char *host, uint64_t id, enum host_question_kind kind)
 {
 	struct event *ev = event_new(EV_QUESTION, 0);
 	struct host_question *q = &ev->u.question;
 
-	*q = (struct host_question){ .kind = kind, .id = 3 };
-	snprintf(q->host, sizeof(q->host), "prod-1");
+	*q = (struct host_question){ .kind = kind, .id = id };
+	snprintf(q->host, sizeof(q->host), "%s", host);
+	snprintf(q->subject, sizeof(q->subject), "~/.ssh/id_ed25519");
 	if (kind == HOST_QUESTION_KEY) {
 		snprintf(q->key_type, sizeof(q->key_type), "ssh-ed25519");
 		snprintf(q->sha256, sizeof(q->sha256),
@@ -255,6 +264,11 @@ static void post_question(enum host_question_kind kind)
 		snprintf(q->text, sizeof(q->text), "passphrase of ~/.ssh/id_ed25519");
 	}
 	tui_event(&m.t, ev);
+}
+
+static void post_question(enum host_question_kind kind)
+{
+	post_question_of("prod-1", 3, kind);
 }
 
 static void type(const char *text)
@@ -320,6 +334,67 @@ static void question__of_a_passphrase__hidden_and_wiped(void **state)
 		assert_int_equal(m.t.prompt.text[i], 0);
 }
 
+static struct host_question answered;
+
+static void take_answer(struct tui *t, const struct host_question *q, const char *text)
+{
+	assert_string_equal(text, "word");
+	answered = *q;
+	model_answered(&t->model, q);
+}
+
+/* The password of one host must never go to another. */
+static void question__of_two_hosts__the_answer_is_of_the_one_shown(void **state)
+{
+	(void)state;
+	show_incident();
+	post_question_of("prod-1", 3, HOST_QUESTION_PASSWORD);
+	type("wo");
+	post_question_of("prod-2", 4, HOST_QUESTION_PASSWORD);
+	assert_string_equal(m.t.prompt.question.host, "prod-1");
+	type("rd");
+	big("ask-two-hosts");
+	m.t.prompt.answered = take_answer;
+	type("\r");
+	assert_string_equal(answered.host, "prod-1");
+	assert_int_equal(answered.id, 3);
+	act(ACT_ANSWER, 1);
+	assert_string_equal(m.t.prompt.question.host, "prod-2");
+}
+
+/* The host asks something else by now: what was typed is not the answer to that. */
+static void question__replaced__begins_anew(void **state)
+{
+	(void)state;
+	show_incident();
+	post_question_of("prod-1", 3, HOST_QUESTION_PASSPHRASE);
+	type("wo");
+	post_question_of("prod-1", 5, HOST_QUESTION_PASSWORD);
+	assert_int_equal(m.t.prompt.question.id, 5);
+	assert_string_equal(m.t.prompt.text, "");
+}
+
+/* One Esc gives the screen back, however many hosts ask; one passphrase serves all that want it. */
+static void question__of_many_hosts__one_esc_and_one_answer(void **state)
+{
+	struct host_question q;
+
+	(void)state;
+	show_incident();
+	post_question_of("prod-1", 3, HOST_QUESTION_PASSPHRASE);
+	post_question_of("prod-2", 4, HOST_QUESTION_PASSPHRASE);
+	post_question_of("prod-3", 5, HOST_QUESTION_KEY);
+	prompt_key(&m.t, 27);
+	assert_int_equal(m.t.prompt.kind, PROMPT_NONE);
+	assert_non_null(strstr(m.t.model.news, "3 hosts wait"));
+	post_question_of("prod-2", 4, HOST_QUESTION_PASSPHRASE);
+	assert_int_equal(m.t.prompt.kind, PROMPT_NONE);
+	q = m.t.model.asked[0].q;
+	model_answered(&m.t.model, &q);
+	assert_int_equal(m.t.model.n_asked, 1);
+	assert_string_equal(m.t.model.asked[0].q.host, "prod-3");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -339,6 +414,9 @@ int main(void)
 		CASE(question__left__comes_again_when_asked_for),
 		CASE(question__while_something_is_typed__waits),
 		CASE(question__of_a_passphrase__hidden_and_wiped),
+		CASE(question__of_two_hosts__the_answer_is_of_the_one_shown),
+		CASE(question__replaced__begins_anew),
+		CASE(question__of_many_hosts__one_esc_and_one_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,7 @@ struct model_line {
 	bool shown, row, hit;
 	size_t head, owner;
 	uint32_t continued, similar;
+	int64_t similar_utc_ns;
 	bool row_match;
 };
 
@@ -277,10 +278,12 @@ static void model_rows(struct model *m, const struct log_filter *f, const char *
 			continue;
 		ml->row = ml->owner == i;
 		o->row_match |= ml->hit;
-		if (!ml->row && ml->head == i)
+		if (!ml->row && ml->head == i) {
 			o->similar++;
-		else if (!ml->row && ml->head == ml->owner)
+			o->similar_utc_ns = ml->l.utc_ns;
+		} else if (!ml->row && ml->head == ml->owner) {
 			o->continued++;
+		}
 	}
 }
 
@@ -369,6 +372,7 @@ static void check_read(struct world *w, const struct model *m, const char *find)
 			assert_int_equal(row[k].line.late, ml->l.late);
 			assert_int_equal(row[k].continued, ml->continued);
 			assert_int_equal(row[k].similar, ml->similar);
+			assert_int_equal(row[k].similar_utc_ns, ml->similar_utc_ns);
 			assert_int_equal(row[k].matches, ml->row_match);
 			if (ml->hit)
 				assert_true(row[k].match_to - row[k].match_from ==

@@ -391,6 +391,26 @@ static void containers__of_podman__are_read(void **state)
 	assert_int_equal(u.created_utc_ms, INT64_C(1795863130900));
 }
 
+/* It is shown, and asked for by: not a character of it may be missing. */
+static void image_ids__are_whole(void **state)
+{
+	static const char id[] =
+		"sha256:93758bf1e00fed480f99fe3b60ca1a7a4c406d88ee330286d50023fa1412fa7c";
+	struct runtime_unit u;
+	char body[256];
+
+	(void)state;
+	snprintf(body, sizeof(body),
+		 "{\"Id\":\"a1\",\"Image\":\"%s\",\"State\":{\"Status\":\"running\"}}", id);
+	(void)unit_text(RUNTIME_INSPECT, &docker, 200, body, "", &u);
+	assert_string_equal(u.image_id, id);
+	snprintf(body, sizeof(body),
+		 "{\"Id\":\"a1\",\"Image\":\"%s\",\"State\":{\"Status\":\"running\"}}",
+		 id + strlen("sha256:"));
+	(void)unit_text(RUNTIME_INSPECT, &podman, 200, body, "", &u);
+	assert_string_equal(u.image_id, id);
+}
+
 static void digests__are_those__of_the_repository(void **state)
 {
 	static const struct {
@@ -717,6 +737,7 @@ int main(void)
 		cmocka_unit_test(requests__of_systemd_and_processes__are_words),
 		cmocka_unit_test(containers__of_docker__are_read),
 		cmocka_unit_test(containers__of_podman__are_read),
+		cmocka_unit_test(image_ids__are_whole),
 		cmocka_unit_test(digests__are_those__of_the_repository),
 		cmocka_unit_test(logs__that_do_not_come__say_why),
 		cmocka_unit_test(engines__that_are_out_of_reach__say_what_to_do),

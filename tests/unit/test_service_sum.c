@@ -224,11 +224,11 @@ static void json__has__what_scripts_rely_on(void **state)
 	assert_string_equal(
 		strbuf_str(&text),
 		"[{\"name\":\"web\",\"host\":\"app1\",\"runtime\":\"docker\",\"state\":\"running\",\"ok\":true,"
-		"\"words\":\"running\",\"id\":\"abc\",\"image\":\"shop:1\",\"digest\":\"sha256:aa\","
+		"\"words\":\"running\",\"id\":\"abc\",\"image\":\"shop:1\",\"image_id\":\"sha256:01\",\"digest\":\"sha256:aa\","
 		"\"restarts\":0,\"loops\":false,\"since\":\"2026-11-28T10:53:02Z\",\"health\":null,"
 		"\"exit_code\":null,\"out_of_memory\":false,\"error\":null,\"hint\":null},"
 		"{\"name\":\"web\",\"host\":\"app1\",\"runtime\":\"docker\",\"state\":\"unknown\",\"ok\":false,"
-		"\"words\":\"no answer in time\",\"id\":null,\"image\":null,\"digest\":null,\"restarts\":null,"
+		"\"words\":\"no answer in time\",\"id\":null,\"image\":null,\"image_id\":null,\"digest\":null,\"restarts\":null,"
 		"\"loops\":false,\"since\":null,\"health\":null,\"exit_code\":null,\"out_of_memory\":false,"
 		"\"error\":\"no answer in time\",\"hint\":\"look there\"}]");
 	json_decref(j);

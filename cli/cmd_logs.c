@@ -471,7 +471,10 @@ static int run(struct logs *l, struct err *e)
 
 	for (size_t i = 0; i < l->n; i++)
 		hosts[i] = l->list[i].on;
-	if (cli_hosts_ready(l->c, hosts, l->n, e) != 0 || interrupt_start(&it, 0, e) != 0)
+	/* One that asks, with nobody there to answer, is like one that is gone: the others are read. */
+	if (cli_hosts_ready(l->c, hosts, l->n, e) != 0 && (e->code != ERR_ASKS || l->n == 1))
+		return -1;
+	if (interrupt_start(&it, 0, e) != 0)
 		return -1;
 	rc = start(l, e);
 	if (rc == 0)

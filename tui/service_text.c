@@ -136,7 +136,8 @@ enum role service_text_health_words(const struct health_result *h, bool narrow, 
 			strbuf_addf(out, narrow ? " %d %lld ms" : "  %d in %lld ms", h->last.status,
 				    ms);
 		else
-			strbuf_addf(out, "  %s", h->err.msg);
+			/* What it is like; that it is not healthy is said already. */
+			strbuf_addf(out, "  %s", h->err.detail[0] ? h->err.detail : h->err.msg);
 		return ROLE_FAIL;
 	case HEALTH_UNKNOWN:
 		strbuf_addf(out, "unknown  %s", h->err.msg);

@@ -104,8 +104,7 @@ static int look(struct check *k, struct err *e)
 	as_unit.unit = unit;
 	strbuf_init(&words, sizeof(e->detail));
 	service_words(&as_unit, clock_utc_ms(), &words);
-	err_set(e, ERR_GATE, "%s does not run as it should", s->name);
-	err_detail(e, "%s", strbuf_str(&words));
+	err_set(e, ERR_GATE, "%s", strbuf_str(&words));
 	strbuf_clear(&words);
 	return -1;
 }

@@ -12,9 +12,11 @@
 #include "core/host/remote_job.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -211,6 +213,44 @@ static void login__is_refused__without_a_key(void **state)
 	login_again(&l, path, HOST_CASES_MS / 2);
 	must_fail(l.host, ERR_REFUSED, ERR_REFUSED);
 	login_close(&l);
+	free(path);
+	strbuf_clear(&text);
+}
+
+/* What somebody's own sessions forward is not for ours, least of all when it fails. */
+static void login__does_not_forward__what_the_configuration_says(void **state)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t size = sizeof(addr);
+	struct strbuf text;
+	struct host_target target = { .path = NULL };
+	struct login l;
+	char *path, *reached;
+	int taken, listening, fd;
+
+	(void)state;
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(taken, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(taken, 1), 0);
+	assert_int_equal(getsockname(taken, (struct sockaddr *)&addr, &size), 0);
+	login_open(&l, "forwards", NULL);
+	strbuf_init(&text, 4096);
+	strbuf_addf(&text, "Host *\n LocalForward 127.0.0.1:%d 127.0.0.1:%d\nInclude %s\n",
+		    ntohs(addr.sin_port), l.server.port, l.server.config);
+	tmp_write(l.dir, "config", strbuf_str(&text));
+	path = tmp_path(l.dir, "config");
+	login_again(&l, path, HOST_CASES_MS / 2);
+	must_work(l.host);
+	target.path = reached = tmp_path(l.dir, "reached");
+	assert_int_equal(dial_listen(reached, &listening, &host_world->e), 0);
+	if (host_dial(l.host, &target, host_world_soon(), NULL, &fd, &host_world->e))
+		host_world_fail("cannot dial");
+	close(fd);
+	login_close(&l);
+	close(listening);
+	close(taken);
+	free(reached);
 	free(path);
 	strbuf_clear(&text);
 }
@@ -513,6 +553,7 @@ const struct CMUnitTest host_cases_ssh[] = {
 	cmocka_unit_test(login__that_runs_nothing__is_said_so),
 	cmocka_unit_test(login__goes_through_another_host),
 	cmocka_unit_test(login__is_refused__without_a_key),
+	cmocka_unit_test(login__does_not_forward__what_the_configuration_says),
 	cmocka_unit_test(host_key__that_changed__is_refused),
 	cmocka_unit_test(host_key__that_is_unknown__is_asked_about),
 	cmocka_unit_test(connection__to_a_server_that_is_down__comes_back),

@@ -589,6 +589,37 @@ static void close__does_not_wait__for_a_server_that_is_silent(void **state)
 	assert_true(clock_mono_ms() - start_ms < 5000);
 }
 
+/* Several connect through one host, which is closed before them: they are told, and look at it until they have ended. */
+static void close__of_the_way__ends_those_behind_it(void **state)
+{
+	const struct host_command cmd = { .script = ":" };
+	struct host_spec spec;
+	struct host_proc *p;
+	struct strbuf text;
+	char name[16];
+
+	(void)state;
+	proxy_open("hole");
+	free(services_tell("proxy", "hole", "blackhole", NULL));
+	strbuf_init(&text, 8192);
+	strbuf_addf(&text, "Host behind*\nHostName 127.0.0.1\nProxyJump hole\nHost *\nInclude %s\n",
+		    w.server.config);
+	tmp_write(w.dir, "config", strbuf_str(&text));
+	strbuf_clear(&text);
+	w.config = tmp_path(w.dir, "config");
+	ssh_world_again(&w);
+	spec = w.spec;
+	spec.name = name;
+	for (int i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "behind%d", i);
+		assert_int_equal(host_start(hosts_get(w.pool, &spec), &cmd,
+					    clock_mono_ms() + (i == 7 ? 500 : 1), NULL, &p, &e),
+				 -1);
+		assert_int_equal(e.code, ERR_TIMEOUT);
+	}
+	ssh_world_again(&w);
+}
+
 static void cancel__ends_a_start__that_waits(void **state)
 {
 	const struct host_command cmd = { .script = ":" };
@@ -645,6 +676,7 @@ int main(void)
 		CASE(quiet_connection__stays__as_long_as_it_answers),
 		CASE(restarted_server__is_connected_to_again),
 		CASE(close__does_not_wait__for_a_server_that_is_silent),
+		CASE(close__of_the_way__ends_those_behind_it),
 		CASE(cancel__ends_a_start__that_waits),
 		CASE(keys__are_exchanged_again__under_load),
 #undef CASE

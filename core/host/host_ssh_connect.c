@@ -204,6 +204,13 @@ static int reach_direct(struct ssh_link *l, const struct ssh_config *config, str
 
 static int reach(struct ssh_link *l, const struct ssh_config *config, struct err *e)
 {
+	/* Such a file may be a binary list of OpenSSH's; without it a key that was revoked would be taken. */
+	if (config->revoked != NULL) {
+		err_set(e, ERR_UNSUPPORTED, "cannot connect to %s by libssh2", l->host->name);
+		err_detail(e, "ssh's configuration has RevokedHostKeys for it: %s",
+			   config->revoked);
+		return err_hint(e, "set transport = openssh");
+	}
 	if (config->jump != NULL)
 		return reach_through(l, config, e);
 	if (config->proxy == NULL)

@@ -633,6 +633,16 @@ static void proxy_command__is_for_the_ssh_program(void **state)
 	has(e.hint, "transport = openssh");
 }
 
+static void revoked_keys__are_for_the_ssh_program(void **state)
+{
+	(void)state;
+	ssh_world_open(&w, "revoking", "");
+	ssh_world_config(&w, "Host *\nRevokedHostKeys /etc/ssh/revoked\n");
+	ssh_world_refused(&w, &e, ERR_UNSUPPORTED);
+	has(e.detail, "/etc/ssh/revoked");
+	has(e.hint, "transport = openssh");
+}
+
 static void name__may_have_user_and_port(void **state)
 {
 	struct strbuf name;
@@ -680,6 +690,7 @@ int main(void)
 		CASE(way__that_shows_one_key_twice__is_asked_about_twice),
 		CASE(way__that_leads_in_a_circle__is_refused),
 		CASE(proxy_command__is_for_the_ssh_program),
+		CASE(revoked_keys__are_for_the_ssh_program),
 		CASE(name__may_have_user_and_port),
 #undef CASE
 	};

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -457,6 +458,38 @@ static void forward__closes__what_cannot_be_reached(void **state)
 	free(path);
 }
 
+/* Somebody else of this process may use up the descriptors for a while. */
+static void forward__goes_on__when_there_are_descriptors_again(void **state)
+{
+	struct echo *tcp = echo_start(NULL);
+	const struct host_target t = { .host = "127.0.0.1", .port = echo_port(tcp) };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	char *path = tmp_path(w.dir, "fwd");
+	struct rlimit usual, few;
+	struct host_forward *f;
+	int fd, next;
+
+	(void)state;
+	must(host_forward_open(w.host, &t, path, ssh_world_soon(), NULL, &f, &e));
+	str_copy(un.sun_path, sizeof(un.sun_path), path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	next = dup(fd);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	few = usual;
+	few.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	/* It fails in this time; where it does not, nothing is tested. */
+	assert_int_equal(wait_fds(NULL, 0, clock_mono_ms() + 300, NULL, &e), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	echo_through(fd, 1000);
+	close(fd);
+	host_forward_close(f);
+	echo_stop(tcp);
+	free(path);
+}
+
 /* --- Connections that break -------------------------------------------------------------------- */
 
 static void follow_start(struct host_proc **p)
@@ -671,6 +704,7 @@ int main(void)
 		CASE(dial__says__why_not),
 		CASE(forward__joins__each_connection),
 		CASE(forward__closes__what_cannot_be_reached),
+		CASE(forward__goes_on__when_there_are_descriptors_again),
 		CASE(cut__is_lost__and_the_next_request_works),
 		CASE(silence__is_noticed),
 		CASE(quiet_connection__stays__as_long_as_it_answers),

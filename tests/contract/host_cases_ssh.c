@@ -7,6 +7,7 @@
 #include "tests/contract/host_cases.h"
 
 #include "core/base/cancel.h"
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/host/dial.h"
 #include "core/host/remote_job.h"
@@ -217,6 +218,25 @@ static void login__is_refused__without_a_key(void **state)
 	strbuf_clear(&text);
 }
 
+/* What it prints may look like the reason of a program that could not log in. But it was started: who knows what ran? */
+static void login__that_is_cut_at_its_start__is_lost(void **state)
+{
+	static const char shell[] =
+		"#!/bin/sh\necho 'Permission denied' >&2\nsleep 1\nkill -KILL $PPID\n";
+	char *dir = tmp_make(), *path = tmp_path(dir, "shell"), options[300];
+	struct login l;
+
+	(void)state;
+	tmp_write(dir, "shell", shell);
+	assert_int_equal(chmod(path, 0755), 0);
+	snprintf(options, sizeof(options), "--shell %s", path);
+	login_open(&l, "cutshort", options);
+	must_fail(l.host, ERR_LOST, ERR_LOST);
+	login_close(&l);
+	free(path);
+	tmp_remove(dir);
+}
+
 /* What somebody's own sessions forward is not for ours, least of all when it fails. */
 static void login__does_not_forward__what_the_configuration_says(void **state)
 {
@@ -372,6 +392,7 @@ static void connection__that_is_cut__is_unknown_and_ends_what_ran(void **state)
 static void connection__that_is_silent__is_found_dead(void **state)
 {
 	struct host_status status;
+	int64_t until_ms = host_world_soon();
 	const char *word;
 	struct host_proc *p;
 	struct login l;
@@ -382,7 +403,11 @@ static void connection__that_is_silent__is_found_dead(void **state)
 	p = follow(&l, &word);
 	tell("proxy", "hole", "blackhole");
 	must_be_lost(p); /* three signs of life were missed */
-	host_status(l.host, &status);
+	/* A command of the ssh program ends before its link is known to have ended. */
+	do {
+		host_status(l.host, &status);
+	} while (status.state == HOST_READY && clock_mono_ms() < until_ms &&
+		 wait_fds(NULL, 0, clock_mono_ms() + 10, NULL, &host_world->e) == 0);
 	assert_int_equal(status.state, HOST_DOWN);
 	/* Nobody is there: the next request says so in its time. */
 	login_again(&l, NULL, 1000);
@@ -553,6 +578,7 @@ const struct CMUnitTest host_cases_ssh[] = {
 	cmocka_unit_test(login__that_runs_nothing__is_said_so),
 	cmocka_unit_test(login__goes_through_another_host),
 	cmocka_unit_test(login__is_refused__without_a_key),
+	cmocka_unit_test(login__that_is_cut_at_its_start__is_lost),
 	cmocka_unit_test(login__does_not_forward__what_the_configuration_says),
 	cmocka_unit_test(host_key__that_changed__is_refused),
 	cmocka_unit_test(host_key__that_is_unknown__is_asked_about),

@@ -86,9 +86,10 @@ static int next_key(struct host *h, int64_t timeout_ms, struct host_question *q,
 
 	if (host_run(h, &cmd, NULL, NULL, NULL, clock_mono_ms() + timeout_ms, NULL, e) == 0)
 		return 0;
-	if (e->code != ERR_ASKS)
+	/* The ssh program asks a person itself, so there is no question here: e says how. */
+	if (e->code != ERR_ASKS || !host_question(h, q))
 		return -1;
-	return host_question(h, q) && q->kind == HOST_QUESTION_KEY ? 1 : 0;
+	return q->kind == HOST_QUESTION_KEY ? 1 : 0;
 }
 
 int cmd_trust(struct cli *c, struct err *e)

@@ -22,6 +22,7 @@
 
 #define ROUNDS_MAX 12    /* a jump host's key, its passphrase, the next one's key … */
 #define WRONG_MAX 3      /* of one question */
+#define MUTE_MAX 2       /* tries of a host that wants an answer and has no question */
 #define KEY_CHARACTERS 4 /* of a fingerprint, typed */
 
 /* --- One question -------------------------------------------------------------------------------- */
@@ -132,6 +133,7 @@ struct ready {
 	struct err err; /* ERR_OK: it is connected */
 	struct host_question last;
 	int asked; /* how often the question in last was put */
+	int mute;  /* how often it wanted an answer and had no question */
 	pthread_t thread;
 	bool started;
 };
@@ -148,13 +150,20 @@ static void *connect_one(void *arg)
 	return NULL;
 }
 
+/* Whether it is to be tried again. The ssh program puts its questions itself, which it must not do here: its error
+ * says what to do, and trying on would look like an attack there. */
+static bool asks_on(const struct ready *r)
+{
+	return r->err.code == ERR_ASKS && r->mute < MUTE_MAX;
+}
+
 static void connect_all(struct ready *list, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		list[i].started = false;
-		if (list[i].err.code != ERR_ASKS)
+		if (!asks_on(&list[i]))
 			continue;
 		list[i].started = pthread_create(&list[i].thread, NULL, connect_one, &list[i]) == 0;
 		if (!list[i].started)
@@ -177,8 +186,10 @@ static int answer_one(struct ready *r, struct err *e)
 	struct host_question q;
 
 	/* Somebody else's answer may have done. */
-	if (!host_question(r->host, &q))
+	if (!host_question(r->host, &q)) {
+		r->mute++;
 		return 0;
+	}
 	if (!ask_possible())
 		return cli_question_err(&q, e);
 	if (same_question(&q, &r->last)) {
@@ -234,7 +245,7 @@ int cli_hosts_ready(struct cli *c, const struct host_spec *const *spec, size_t n
 		connect_all(list, n);
 		asks = false;
 		for (size_t i = 0; rc == 0 && i < n; i++)
-			if (list[i].err.code == ERR_ASKS) {
+			if (asks_on(&list[i])) {
 				asks = true;
 				rc = answer_one(&list[i], e);
 			}

@@ -96,6 +96,8 @@ void hosts_free(struct hosts *p)
 	}
 	for (struct host *h = p->first; h; h = next) {
 		next = h->next;
+		if (h->ops->forget)
+			h->ops->forget(h);
 		pthread_mutex_destroy(&h->lock);
 		mem_free(h);
 	}

@@ -110,7 +110,7 @@ static int session_spawn(struct host *h, struct openssh *o, const char *link_pat
 	struct openssh_words w;
 	int ret = -1;
 
-	openssh_words_begin(&w, h, link_path);
+	openssh_words_begin(&w, link_path);
 	openssh_words_client(&w, "LogLevel=ERROR");
 	if (openssh_words_host(&w, h, e) == 0) {
 		openssh_words_add(&w, text, NULL);
@@ -213,7 +213,7 @@ static int add_forward(struct host *h, struct openssh *o, const struct openssh_l
 	int status = -1, ret = -1;
 
 	strbuf_init(&said, OPENSSH_SAID_MAX);
-	openssh_words_begin(&w, h, l->path);
+	openssh_words_begin(&w, l->path);
 	openssh_words_client(&w, "LogLevel=ERROR");
 	openssh_words_add(&w, "-O", "forward");
 	openssh_words_add(&w, "-L", openssh_words_forward(&w, path, t));
@@ -235,7 +235,7 @@ static int round_trip(struct host *h, struct openssh *o, const struct openssh_li
 	int status, ret = -1;
 
 	strbuf_init(&said, OPENSSH_SAID_MAX);
-	openssh_words_begin(&w, h, l->path);
+	openssh_words_begin(&w, l->path);
 	openssh_words_client(&w, "LogLevel=ERROR");
 	if (openssh_words_host(&w, h, e) == 0) {
 		openssh_words_add(&w, "exit", NULL);
@@ -355,7 +355,7 @@ static int dial_port(struct host *h, struct openssh *o, const char *link_path,
 	int sock[2] = { -1, -1 }, said[2] = { -1, -1 }, ret = -1;
 	struct openssh_words w;
 
-	openssh_words_begin(&w, h, link_path);
+	openssh_words_begin(&w, link_path);
 	openssh_words_client(&w, "LogLevel=DEBUG1");
 	openssh_words_add(&w, "-W", openssh_words_forward(&w, NULL, t));
 	if (openssh_words_host(&w, h, e) || openssh_said_pipe(said, e))

@@ -37,9 +37,13 @@ struct host_ops {
 	int (*forward)(struct host *h, const struct host_target *t, const char *path,
 		       int64_t deadline_ms, struct cancel *c, void **state, struct err *e);
 	void (*forward_end)(struct host *h, void *state);
-	void (*close)(struct host *h); /* frees h->state; joins its thread */
+	void (*close)(
+		struct host *h); /* ends and joins its threads; frees h->state unless forget does */
+	/* Frees h->state when all hosts are closed: until then threads of others may look at it. May be NULL. */
+	void (*forget)(struct host *h);
 	/* What its own program said on stderr where it ended with lost_status and no mark was seen, as an error.
-	 * ERR_BUSY: nothing ran, and the same request may go well now. NULL: there is no such program. */
+	 * ERR_BUSY: nothing ran, and the same request may go well now. Any other: nobody knows. NULL: there is no
+	 * such program. */
 	void (*explain)(struct host *h, struct sv said, struct err *e);
 	int lost_status;
 	bool marked; /* commands are wrapped in marks: the transport's own word is not enough */

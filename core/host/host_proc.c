@@ -245,12 +245,17 @@ static int nothing_ran(const struct host_proc *p, const struct host_result *r, s
 {
 	const struct host_ops *ops = p->host->ops;
 	struct sv said[2], line;
+	struct err why;
 
 	for (int i = 0; i < 2; i++)
 		said[i] = sv_n(p->stream[i].noise, p->stream[i].n_noise);
 	if (ops->explain && r->status == ops->lost_status) {
 		ops->explain(p->host, said[HOST_ERR], e);
-		return -1;
+		if (e->code == ERR_BUSY)
+			return -1;
+		/* Its words may as well be noise of the login shell, behind which the connection was cut. */
+		why = *e;
+		return lost(p, why.detail[0] ? why.detail : "the connection was cut", e);
 	}
 	line = last_words(said[HOST_ERR]);
 	if (line.n == 0)

@@ -39,7 +39,7 @@
 /* A question that nobody has answered is not asked of the server again and again. */
 #define ASKED_ENOUGH_MS 20000
 
-/* h->state of a host that was closed. */
+/* h->state of a host that was closed before it had one. */
 static const char closed_state;
 
 /* --- Channels ---------------------------------------------------------------------------------- */
@@ -428,14 +428,16 @@ struct ssh_state *ssh_state_of(struct host *h, struct err *e)
 		h->state = state_new(h, e);
 	s = closed ? NULL : h->state;
 	pthread_mutex_unlock(&h->lock);
+	if (s != NULL) {
+		pthread_mutex_lock(&s->lock);
+		closed = s->closing;
+		if (!closed)
+			reap(s);
+		pthread_mutex_unlock(&s->lock);
+	}
 	if (closed)
 		err_set(e, ERR_CANCELLED, "the connection to %s is closed", h->name);
-	if (s == NULL)
-		return NULL;
-	pthread_mutex_lock(&s->lock);
-	reap(s);
-	pthread_mutex_unlock(&s->lock);
-	return waits_for_answer(h, s, e) ? NULL : s;
+	return closed || s == NULL || waits_for_answer(h, s, e) ? NULL : s;
 }
 
 struct host *ssh_state_via(struct host *h)
@@ -449,14 +451,21 @@ struct host *ssh_state_via(struct host *h)
 	return via;
 }
 
+static struct ssh_state *state_or_null(struct host *h)
+{
+	return h->state == (void *)&closed_state ? NULL : h->state;
+}
+
+/* Threads of other hosts that were connecting through h still look at its state: it is kept. */
 static void ssh_close(struct host *h)
 {
 	struct ssh_link *list, *next;
 	struct ssh_state *s;
 
 	pthread_mutex_lock(&h->lock);
-	s = h->state == (void *)&closed_state ? NULL : h->state;
-	h->state = (void *)&closed_state;
+	if (h->state == NULL)
+		h->state = (void *)(uintptr_t)&closed_state;
+	s = state_or_null(h);
 	pthread_mutex_unlock(&h->lock);
 	if (s == NULL)
 		return;
@@ -470,10 +479,21 @@ static void ssh_close(struct host *h)
 	/* They look at each other until the last one has ended. */
 	for (struct ssh_link *l = list; l != NULL; l = l->next)
 		pthread_join(l->thread, NULL);
+	pthread_mutex_lock(&s->lock);
+	s->link = NULL;
+	pthread_mutex_unlock(&s->lock);
 	for (; list != NULL; list = next) {
 		next = list->next;
 		link_free(list);
 	}
+}
+
+static void ssh_forget(struct host *h)
+{
+	struct ssh_state *s = state_or_null(h);
+
+	if (s == NULL)
+		return;
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->config_lock);
 	if (s->has_config)
@@ -627,5 +647,6 @@ const struct host_ops host_ssh_ops = {
 	.forward = ssh_forward_open,
 	.forward_end = ssh_forward_close,
 	.close = ssh_close,
+	.forget = ssh_forget,
 	.marked = true,
 };

@@ -110,6 +110,16 @@ static bool waits_for(struct host *h, const struct host *wanted)
 	return false;
 }
 
+/* What the answer to way's question q is kept under here. A key that was confirmed for way is not confirmed for us,
+ * who may show the same one: way itself could play our part with it. */
+static void subject_here(const struct host *way, struct host_question *q)
+{
+	size_t n = strlen(q->subject);
+
+	if (q->kind == HOST_QUESTION_KEY)
+		snprintf(q->subject + n, sizeof(q->subject) - n, " of %s", way->name);
+}
+
 /* What the host on the way asks is asked in our name; what was answered to us is its answer. */
 static void pass_answer(struct host *way, struct host *h)
 {
@@ -117,7 +127,10 @@ static void pass_answer(struct host *way, struct host *h)
 	struct host_question q;
 	struct err ignored;
 
-	if (!host_question(way, &q) || !host_answered(h, q.kind, q.subject, &text))
+	if (!host_question(way, &q))
+		return;
+	subject_here(way, &q);
+	if (!host_answered(h, q.kind, q.subject, &text))
 		return;
 	/* When it was wrong, it is asked again. */
 	if (host_answer(way, q.id, text.text, &ignored) != 0)
@@ -136,6 +149,7 @@ static int pass_question(struct host *way, struct host *h, struct err *e)
 	strbuf_addf(&text, "on the way to it: %s", q.text);
 	str_copy(q.text, sizeof(q.text), strbuf_str(&text));
 	strbuf_clear(&text);
+	subject_here(way, &q);
 	return host_ask(h, &q, e);
 }
 
@@ -190,6 +204,13 @@ static int reach_direct(struct ssh_link *l, const struct ssh_config *config, str
 
 static int reach(struct ssh_link *l, const struct ssh_config *config, struct err *e)
 {
+	/* Such a file may be a binary list of OpenSSH's; without it a key that was revoked would be taken. */
+	if (config->revoked != NULL) {
+		err_set(e, ERR_UNSUPPORTED, "cannot connect to %s by libssh2", l->host->name);
+		err_detail(e, "ssh's configuration has RevokedHostKeys for it: %s",
+			   config->revoked);
+		return err_hint(e, "set transport = openssh");
+	}
 	if (config->jump != NULL)
 		return reach_through(l, config, e);
 	if (config->proxy == NULL)

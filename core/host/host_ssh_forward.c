@@ -15,10 +15,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/host/dial.h"
 
 #define CONNECTIONS_MAX 256 /* at once, of one forward */
+#define FULL_PAUSE_MS 100   /* without descriptors for another one */
 
 struct forward {
 	struct ssh_state *state;
@@ -74,18 +76,25 @@ static void *accept_all(void *arg)
 {
 	struct forward *f = arg;
 	struct pollfd fd = { .fd = f->listening, .events = POLLIN };
+	bool said = false;
 	struct err e;
 
 	while (wait_fds(&fd, 1, WAIT_FOREVER, &f->stop, &e) >= 0) {
 		int one = accept4(f->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (one >= 0)
+		if (one >= 0) {
 			take(f, one);
-		else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			break; /* would be told for ever */
+			continue;
+		}
+		if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
+			continue;
+		if (!said)
+			log_line("the forward %s cannot accept: %s", f->path, strerror(errno));
+		said = true;
+		/* It would be told at once again, and may be over soon. */
+		if (wait_fds(NULL, 0, clock_mono_ms() + FULL_PAUSE_MS, &f->stop, &e) < 0)
+			break;
 	}
-	if (e.code != ERR_CANCELLED)
-		log_line("the forward %s accepts no more: too many open files", f->path);
 	return NULL;
 }
 

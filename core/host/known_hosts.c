@@ -428,18 +428,36 @@ static int end_last_line(int fd, const char *path, struct err *e)
 	return last == '\n' ? 0 : fs_write_all(fd, "\n", 1, path, e);
 }
 
+/* Where the disk is full a part of the line may stand there, and be another key of that host from now on. */
+static void take_back(int fd, off_t before, size_t most)
+{
+	off_t after = lseek(fd, 0, SEEK_END);
+
+	/* More than ours came from a program that takes no lock. */
+	if (before >= 0 && after > before && (size_t)(after - before) <= most)
+		(void)!ftruncate(fd, before);
+}
+
 static int append_text(const char *path, struct sv text, struct err *e)
 {
 	/* Without the lock's wait being bounded nobody is worse off: it is held for two short writes. */
 	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600), ret = -1;
+	off_t before;
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot open %s", path);
-	if (flock(fd, LOCK_EX) < 0)
+	if (flock(fd, LOCK_EX) < 0) {
 		err_sys(e, errno, "cannot lock %s", path);
-	else if (end_last_line(fd, path, e) == 0 && fs_write_all(fd, text.p, text.n, path, e) == 0)
-		ret = fsync(fd) < 0 && errno != EINVAL ? err_sys(e, errno, "cannot write %s", path)
-						       : 0;
+	} else {
+		before = lseek(fd, 0, SEEK_END);
+		if (end_last_line(fd, path, e) == 0 &&
+		    fs_write_all(fd, text.p, text.n, path, e) == 0)
+			ret = fsync(fd) < 0 && errno != EINVAL
+				      ? err_sys(e, errno, "cannot write %s", path)
+				      : 0;
+		else
+			take_back(fd, before, text.n + 1);
+	}
 	close(fd);
 	return ret;
 }

@@ -28,6 +28,7 @@
 #define BUFFER_BYTES ((size_t)64 << 10)
 #define DIAL_MS 10000
 #define BACKLOG 8
+#define FULL_PAUSE_MS 100
 
 struct half {
 	int from, to;
@@ -104,8 +105,13 @@ static void accept_one(struct loopback *l)
 	struct pair *p = &l->pair[l->n];
 	struct err ignored;
 
-	if (client < 0)
+	if (client < 0) {
+		/* Without descriptors it would be told at once again, and may be over soon. */
+		if ((errno == EMFILE || errno == ENFILE) &&
+		    wait_fds(NULL, 0, clock_mono_ms() + FULL_PAUSE_MS, &l->stop, &ignored) < 0)
+			err_clear(&ignored);
 		return;
+	}
 	if (l->n == PAIRS_MAX || !is_ours(client, l->port) ||
 	    dial_target(&target, clock_mono_ms() + DIAL_MS, &l->stop, &to, &ignored) != 0) {
 		close(client);

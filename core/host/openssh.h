@@ -47,11 +47,11 @@ struct openssh_words {
 };
 
 /* The words of every ssh of ours; arena_clear ends them. */
-void openssh_words_begin(struct openssh_words *w, const struct host *h, const char *control_path);
+void openssh_words_begin(struct openssh_words *w, const char *control_path);
 /* b may be NULL. */
 void openssh_words_add(struct openssh_words *w, const char *a, const char *b);
 void openssh_words_option(struct openssh_words *w, const char *option);
-/* Of a program that uses a link: it must not connect by itself where that is gone. */
+/* Of a program that uses a link: it must not connect by itself where that is gone, and reads no configuration. */
 void openssh_words_client(struct openssh_words *w, const char *log_level);
 /* Whom to connect to; before a command. */
 int openssh_words_host(struct openssh_words *w, const struct host *h, struct err *e) MUST_CHECK;

@@ -211,7 +211,9 @@ static int link_spawn(struct host *h, struct openssh *o, struct openssh_link *l,
 	const char **tied = NULL;
 	struct openssh_words w;
 
-	openssh_words_begin(&w, h, l->path);
+	openssh_words_begin(&w, l->path);
+	if (h->ctx->ssh_config)
+		openssh_words_add(&w, "-F", h->ctx->ssh_config);
 	openssh_words_add(&w, "-M", "-N");
 	openssh_words_option(&w, "ControlPersist=no");
 	openssh_words_option(&w, "ClearAllForwardings=yes");

@@ -38,13 +38,11 @@ static const char *percent(struct openssh_words *w, const char *path)
 }
 
 /* Whatever the user's configuration says: nothing is asked, forwarded, run or opened but what we say. */
-void openssh_words_begin(struct openssh_words *w, const struct host *h, const char *control_path)
+void openssh_words_begin(struct openssh_words *w, const char *control_path)
 {
 	arena_init(&w->arena);
 	w->n = 0;
 	openssh_words_add(w, "ssh", NULL);
-	if (h->ctx->ssh_config)
-		openssh_words_add(w, "-F", h->ctx->ssh_config);
 	openssh_words_add(w, "-S", percent(w, control_path));
 	openssh_words_option(w, "BatchMode=yes");
 	openssh_words_option(w, "StrictHostKeyChecking=yes");
@@ -55,9 +53,11 @@ void openssh_words_begin(struct openssh_words *w, const struct host *h, const ch
 	openssh_words_add(w, "-T", NULL);
 }
 
-/* Of a program that uses a link: it must not connect by itself where that is gone. */
+/* Of a program that uses a link: it must not connect by itself where that is gone. It needs nothing of the user's
+ * configuration, and would ask the link for the LocalForwards that stand there. */
 void openssh_words_client(struct openssh_words *w, const char *log_level)
 {
+	openssh_words_add(w, "-F", "/dev/null");
 	openssh_words_option(w, "ControlMaster=no");
 	openssh_words_option(w, "ProxyCommand=exit 255");
 	openssh_words_option(w, log_level);

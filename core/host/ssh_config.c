@@ -223,6 +223,8 @@ static void line_take(struct reading *r, struct sv key, struct sv value)
 		c->jump = text_of(r, value);
 	else if (sv_eq_str(key, "proxycommand"))
 		c->proxy = text_of(r, value);
+	else if (sv_eq_str(key, "revokedhostkeys"))
+		c->revoked = text_of(r, value);
 	else if (sv_eq_str(key, "pubkeyauthentication"))
 		c->by_key = !sv_eq_str(value, "no") && !sv_eq_str(value, "false");
 	else if (sv_eq_str(key, "kbdinteractiveauthentication"))

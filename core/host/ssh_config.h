@@ -41,6 +41,7 @@ struct ssh_config {
 	bool hash_known_hosts;
 	const char *jump;                     /* ProxyJump; NULL: none */
 	const char *proxy;                    /* ProxyCommand; NULL: none */
+	const char *revoked;                  /* RevokedHostKeys; NULL: none */
 	bool by_key, by_prompts, by_password; /* what the user lets us try */
 	bool program;                         /* ssh was asked; else these are its defaults */
 };

@@ -270,13 +270,16 @@ static size_t pass_held(struct wrap_stream *s, char *out)
 	return n;
 }
 
+/* Nanoseconds since 1970 end in 2262: a clock behind this is none. */
+#define CLOCK_MAX_S INT64_C(9000000000)
+
 /* "1764327086.123456789", or without the fraction where date(1) cannot say it. */
 static int64_t parse_clock(struct sv text)
 {
 	int64_t seconds, part, us = 0, unit = 100000;
 	struct sv whole;
 
-	if (!sv_cut(&text, '.', &whole) || !sv_int(whole, 0, INT64_MAX / 1000000 - 1, &seconds))
+	if (!sv_cut(&text, '.', &whole) || !sv_int(whole, 0, CLOCK_MAX_S, &seconds))
 		return -1;
 	for (size_t i = 0; i < text.n && unit > 0; i++, unit /= 10) {
 		if (!sv_int(sv_n(text.p + i, 1), 0, 9, &part))

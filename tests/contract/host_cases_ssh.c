@@ -7,14 +7,17 @@
 #include "tests/contract/host_cases.h"
 
 #include "core/base/cancel.h"
+#include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/host/dial.h"
 #include "core/host/remote_job.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -215,6 +218,63 @@ static void login__is_refused__without_a_key(void **state)
 	strbuf_clear(&text);
 }
 
+/* What it prints may look like the reason of a program that could not log in. But it was started: who knows what ran? */
+static void login__that_is_cut_at_its_start__is_lost(void **state)
+{
+	static const char shell[] =
+		"#!/bin/sh\necho 'Permission denied' >&2\nsleep 1\nkill -KILL $PPID\n";
+	char *dir = tmp_make(), *path = tmp_path(dir, "shell"), options[300];
+	struct login l;
+
+	(void)state;
+	tmp_write(dir, "shell", shell);
+	assert_int_equal(chmod(path, 0755), 0);
+	snprintf(options, sizeof(options), "--shell %s", path);
+	login_open(&l, "cutshort", options);
+	must_fail(l.host, ERR_LOST, ERR_LOST);
+	login_close(&l);
+	free(path);
+	tmp_remove(dir);
+}
+
+/* What somebody's own sessions forward is not for ours, least of all when it fails. */
+static void login__does_not_forward__what_the_configuration_says(void **state)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t size = sizeof(addr);
+	struct strbuf text;
+	struct host_target target = { .path = NULL };
+	struct login l;
+	char *path, *reached;
+	int taken, listening, fd;
+
+	(void)state;
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(taken, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(taken, 1), 0);
+	assert_int_equal(getsockname(taken, (struct sockaddr *)&addr, &size), 0);
+	login_open(&l, "forwards", NULL);
+	strbuf_init(&text, 4096);
+	strbuf_addf(&text, "Host *\n LocalForward 127.0.0.1:%d 127.0.0.1:%d\nInclude %s\n",
+		    ntohs(addr.sin_port), l.server.port, l.server.config);
+	tmp_write(l.dir, "config", strbuf_str(&text));
+	path = tmp_path(l.dir, "config");
+	login_again(&l, path, HOST_CASES_MS / 2);
+	must_work(l.host);
+	target.path = reached = tmp_path(l.dir, "reached");
+	assert_int_equal(dial_listen(reached, &listening, &host_world->e), 0);
+	if (host_dial(l.host, &target, host_world_soon(), NULL, &fd, &host_world->e))
+		host_world_fail("cannot dial");
+	close(fd);
+	login_close(&l);
+	close(listening);
+	close(taken);
+	free(reached);
+	free(path);
+	strbuf_clear(&text);
+}
+
 /* --- Host keys ---------------------------------------------------------------------------------- */
 
 static void host_key__that_changed__is_refused(void **state)
@@ -332,6 +392,7 @@ static void connection__that_is_cut__is_unknown_and_ends_what_ran(void **state)
 static void connection__that_is_silent__is_found_dead(void **state)
 {
 	struct host_status status;
+	int64_t until_ms = host_world_soon();
 	const char *word;
 	struct host_proc *p;
 	struct login l;
@@ -342,7 +403,11 @@ static void connection__that_is_silent__is_found_dead(void **state)
 	p = follow(&l, &word);
 	tell("proxy", "hole", "blackhole");
 	must_be_lost(p); /* three signs of life were missed */
-	host_status(l.host, &status);
+	/* A command of the ssh program ends before its link is known to have ended. */
+	do {
+		host_status(l.host, &status);
+	} while (status.state == HOST_READY && clock_mono_ms() < until_ms &&
+		 wait_fds(NULL, 0, clock_mono_ms() + 10, NULL, &host_world->e) == 0);
 	assert_int_equal(status.state, HOST_DOWN);
 	/* Nobody is there: the next request says so in its time. */
 	login_again(&l, NULL, 1000);
@@ -513,6 +578,8 @@ const struct CMUnitTest host_cases_ssh[] = {
 	cmocka_unit_test(login__that_runs_nothing__is_said_so),
 	cmocka_unit_test(login__goes_through_another_host),
 	cmocka_unit_test(login__is_refused__without_a_key),
+	cmocka_unit_test(login__that_is_cut_at_its_start__is_lost),
+	cmocka_unit_test(login__does_not_forward__what_the_configuration_says),
 	cmocka_unit_test(host_key__that_changed__is_refused),
 	cmocka_unit_test(host_key__that_is_unknown__is_asked_about),
 	cmocka_unit_test(connection__to_a_server_that_is_down__comes_back),

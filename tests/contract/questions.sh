@@ -71,6 +71,22 @@ exits 1 'migrate with a known key' setsid -w "$BASCULE" migrate dev --yes --plai
 like "$err" 'passphrase' 'it misses the passphrase now'
 like "$err" 'ssh-add' 'with what helps'
 
+# The ssh program asks by itself, which it must not do for us: nothing is known and nothing is trusted.
+cp bascule.ini libssh2.ini
+sed -i 's/^host = app1$/&\ntransport = openssh/' bascule.ini
+forget
+tried=$(wc -l <"$SSH_LOG")
+exits 1 'trust by the ssh program' setsid -w "$BASCULE" trust app1
+unlike "$out" 'known already' 'does not say that it is known'
+like "$err" 'host key of app1 is not known yet' 'says that it is not'
+like "$err" 'try: ssh app1' 'and who can ask'
+is "$(cat "$SSH_KNOWN_HOSTS")" '' 'nothing is recorded'
+exits 1 'migrate by the ssh program' setsid -w "$BASCULE" migrate dev --yes --plain
+like "$err" 'try: ssh app1' 'says the same'
+tried=$(tail -n "+$((tried + 1))" "$SSH_LOG" | grep -c 'Connection from ')
+ok "and does not try on and on ($tried)" [ "$tried" -le 5 ]
+mv libssh2.ini bascule.ini
+
 # --- Somebody to ask --------------------------------------------------------------------------------
 
 forget

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -457,6 +458,38 @@ static void forward__closes__what_cannot_be_reached(void **state)
 	free(path);
 }
 
+/* Somebody else of this process may use up the descriptors for a while. */
+static void forward__goes_on__when_there_are_descriptors_again(void **state)
+{
+	struct echo *tcp = echo_start(NULL);
+	const struct host_target t = { .host = "127.0.0.1", .port = echo_port(tcp) };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	char *path = tmp_path(w.dir, "fwd");
+	struct rlimit usual, few;
+	struct host_forward *f;
+	int fd, next;
+
+	(void)state;
+	must(host_forward_open(w.host, &t, path, ssh_world_soon(), NULL, &f, &e));
+	str_copy(un.sun_path, sizeof(un.sun_path), path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	next = dup(fd);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	few = usual;
+	few.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	/* It fails in this time; where it does not, nothing is tested. */
+	assert_int_equal(wait_fds(NULL, 0, clock_mono_ms() + 300, NULL, &e), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	echo_through(fd, 1000);
+	close(fd);
+	host_forward_close(f);
+	echo_stop(tcp);
+	free(path);
+}
+
 /* --- Connections that break -------------------------------------------------------------------- */
 
 static void follow_start(struct host_proc **p)
@@ -589,6 +622,37 @@ static void close__does_not_wait__for_a_server_that_is_silent(void **state)
 	assert_true(clock_mono_ms() - start_ms < 5000);
 }
 
+/* Several connect through one host, which is closed before them: they are told, and look at it until they have ended. */
+static void close__of_the_way__ends_those_behind_it(void **state)
+{
+	const struct host_command cmd = { .script = ":" };
+	struct host_spec spec;
+	struct host_proc *p;
+	struct strbuf text;
+	char name[16];
+
+	(void)state;
+	proxy_open("hole");
+	free(services_tell("proxy", "hole", "blackhole", NULL));
+	strbuf_init(&text, 8192);
+	strbuf_addf(&text, "Host behind*\nHostName 127.0.0.1\nProxyJump hole\nHost *\nInclude %s\n",
+		    w.server.config);
+	tmp_write(w.dir, "config", strbuf_str(&text));
+	strbuf_clear(&text);
+	w.config = tmp_path(w.dir, "config");
+	ssh_world_again(&w);
+	spec = w.spec;
+	spec.name = name;
+	for (int i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "behind%d", i);
+		assert_int_equal(host_start(hosts_get(w.pool, &spec), &cmd,
+					    clock_mono_ms() + (i == 7 ? 500 : 1), NULL, &p, &e),
+				 -1);
+		assert_int_equal(e.code, ERR_TIMEOUT);
+	}
+	ssh_world_again(&w);
+}
+
 static void cancel__ends_a_start__that_waits(void **state)
 {
 	const struct host_command cmd = { .script = ":" };
@@ -640,11 +704,13 @@ int main(void)
 		CASE(dial__says__why_not),
 		CASE(forward__joins__each_connection),
 		CASE(forward__closes__what_cannot_be_reached),
+		CASE(forward__goes_on__when_there_are_descriptors_again),
 		CASE(cut__is_lost__and_the_next_request_works),
 		CASE(silence__is_noticed),
 		CASE(quiet_connection__stays__as_long_as_it_answers),
 		CASE(restarted_server__is_connected_to_again),
 		CASE(close__does_not_wait__for_a_server_that_is_silent),
+		CASE(close__of_the_way__ends_those_behind_it),
 		CASE(cancel__ends_a_start__that_waits),
 		CASE(keys__are_exchanged_again__under_load),
 #undef CASE

@@ -588,6 +588,33 @@ static void way__asks_in_the_name_of_its_end(void **state)
 	services_stop(&first);
 }
 
+/* Whoever confirmed the key of the host on the way has not said anything about the one behind it, which may show the
+ * same: because it is a copy of that machine, or because the host on the way plays its part. */
+static void way__that_shows_one_key_twice__is_asked_about_twice(void **state)
+{
+	struct host_question q;
+	struct strbuf text;
+
+	(void)state;
+	ssh_world_open(&w, "twice", "");
+	strbuf_init(&text, 8192);
+	strbuf_addf(&text,
+		    "Host twice\nProxyJump gate\nUserKnownHostsFile %s/kh\n"
+		    "Host gate\nHostName 127.0.0.1\nPort %d\nUser %s\nIdentityFile %s\n"
+		    "UserKnownHostsFile %s/kh.gate\n"
+		    "Host twice\nIdentityFile %s\n",
+		    w.dir, w.server.port, w.server.user, w.server.key, w.dir, w.server.key);
+	ssh_world_config(&w, strbuf_str(&text));
+	strbuf_clear(&text);
+	asks(HOST_QUESTION_KEY, &q);
+	has(q.text, "on the way");
+	answer(&q, q.sha256 + strlen(q.sha256) - 4);
+	asks(HOST_QUESTION_KEY, &q);
+	assert_null(strstr(q.text, "on the way"));
+	answer(&q, q.sha256 + strlen(q.sha256) - 4);
+	gets_in();
+}
+
 static void way__that_leads_in_a_circle__is_refused(void **state)
 {
 	(void)state;
@@ -603,6 +630,16 @@ static void proxy_command__is_for_the_ssh_program(void **state)
 	ssh_world_open(&w, "proxied", "");
 	ssh_world_config(&w, "Host proxied\nProxyCommand nc %h %p\n");
 	ssh_world_refused(&w, &e, ERR_UNSUPPORTED);
+	has(e.hint, "transport = openssh");
+}
+
+static void revoked_keys__are_for_the_ssh_program(void **state)
+{
+	(void)state;
+	ssh_world_open(&w, "revoking", "");
+	ssh_world_config(&w, "Host *\nRevokedHostKeys /etc/ssh/revoked\n");
+	ssh_world_refused(&w, &e, ERR_UNSUPPORTED);
+	has(e.detail, "/etc/ssh/revoked");
 	has(e.hint, "transport = openssh");
 }
 
@@ -650,8 +687,10 @@ int main(void)
 		CASE(key_and_prompt__are_both_given),
 		CASE(way__leads_through_two_others),
 		CASE(way__asks_in_the_name_of_its_end),
+		CASE(way__that_shows_one_key_twice__is_asked_about_twice),
 		CASE(way__that_leads_in_a_circle__is_refused),
 		CASE(proxy_command__is_for_the_ssh_program),
+		CASE(revoked_keys__are_for_the_ssh_program),
 		CASE(name__may_have_user_and_port),
 #undef CASE
 	};

@@ -6,9 +6,11 @@
 #include "core/host/known_hosts.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -273,6 +275,35 @@ static void append__makes_what_is_missing(void **state)
 	tmp_remove(dir);
 }
 
+/* Half a line would be another key of that host. */
+static void append__leaves_nothing__where_there_is_no_room(void **state)
+{
+	const char before[] = "b ssh-ed25519 " K2;
+	char *dir = tmp_make(), *path = tmp_path(dir, "kh"), *text;
+	struct rlimit usual, little;
+	struct key key;
+	int rc;
+
+	(void)state;
+	key_init(&key, K1);
+	tmp_write(dir, "kh", before);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+	little = usual;
+	little.rlim_cur = sizeof(before) + 40;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	rc = known_hosts_append(path, "a", 22, &key.known, false, &e);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(rc, -1);
+	text = tmp_read(dir, "kh");
+	assert_string_equal(text, before);
+	mem_free(text);
+	strbuf_clear(&key.bytes);
+	mem_free(path);
+	tmp_remove(dir);
+}
+
 static void read__passes_over_none__and_says_what_is_unreadable(void **state)
 {
 	struct known_hosts *k = known_hosts_new();
@@ -340,6 +371,7 @@ int main(void)
 		cmocka_unit_test(types__are_those_of_the_host),
 		cmocka_unit_test(line__is_what_check_finds),
 		cmocka_unit_test(append__makes_what_is_missing),
+		cmocka_unit_test(append__leaves_nothing__where_there_is_no_room),
 		cmocka_unit_test(read__passes_over_none__and_says_what_is_unreadable),
 		cmocka_unit_test(base64__goes_both_ways),
 	};

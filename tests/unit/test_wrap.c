@@ -127,6 +127,7 @@ static void wrap_stream__reads_the_time__as_far_as_it_is_said(void **state)
 		{ "begin x", -1 },
 		{ "begin -5", -1 },
 		{ "begin 99999999999999999999", -1 },
+		{ "begin 9223372036853", -1 },
 	};
 
 	(void)state;

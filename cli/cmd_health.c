@@ -244,11 +244,8 @@ static int run(struct checks *all, struct err *e)
 
 	for (size_t i = 0; i < all->n; i++)
 		hosts[i] = all->list[i].on;
-	/* A machine that cannot be reached is a verdict like another, for who reads JSON too; what only a person
-	 * can answer is none where it is the only one. */
-	if (cli_hosts_ready(all->c, hosts, all->n, e) != 0 &&
-	    ((e->code == ERR_ASKS && all->n == 1) || e->code == ERR_GATE ||
-	     e->code == ERR_CANCELLED))
+	/* One that asks, with nobody there to answer, is like one that is gone: the others are checked. */
+	if (cli_hosts_ready(all->c, hosts, all->n, e) != 0 && (e->code != ERR_ASKS || all->n == 1))
 		return -1;
 	if (interrupt_start(&it, 0, e) != 0)
 		return -1;

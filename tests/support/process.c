@@ -82,12 +82,13 @@ size_t process_word_count(const char *word)
 	return count(0, word);
 }
 
-static bool wait_for(pid_t group, const char *word, size_t want)
+static bool wait_for(pid_t group, const char *word, size_t least, size_t most)
 {
 	int64_t end = clock_mono_ms() + LIMIT_MS;
 	struct err ignored;
+	size_t n;
 
-	while (count(group, word) != want) {
+	while ((n = count(group, word)) < least || n > most) {
 		if (clock_mono_ms() > end ||
 		    wait_fds(NULL, 0, clock_mono_ms() + 10, NULL, &ignored) < 0)
 			return false;
@@ -97,10 +98,15 @@ static bool wait_for(pid_t group, const char *word, size_t want)
 
 bool process_word_wait(const char *word, size_t n)
 {
-	return wait_for(0, word, n);
+	return wait_for(0, word, n, n);
 }
 
 bool process_group_wait(pid_t group, size_t n)
 {
-	return wait_for(group, NULL, n);
+	return wait_for(group, NULL, n, n);
+}
+
+bool process_word_seen(const char *word)
+{
+	return wait_for(0, word, 1, SIZE_MAX);
 }

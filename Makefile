@@ -283,14 +283,15 @@ check-now: test-programs
 sanitized-of = $(filter-out %.sh,$(call tests-of,unit contract golden,$(1))) $(call replays-of,$(1))
 SANITIZED = $(call sanitized-of,asan) $(call sanitized-of,tsan)
 
-# Programs that start database servers say so in their first lines; check-fast leaves them out.
-WITH_SERVERS = $(shell grep -lE '^[ /]\* needs: servers' $(TEST_C))
-FAST_BIN = $(filter-out $(WITH_SERVERS:%.c=$(B)/%),$(call programs-of,unit contract golden,$(MODE)))
+# Programs that start servers, or wait for what takes seconds, say so in their first lines; check-fast
+# leaves them out.
+SLOW = $(shell grep -lE '^[ /]\* needs: (servers|time)' $(TEST_C))
+FAST_BIN = $(filter-out $(SLOW:%.c=$(B)/%),$(call programs-of,unit contract golden,$(MODE)))
 
 ## check-fast: unit, contract and golden test programs of the debug build, in seconds
 check-fast: $(B)/bascule $(SERVICES_BIN) \
 	$(filter $(B)/tests/unit/% $(B)/tests/contract/% $(B)/tests/golden/%,$(TEST_BIN))
-	@echo 'left out, because they start servers: $(sort $(notdir $(WITH_SERVERS:%.c=%)))'
+	@echo 'left out, because they start servers or wait: $(sort $(notdir $(SLOW:%.c=%)))'
 	$(call run-tests,$(FAST_BIN))
 
 ## check-unit: one kind of test; also check-contract check-golden check-console check-torture

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Following log files on this machine: no server is needed. Containers and ssh are test_follow_servers.c. */
+/*
+ * Following log files on this machine: no server is needed. Containers and ssh are test_follow_servers.c.
+ *
+ * needs: time
+ */
 #include "tests/support/follow_world.h"
 
 #include <dirent.h>

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract of hosts (host_cases.c), for the transport that needs no server: this machine. */
+/*
+ * The contract of hosts (host_cases.c), for the transport that needs no server: this machine.
+ *
+ * needs: time
+ */
 #include "tests/contract/host_cases.h"
 
 int main(int argc, char **argv)

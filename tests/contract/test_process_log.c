@@ -3,6 +3,8 @@
  * A log file that is followed while it is rotated in every way: the script of runtime_process_scripts.c on this
  * machine, its output read by runtime_log_feed. Nothing waits a fixed time: each step waits for the line that it
  * wrote last.
+ *
+ * needs: time
  */
 #include "core/runtime/runtime.h"
 

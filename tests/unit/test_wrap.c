@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Every login shell that is there, and processes that are to end.
+ *
+ * needs: time
+ */
 #include "core/host/wrap.h"
 
 #include "core/base/child.h"

@@ -723,7 +723,10 @@ void tui_event(struct tui *t, struct event *ev)
 {
 	enum event_type type = ev->type;
 	bool ended = run_ended(t, ev);
+	struct host_question question = { .kind = HOST_QUESTION_NONE }; /* the model frees ev */
 
+	if (type == EV_QUESTION)
+		question = ev->u.question;
 	/* Lines that come while another view is shown change nothing on the screen. */
 	if (type != EV_LOGS || t->shown == VIEW_LOGS)
 		t->dirty = true;
@@ -731,7 +734,7 @@ void tui_event(struct tui *t, struct event *ev)
 	model_apply(&t->model, ev);
 	tell_views(t, type);
 	if (type == EV_QUESTION)
-		ask_new(t, &ev->u.question);
+		ask_new(t, &question);
 	if (ended)
 		action_refresh(t);
 }

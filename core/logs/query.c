@@ -466,6 +466,7 @@ static int64_t work(struct log_query *q, struct room *r, bool first)
 	int64_t told = WAIT_FOREVER, due;
 
 	pthread_mutex_lock(&q->lock);
+	q->working++;
 	while (!q->ending) {
 		size_t i;
 
@@ -474,7 +475,8 @@ static int64_t work(struct log_query *q, struct room *r, bool first)
 		i = next_work(q, clock_mono_ms());
 		if (i == q->n)
 			break;
-		if (first && q->n_stale > 1)
+		/* One wake-up is taken by one of them, whichever is quicker. */
+		if (q->working == 1 && q->n_stale > 1)
 			kick(q);
 		query_evaluate(q, i, r);
 		tell(q, clock_mono_ms());
@@ -482,6 +484,7 @@ static int64_t work(struct log_query *q, struct room *r, bool first)
 	if (!q->ending)
 		told = tell(q, clock_mono_ms());
 	due = first ? next_due(q) : WAIT_FOREVER;
+	q->working--;
 	pthread_mutex_unlock(&q->lock);
 	return told < due ? told : due;
 }

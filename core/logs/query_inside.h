@@ -152,6 +152,7 @@ struct log_query {
 	int kick; /* eventfd: work for the second thread, or a new question */
 	struct cancel cancel;
 	pthread_t worker[WORKERS];
+	int working; /* how many of them are not waiting for work; under lock */
 
 	/* Of the UI thread, with lock held all the same */
 	struct room room;

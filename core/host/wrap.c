@@ -21,7 +21,8 @@
  *
  * A duplex command's stdin is pumped by cat. When it has ended, the caller may have ended it, or the connection
  * is gone; a mark on stderr once a second tells the two apart, because nobody can write to a connection that is
- * gone.
+ * gone. TERM tells it that the command has ended; the shell around ignores that signal from the start, so that a pump
+ * which is not yet ready for it outlives it: without a pump nobody would kill what the command left behind.
  *
  * sshd makes every command the leader of a process group; where another server does not, setsid(1) does.
  *
@@ -97,6 +98,7 @@ static const char input_text[] =
 
 static const char duplex_text[] =
 	"b_o=\n"
+	"trap '' TERM\n"
 	"b_pump() {\n"
 	"trap b_o=1 TERM\n"
 	"exec 4>&2 2>/dev/null\n"
@@ -107,9 +109,8 @@ static const char duplex_text[] =
 	"exec 4>&-\n"
 	"b_gone\n"
 	"}\n"
-	"{ b_pump & } | (exec \"$@\" 3<&-)\n"
+	"{ b_pump & } | (trap - TERM; exec \"$@\" 3<&-)\n"
 	"b_r=$?\n"
-	"trap : TERM\n"
 	"kill -TERM -$$ 2>/dev/null\n";
 
 static const char end_text[] =

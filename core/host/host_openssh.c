@@ -35,6 +35,7 @@
 struct session {
 	struct children_child *child;
 	struct openssh_link *link;
+	char *path;  /* of its control socket; the link may forget it before */
 	int keep_fd; /* its stdin, which must not end before; -1: it is the caller's */
 };
 
@@ -129,6 +130,7 @@ static void session_free(struct host *h, struct session *s)
 	close_fd(&s->keep_fd);
 	children_leave(s->child);
 	openssh_sessions_add(h, s->link, -1);
+	mem_free(s->path);
 	mem_free(s);
 }
 
@@ -147,7 +149,7 @@ static int openssh_start(struct host *h, const char *const *argv, const char *re
 	if (openssh_of(h, &o, e) || openssh_link_take(h, o, true, deadline_ms, c, &l, &path, e))
 		return -1;
 	s = mem_calloc(1, sizeof(*s));
-	*s = (struct session){ .link = l, .keep_fd = -1 };
+	*s = (struct session){ .link = l, .path = path, .keep_fd = -1 };
 	if (ends_open(&x, e) == 0) {
 		ret = session_spawn(h, o, path, remote_text, &x, &s->child, e);
 		close_fd(&x.in[1]);
@@ -161,7 +163,6 @@ static int openssh_start(struct host *h, const char *const *argv, const char *re
 		}
 		ends_close(&x);
 	}
-	mem_free(path);
 	if (ret < 0)
 		session_free(h, s);
 	return ret;
@@ -183,13 +184,17 @@ static void openssh_end(struct host *h, struct host_wire *w)
 }
 
 /* No mark was seen: these are the words of ssh itself. */
-static void openssh_explain(struct host *h, struct sv said, struct err *e)
+static void openssh_explain(struct host *h, const struct host_wire *w, struct sv said,
+			    struct err *e)
 {
+	const struct session *s = w->state;
 	struct openssh *o = h->state;
 	int most = 0;
 
 	openssh_said(h->name, said, e);
-	if (e->code != ERR_BUSY)
+	if (openssh_said_gone(e))
+		unlink(s->path); /* nobody listens there, which the next request sees */
+	if (e->code != ERR_BUSY || openssh_said_gone(e))
 		return;
 	/* The server allows fewer than we thought. How many is not said, and several may be refused at once: half
 	 * of what it was asked for, unless another refusal has led to less already. */
@@ -400,6 +405,13 @@ static int openssh_dial_port(struct host *h, struct openssh *o, const struct hos
 	if (openssh_link_take(h, o, false, deadline_ms, c, &l, &path, e))
 		return -1;
 	ret = dial_port(h, o, path, t, deadline_ms, c, fd, e);
+	if (ret < 0 && openssh_said_gone(e)) {
+		unlink(path); /* nobody listens there, so that another is made */
+		mem_free(path);
+		if (openssh_link_take(h, o, false, deadline_ms, c, &l, &path, e))
+			return -1;
+		ret = dial_port(h, o, path, t, deadline_ms, c, fd, e);
+	}
 	if (ret < 0 && e->code == ERR_BUSY && openssh_turn_take(o, deadline_ms, c, e) == 0) {
 		err_set(e, ERR_LOST, "the connection to %s ended", h->name);
 		if (l->path && !strcmp(l->path, path))

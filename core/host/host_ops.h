@@ -44,7 +44,7 @@ struct host_ops {
 	/* What its own program said on stderr where it ended with lost_status and no mark was seen, as an error.
 	 * ERR_BUSY: nothing ran, and the same request may go well now. Any other: nobody knows. NULL: there is no
 	 * such program. */
-	void (*explain)(struct host *h, struct sv said, struct err *e);
+	void (*explain)(struct host *h, const struct host_wire *w, struct sv said, struct err *e);
 	int lost_status;
 	bool marked; /* commands are wrapped in marks: the transport's own word is not enough */
 };

@@ -250,7 +250,7 @@ static int nothing_ran(const struct host_proc *p, const struct host_result *r, s
 	for (int i = 0; i < 2; i++)
 		said[i] = sv_n(p->stream[i].noise, p->stream[i].n_noise);
 	if (ops->explain && r->status == ops->lost_status) {
-		ops->explain(p->host, said[HOST_ERR], e);
+		ops->explain(p->host, &p->wire, said[HOST_ERR], e);
 		if (e->code == ERR_BUSY)
 			return -1;
 		/* Its words may as well be noise of the login shell, behind which the connection was cut. */

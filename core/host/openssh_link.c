@@ -138,11 +138,13 @@ int openssh_run(struct openssh *o, const struct openssh_words *w, struct strbuf 
 
 /* --- Links -------------------------------------------------------------------------------------- */
 
+/* A link that ends takes its socket away, or another ssh does that finds nobody listening there; only then is its
+ * process known to have ended. */
 static bool link_lives(const struct openssh_link *l)
 {
 	struct pollfd fd = { .events = POLLIN };
 
-	if (!l->child)
+	if (!l->child || !fs_exists(l->path))
 		return false;
 	fd.fd = children_fd(l->child);
 	return poll(&fd, 1, 0) == 0;

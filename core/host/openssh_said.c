@@ -24,6 +24,9 @@ static const struct {
 	  "try again, or raise MaxSessions in its sshd_config" },
 	{ "administratively prohibited", ERR_UNSUPPORTED, "%s does not allow forwarding",
 	  "allow it in its sshd_config: AllowTcpForwarding, AllowStreamLocalForwarding" },
+	/* The link was asked, and ended before it answered: what was asked for may run. */
+	{ "mux_client_", ERR_LOST, "the connection to %s ended", "ssh -v %s" },
+	{ OPENSSH_GONE, ERR_BUSY, "the connection to %s was gone already", "try again" },
 	{ "Could not resolve hostname", ERR_NOT_FOUND, "cannot resolve %s",
 	  "ssh -G %s | grep hostname" },
 	{ "Name or service not known", ERR_NOT_FOUND, "a name cannot be resolved at %s", NULL },
@@ -102,6 +105,11 @@ static void put_name(struct strbuf *out, const char *template, const char *name)
 		rest = sv_of(at + 2);
 	}
 	strbuf_addsv(out, rest);
+}
+
+bool openssh_said_gone(const struct err *e)
+{
+	return e->code == ERR_BUSY && strstr(e->detail, OPENSSH_GONE);
 }
 
 int openssh_said(const char *name, struct sv said, struct err *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/host/openssh.h"
 
+#include "core/host/openssh_said.h"
 #include "core/host/ssh_config.h"
 
 #include <string.h>
@@ -59,7 +60,8 @@ void openssh_words_client(struct openssh_words *w, const char *log_level)
 {
 	openssh_words_add(w, "-F", "/dev/null");
 	openssh_words_option(w, "ControlMaster=no");
-	openssh_words_option(w, "ProxyCommand=exit 255");
+	/* A shell of its own, which holds its stdout until the words are written: ssh kills it when that ends. */
+	openssh_words_option(w, "ProxyCommand=sh -c 'echo " OPENSSH_GONE " >&2; exit 255'");
 	openssh_words_option(w, log_level);
 }
 

@@ -529,7 +529,7 @@ static int case_setup(void **state)
 	return 0;
 }
 
-int host_cases_run(enum host_transport transport)
+int host_cases_run(enum host_transport transport, const struct CMUnitTest *own, size_t n_own)
 {
 	static const char *const names[] = { "local", "libssh2", "openssh" };
 	const struct {
@@ -540,13 +540,15 @@ int host_cases_run(enum host_transport transport)
 		{ host_cases_stream, host_cases_stream_n },
 		{ host_cases_job, host_cases_job_n },
 		{ host_cases_ssh, transport == HOST_LOCAL ? 0 : host_cases_ssh_n },
+		{ own, n_own },
 	};
 	struct CMUnitTest all[CASES_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		assert_true(n + parts[i].n <= CASES_MAX);
-		memcpy(all + n, parts[i].list, parts[i].n * sizeof(*all));
+		if (parts[i].n > 0)
+			memcpy(all + n, parts[i].list, parts[i].n * sizeof(*all));
 		n += parts[i].n;
 	}
 	for (size_t i = 0; i < n; i++)

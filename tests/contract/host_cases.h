@@ -21,8 +21,8 @@
 
 #include <cmocka.h>
 
-/* The cases of a transport, for one run of a test program. argv: of main, where a case had itself started. */
-int host_cases_run(enum host_transport transport);
+/* The cases of a transport, and n of its own, for one run of a test program. */
+int host_cases_run(enum host_transport transport, const struct CMUnitTest *own, size_t n);
 /* When this process is the helper that a case started, does what it was told and never returns. */
 void host_cases_helper(int argc, char **argv);
 

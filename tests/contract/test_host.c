@@ -9,5 +9,5 @@
 int main(int argc, char **argv)
 {
 	host_cases_helper(argc, argv);
-	return host_cases_run(HOST_LOCAL);
+	return host_cases_run(HOST_LOCAL, NULL, 0);
 }

@@ -9,5 +9,5 @@
 int main(int argc, char **argv)
 {
 	host_cases_helper(argc, argv);
-	return host_cases_run(HOST_LIBSSH2);
+	return host_cases_run(HOST_LIBSSH2, NULL, 0);
 }

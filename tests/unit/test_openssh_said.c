@@ -43,6 +43,12 @@ static const struct {
 	{ "mux_client_request_session: session request failed: Session open refused by peer\n"
 	  "kex_exchange_identification: Connection closed by remote host\n",
 	  ERR_BUSY, "Session open refused" },
+	{ "mux_client_request_session: read from master failed: Broken pipe\n" OPENSSH_GONE "\n"
+	  "kex_exchange_identification: Connection closed by remote host\n",
+	  ERR_LOST, "read from master failed" },
+	{ OPENSSH_GONE "\nkex_exchange_identification: Connection closed by remote host\n"
+		       "Connection closed by UNKNOWN port 65535\n",
+	  ERR_BUSY, OPENSSH_GONE },
 	{ "channel 2: open failed: administratively prohibited: open failed\n", ERR_UNSUPPORTED,
 	  "administratively" },
 	{ "channel 2: open failed: connect failed: Connection refused\n", ERR_NOT_FOUND,

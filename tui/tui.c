@@ -106,6 +106,36 @@ int tui_selected_env(const struct tui *t)
 	return view->selected_env ? view->selected_env(t, t->state[t->shown]) : -1;
 }
 
+int tui_env_before(const struct tui *t, enum view_id own)
+{
+	enum view_id from = t->n_back ? t->back[t->n_back - 1] : VIEW_ENVS;
+
+	return from != own && t->view[from]->selected_env
+		       ? t->view[from]->selected_env(t, t->state[from])
+		       : -1;
+}
+
+void tui_env_follow(const struct tui *t, enum view_id own, int *env)
+{
+	int before = t->returning ? -1 : tui_env_before(t, own);
+
+	if (before >= 0)
+		*env = before;
+}
+
+bool tui_env_step(const struct tui *t, enum action act, int *env)
+{
+	int n = (int)t->model.project->n_env;
+
+	if (act == ACT_LEFT && *env > 0)
+		--*env;
+	else if (act == ACT_RIGHT && *env + 1 < n)
+		++*env;
+	else
+		return false;
+	return true;
+}
+
 static void leave(struct tui *t, const char *text)
 {
 	(void)text;

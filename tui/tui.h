@@ -70,6 +70,12 @@ void tui_action(struct tui *t, enum action act, const char *arg);
 void tui_show(struct tui *t, enum view_id v); /* remembers the way back */
 /* Index of the environment a plan would be for: the view's selection. -1 none. */
 int tui_selected_env(const struct tui *t);
+/* The selection of the view that own was opened from; -1 none. */
+int tui_env_before(const struct tui *t, enum view_id own);
+/* The selection travels along: of a view of one environment that is opened, and was not come back to. */
+void tui_env_follow(const struct tui *t, enum view_id own, int *env);
+/* Left and right of such a view; true when it moved. */
+bool tui_env_step(const struct tui *t, enum action act, int *env);
 
 /* What views ask of the engine; each does nothing when there is none (golden tests). */
 void tui_plan(struct tui *t,

@@ -87,14 +87,8 @@ static void ask(struct tui *t, struct audit_state *s)
 static void audit_open(struct tui *t, void *state)
 {
 	struct audit_state *s = state;
-	enum view_id from = t->n_back ? t->back[t->n_back - 1] : VIEW_ENVS;
 
-	/* The selection travels along: come from staging's column, see staging's events. */
-	if (!t->returning && from != VIEW_AUDIT && t->view[from]->selected_env) {
-		int env = t->view[from]->selected_env(t, t->state[from]);
-		if (env >= 0)
-			s->env = env;
-	}
+	tui_env_follow(t, VIEW_AUDIT, &s->env);
 	update(t, s);
 	ask(t, s);
 }
@@ -204,12 +198,10 @@ static void audit_draw(const struct tui *t, void *state, struct canvas *c, struc
 static bool audit_action(struct tui *t, void *state, enum action act, const char *arg)
 {
 	struct audit_state *s = state;
-	int n_env = (int)t->model.project->n_env;
 	struct table_rows rows;
 
 	s->m = &t->model;
-	if ((act == ACT_LEFT && s->env > 0) || (act == ACT_RIGHT && s->env + 1 < n_env)) {
-		s->env += act == ACT_LEFT ? -1 : 1;
+	if (tui_env_step(t, act, &s->env)) {
 		ask(t, s);
 		return true;
 	}

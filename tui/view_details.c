@@ -94,13 +94,8 @@ static void ask(struct tui *t, const struct details_state *s)
 static void details_open(struct tui *t, void *state)
 {
 	struct details_state *s = state;
-	enum view_id from = t->n_back ? t->back[t->n_back - 1] : VIEW_ENVS;
 
-	if (!t->returning && from != VIEW_DETAILS && t->view[from]->selected_env) {
-		int env = t->view[from]->selected_env(t, t->state[from]);
-		if (env >= 0)
-			s->env = env;
-	}
+	tui_env_follow(t, VIEW_DETAILS, &s->env);
 	update(t, s);
 	ask(t, s);
 }
@@ -316,12 +311,10 @@ static void details_draw(const struct tui *t, void *state, struct canvas *c, str
 static bool details_action(struct tui *t, void *state, enum action act, const char *arg)
 {
 	struct details_state *s = state;
-	int n_env = (int)t->model.project->n_env;
 	struct table_rows rows;
 
 	s->m = &t->model;
-	if ((act == ACT_LEFT && s->env > 0) || (act == ACT_RIGHT && s->env + 1 < n_env)) {
-		s->env += act == ACT_LEFT ? -1 : 1;
+	if (tui_env_step(t, act, &s->env)) {
 		ask(t, s);
 		return true;
 	}

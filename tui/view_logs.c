@@ -22,15 +22,13 @@
 static void logs_open(struct tui *t, void *state)
 {
 	struct logs_state *s = state;
-	enum view_id from = t->n_back ? t->back[t->n_back - 1] : VIEW_ENVS;
-	int env = -1;
+	int env;
 
 	s->m = &t->model;
 	logs_begin(t);
 	if (t->returning || s->n_choice > 0)
 		return;
-	if (t->view[from]->selected_env && from != VIEW_LOGS)
-		env = t->view[from]->selected_env(t, t->state[from]);
+	env = tui_env_before(t, VIEW_LOGS);
 	if (env < 0 || t->model.project->env[env].n_service == 0)
 		return;
 	logs_follow(t, s, env, "", false);

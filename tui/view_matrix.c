@@ -168,13 +168,8 @@ static void follow_selection(struct tui *t, struct matrix_state *s)
 static void matrix_open(struct tui *t, void *state)
 {
 	struct matrix_state *s = state;
-	enum view_id from = t->n_back ? t->back[t->n_back - 1] : VIEW_ENVS;
 
-	if (!t->returning && from != VIEW_MATRIX && t->view[from]->selected_env) {
-		int env = t->view[from]->selected_env(t, t->state[from]);
-		if (env >= 0)
-			s->env = env;
-	}
+	tui_env_follow(t, VIEW_MATRIX, &s->env);
 	update(t, s);
 	follow_selection(t, s);
 }

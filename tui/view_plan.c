@@ -554,12 +554,11 @@ static int plan_selected_env(const struct tui *t, const void *state)
 {
 	const struct plan *p = shown_plan(&t->model);
 	const struct env *env = p ? env_find(t->model.project, p->environment) : NULL;
-	enum view_id from = t->n_back ? t->back[t->n_back - 1] : VIEW_ENVS;
 
 	(void)state;
 	/* While nothing is shown, p and b mean what is selected in the view one came from. */
-	if (!p && from != VIEW_PLAN && t->view[from]->selected_env)
-		return t->view[from]->selected_env(t, t->state[from]);
+	if (!p)
+		return tui_env_before(t, VIEW_PLAN);
 	return env ? (int)env_index(t->model.project, env) : -1;
 }
 

@@ -169,14 +169,8 @@ static void services_event(struct tui *t, void *state, enum event_type type)
 static void services_open(struct tui *t, void *state)
 {
 	struct services_state *s = state;
-	enum view_id from = t->n_back ? t->back[t->n_back - 1] : VIEW_ENVS;
 
-	if (!t->returning && from != VIEW_SERVICES && t->view[from]->selected_env) {
-		int env = t->view[from]->selected_env(t, t->state[from]);
-
-		if (env >= 0)
-			s->env = env;
-	}
+	tui_env_follow(t, VIEW_SERVICES, &s->env);
 	update(t, s);
 }
 
@@ -397,17 +391,16 @@ static void services_draw(const struct tui *t, void *state, struct canvas *c, st
 static bool services_action(struct tui *t, void *state, enum action act, const char *arg)
 {
 	struct services_state *s = state;
-	int n_env = (int)t->model.project->n_env;
 	const struct service_unit *u;
 	struct table_rows rows;
 
 	s->m = &t->model;
-	u = n_env ? selected(s) : NULL;
+	u = t->model.project->n_env ? selected(s) : NULL;
 	switch (act) {
 	case ACT_LEFT:
 	case ACT_RIGHT:
-		s->env += act == ACT_LEFT ? -(s->env > 0) : s->env + 1 < n_env;
-		update(t, s);
+		if (tui_env_step(t, act, &s->env))
+			update(t, s);
 		return true;
 	case ACT_OPEN:
 	case ACT_LOGS_OF:

@@ -172,8 +172,11 @@ struct ssh_link {
 	int64_t idle_since_ms;
 
 	int64_t now_ms, heard_ms, asked_ms;
-	int asks;     /* signs of life asked for since the last byte came */
-	int n_global; /* signs of life that left an answer inside of libssh2 */
+	int asks;        /* signs of life asked for since the last byte came */
+	int64_t owed_ms; /* since when: asks > 0 */
+	int64_t sent_ms; /* when the first byte was sent behind the last that came; 0: none was */
+	bool silent;     /* and it was said */
+	int n_global;    /* signs of life that left an answer inside of libssh2 */
 	struct ssh_channel
 		*alive;   /* the channel that one was asked through, its answer being awaited */
 	int64_t asked_us; /* when; 0: nothing is to be measured */

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/mem.h"
 
 /* All hosts of one look are asked at the same time; who does not answer within this is shown as such. */
@@ -29,6 +30,25 @@ static struct services *services_copied(const struct services *s)
 	if (s->n_host)
 		memcpy(copy->host, s->host, s->n_host * sizeof(*s->host));
 	return copy;
+}
+
+/* --- News of hosts ---------------------------------------------------------------------------- */
+
+void engine_host_news(void *engine, const struct host *h, enum host_news news,
+		      const struct host_status *now)
+{
+	struct engine *g = engine;
+	struct event *ev = event_new(EV_HOST, 0);
+
+	str_copy(ev->u.host.name, sizeof(ev->u.host.name), host_name(h));
+	ev->u.host.news = news;
+	ev->u.host.status = *now;
+	ev->u.host.at_utc_ms = clock_utc_ms();
+	if (news == HOST_NEWS_SILENT)
+		host_silent_err(h, now, &ev->err);
+	else if (news == HOST_NEWS_LOST)
+		ev->err = now->err;
+	event_post(&g->queue, ev);
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */

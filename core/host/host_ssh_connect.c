@@ -392,7 +392,7 @@ static int key_check(struct ssh_link *l, const struct ssh_config *config,
 	if (config->known_first == NULL)
 		return 0; /* the answer counts as long as this process lives */
 	return known_hosts_append(config->known_first, name, port, &key, config->hash_known_hosts,
-				  e);
+				  l->deadline_ms, &l->stop, e);
 }
 
 static int shake_and_check(struct ssh_link *l, const struct ssh_config *config, struct err *e)

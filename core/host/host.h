@@ -114,8 +114,9 @@ struct host_question {
 	enum host_question_kind kind;
 	uint64_t id; /* of this question; an answer to another one is ERR_NOT_FOUND */
 	char host[HOST_NAME_SIZE];
-	char text[320];    /* what to ask, one line: "passphrase of ~/.ssh/id_ed25519" */
-	char subject[512]; /* what the answer is kept under: a key's path, "USER@HOST", … */
+	char text[320]; /* what to ask, one line: "passphrase of ~/.ssh/id_ed25519" */
+	char subject
+		[512]; /* what the answer is kept under: a key's path, "USER@HOST through JUMP", … */
 	char key_type[48], sha256[64]; /* HOST_QUESTION_KEY: "ssh-ed25519", "SHA256:…" */
 	bool echo;                     /* what is typed may be shown */
 };

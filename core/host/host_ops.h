@@ -84,7 +84,7 @@ void host_set_clock(struct host *h, int64_t sent_us, int64_t got_us, int64_t rem
  * q->subject is what the answer is kept under; of a key, where it is empty, "TYPE SHA256:…". */
 int host_ask(struct host *h, const struct host_question *q, struct err *e);
 void host_ask_no_more(struct host *h);
-/* What was answered for kind and subject (a key's path, "USER@HOST", or a key's "TYPE SHA256:…"); false when
+/* What was answered for kind and subject (a key's path, "USER@HOST through JUMP", or a key's "TYPE SHA256:…"); false when
  * nothing was. secret_clear it. The answer about a key counts for the host that asked only. */
 bool host_answered(struct host *h, enum host_question_kind kind, const char *subject,
 		   struct secret *out);

@@ -267,7 +267,9 @@ struct ssh_agent;
 struct ssh_auth {
 	const struct ssh_config *config;
 	const char *user;
-	char subject[256];       /* "USER@HOST": what a password is kept under */
+	/* "USER@HOST:PORT through JUMP": what a password is kept under. Behind another bastion the same name may be
+	 * another machine. */
+	char subject[448];
 	struct strbuf tried;     /* for people: "agent key SHA256:…, ~/.ssh/id_ed25519" */
 	struct strbuf remark;    /* what was not tried, and why */
 	char remedy[256];        /* for the first of them */

@@ -615,6 +615,40 @@ static void way__that_shows_one_key_twice__is_asked_about_twice(void **state)
 	gets_in();
 }
 
+/* Two machines of one name and port, each behind its own host: what was typed for one is nothing for the other. */
+static void way__is_part_of_what_an_answer_is_for(void **state)
+{
+	struct host_question q;
+	struct server gate;
+	struct strbuf text;
+
+	(void)state;
+	world_password("inner", "--set KbdInteractiveAuthentication=no");
+	(void)services_start_as(SERVICE_SSH, "gate", "", &gate);
+	strbuf_init(&text, 8192);
+	strbuf_addf(&text,
+		    "Host inner\nProxyJump east\nHost inner-west\nProxyJump west\n"
+		    "Host inner*\nHostName 127.0.0.1\nPort %d\nUser %s\nIdentityFile %s/missing\n"
+		    "UserKnownHostsFile %s\nHostKeyAlias [127.0.0.1]:%d\n"
+		    "Host east west\nHostName 127.0.0.1\nPort %d\nUser %s\nIdentityFile %s\n"
+		    "UserKnownHostsFile %s\n",
+		    w.server.port, w.server.user, w.dir, w.server.known_hosts, w.server.port,
+		    gate.port, gate.user, gate.key, gate.known_hosts);
+	ssh_world_config(&w, strbuf_str(&text));
+	strbuf_clear(&text);
+	asks(HOST_QUESTION_PASSWORD, &q);
+	has(q.text, " through east");
+	answer(&q, w.server.password);
+	gets_in();
+	w.spec.name = "inner-west";
+	w.host = hosts_get(w.pool, &w.spec);
+	asks(HOST_QUESTION_PASSWORD, &q);
+	has(q.text, " through west");
+	answer(&q, w.server.password);
+	gets_in();
+	services_stop(&gate);
+}
+
 static void way__that_leads_in_a_circle__is_refused(void **state)
 {
 	(void)state;
@@ -688,6 +722,7 @@ int main(void)
 		CASE(way__leads_through_two_others),
 		CASE(way__asks_in_the_name_of_its_end),
 		CASE(way__that_shows_one_key_twice__is_asked_about_twice),
+		CASE(way__is_part_of_what_an_answer_is_for),
 		CASE(way__that_leads_in_a_circle__is_refused),
 		CASE(proxy_command__is_for_the_ssh_program),
 		CASE(revoked_keys__are_for_the_ssh_program),

@@ -167,14 +167,15 @@ uint64_t engine_request_number(struct engine *g)
 	return request;
 }
 
-/* again: where one is under way, another is wanted behind it. */
+/* again: where one is under way, another is wanted behind it; else only where its result is on its way. */
 static void look_at(struct engine *g, size_t i, bool again)
 {
 	bool begin;
 
 	pthread_mutex_lock(&g->lock);
 	begin = !g->look[i].running;
-	g->look[i].again = g->look[i].again || (again && !begin);
+	again = (again || g->look[i].over) && !begin;
+	g->look[i].again = g->look[i].again || again;
 	g->look[i].running = true;
 	pthread_mutex_unlock(&g->lock);
 	if (begin)
@@ -215,7 +216,7 @@ void engine_services_done(struct engine *g, const struct env *env)
 
 	pthread_mutex_lock(&g->lock);
 	more = look->again;
-	look->again = false;
+	look->again = look->over = false;
 	look->running = more;
 	pthread_mutex_unlock(&g->lock);
 	if (more)

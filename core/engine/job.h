@@ -76,6 +76,7 @@ struct engine {
 	/* By environment; running and again under lock, last used by the one job that is under way. */
 	struct services_look {
 		bool running, again;
+		bool over;             /* its result is on its way: what happens now is not in it */
 		struct services *last; /* what was seen last */
 	} * look;
 	struct host_watch news; /* of all hosts */

@@ -110,9 +110,10 @@ int engine_answer(struct engine *g, const struct host_question *q, const char *t
 
 /* --- Looking ---------------------------------------------------------------------------------- */
 
-static void look(struct job *job, const struct env *env, struct services **last)
+static void look(struct job *job, const struct env *env, struct services_look *state)
 {
 	struct engine *g = job->engine;
+	struct services **last = &state->last;
 	struct event *ev = event_new(EV_SERVICES, job->request);
 	struct services_seen *seen = mem_calloc(1, sizeof(*seen));
 	struct services *now = NULL;
@@ -130,6 +131,9 @@ static void look(struct job *job, const struct env *env, struct services **last)
 	services_free(*last);
 	*last = services_copied(now);
 	seen->services = now;
+	pthread_mutex_lock(&g->lock);
+	state->over = true;
+	pthread_mutex_unlock(&g->lock);
 	job_post(job, ev);
 }
 
@@ -137,9 +141,8 @@ void job_services(struct job *job)
 {
 	struct engine *g = job->engine;
 	const struct env *env = env_find(g->project, job->arg);
-	struct services **last = &g->look[env_index(g->project, env)].last;
 
-	look(job, env, last);
+	look(job, env, &g->look[env_index(g->project, env)]);
 	engine_questions(g, env);
 	engine_services_done(g, env);
 }

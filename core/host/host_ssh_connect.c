@@ -350,7 +350,7 @@ static int key_ask(struct ssh_link *l, const struct ssh_config *config, const st
 	const char *more = "";
 
 	if (a->authority)
-		more = " (known by an authority, whose certificates are not read here)";
+		more = " (known by an authority, whose certificates only transport = openssh reads)";
 	else if (a->other_type)
 		more = " (it is known by a key of another type)";
 	str_copy(q.key_type, sizeof(q.key_type), key->type);

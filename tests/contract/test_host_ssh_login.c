@@ -355,6 +355,41 @@ static void key_files__that_libssh2_cannot_use__are_explained(void **state)
 	free(none);
 }
 
+/* The key alone is no help where only its certificate counts; that it was not shown must not be a riddle. */
+static void certificates__that_are_not_shown__are_explained(void **state)
+{
+	struct strbuf text;
+	char *ca, *key, *named, *beside;
+
+	(void)state;
+	ssh_world_open(&w, "certified", "");
+	ca = tmp_path(w.dir, "ca");
+	key = tmp_path(w.dir, "key");
+	beside = tmp_path(w.dir, "key-cert.pub");
+	named = tmp_path(w.dir, "named-cert.pub");
+	tool("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", ca, NULL);
+	tool("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key, NULL);
+	tool("ssh-keygen", "-q", "-s", ca, "-I", "me", "-n", w.server.user, key, NULL);
+	strbuf_init(&text, 4096);
+	strbuf_addf(&text, "Host *\nIdentityFile %s\n", key);
+	ssh_world_config(&w, strbuf_str(&text));
+	ssh_world_refused(&w, &e, ERR_REFUSED);
+	has(e.detail, "key-cert.pub is not used by libssh2");
+	has(e.hint, "transport = openssh");
+	tool("mv", beside, named, NULL);
+	strbuf_addf(&text, "CertificateFile %s\nCertificateFile %s/none\n", named, w.dir);
+	ssh_world_config(&w, strbuf_str(&text));
+	ssh_world_refused(&w, &e, ERR_REFUSED);
+	has(e.detail, "named-cert.pub is not used by libssh2");
+	assert_null(strstr(e.detail, "none is not"));
+	has(e.hint, "transport = openssh");
+	strbuf_clear(&text);
+	free(ca);
+	free(key);
+	free(named);
+	free(beside);
+}
+
 /* --- The agent --------------------------------------------------------------------------------- */
 
 static pid_t agent_start(char **socket)
@@ -714,6 +749,7 @@ int main(void)
 		CASE(passphrase__is_asked_once__and_again_when_wrong),
 		CASE(passphrase__is_not_asked__for_a_key_that_is_not_wanted),
 		CASE(key_files__that_libssh2_cannot_use__are_explained),
+		CASE(certificates__that_are_not_shown__are_explained),
 		CASE(agent__signs),
 		CASE(agent__with_many_keys__does_not_use_up_the_tries),
 		CASE(prompts__are_passed_on),

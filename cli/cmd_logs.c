@@ -66,20 +66,14 @@ struct logs {
 
 /* --- What was asked for ----------------------------------------------------------------------- */
 
-/* "15m" ago, or a time. */
 static int read_since(struct logs *l, struct err *e)
 {
 	const char *text = l->c->args.value[OPT_SINCE];
-	int64_t ms;
 
-	if (clock_parse_iso(text, &l->since_utc_ms))
+	if (clock_parse_past(text, clock_utc_ms(), &l->since_utc_ms))
 		return 0;
-	if (clock_parse_span(text, &ms) && ms >= 0 && ms < clock_utc_ms()) {
-		l->since_utc_ms = clock_utc_ms() - ms;
-		return 0;
-	}
 	err_set(e, ERR_USAGE, "cannot understand the time %s", text);
-	return err_hint(e, "write a length of time (15m, 2h, 7d) or 2026-11-21T14:07:32Z");
+	return err_hint(e, "write a time before now: 15m, 2h, 14:05 or 2026-11-21T14:05:00Z");
 }
 
 static int read_level(struct logs *l, struct err *e)

@@ -104,8 +104,6 @@ void logs_follow(struct tui *t, struct logs_state *s, int env, const char *servi
 bool logs_follows(const struct logs_state *s, int env, const char *service);
 /* Reads again since a time that somebody typed. */
 void logs_since(struct tui *t, struct logs_state *s, const char *text);
-/* "15m", "2h", "14:05", "14:05:30", "2026-11-21T14:05:00Z" to a time before now; false for anything else. */
-bool logs_parse_since(const char *text, int64_t now_utc_ms, int64_t *utc_ms);
 
 /* --- What is shown: logs_filter.c ----------------------------------------------------------------- */
 

@@ -82,6 +82,7 @@ like "$err" 'did you mean web' 'the nearest is named'
 exits 2 'no such level' "$BASCULE" logs dev --level loud
 exits 2 'no pattern' "$BASCULE" logs dev --grep '('
 exits 2 'no time' "$BASCULE" logs dev --since yesterday
+exits 2 'a time that is still to come' "$BASCULE" logs dev --since 2999-01-01T00:00:00Z
 exits 2 'no number' "$BASCULE" logs dev --tail all
 
 printf '2026-11-21T14:00:07Z INFO \033]0;owned\a\033[2J \xff\xfe \xe2\x80\xae \x00 end\r\n' >>web.log

@@ -65,6 +65,16 @@ is "$(sort <<<"$err" | tr '\n' ' ')" \
 run "$BASCULE" logs dev
 is "$out" '' 'the default is the last quarter of an hour'
 
+exits 0 'the same service twice' "$BASCULE" logs dev web web --tail 100
+is "$(wc -l <<<"$out")" 4 'is read once'
+exits 0 'a time of day, as in the console' "$BASCULE" logs dev --tail 100 --since 0:00
+printf '%s\n' 'INFO web 1' '    at one (a.js:1)' '    at two (a.js:2)' 'INFO web 2' >web.cut
+mv web.log web.kept && mv web.cut web.log
+run "$BASCULE" logs dev web --tail 2
+is "$(grep -o 'at two\|web 2' <<<"$out" | tr '\n' ' ')" 'at two web 2 ' \
+	'a line that goes on a record that is not read is shown'
+mv web.kept web.log
+
 exits 0 'logs: JSON' "$BASCULE" logs dev --tail 100 --json
 ok 'each line is one document' jq -es 'length == 7' <<<"$out"
 is "$(jq -c 'select(.text | test("slow")) | [.time, .environment, .service, .host, .level, .fields]' <<<"$out")" \

@@ -43,6 +43,7 @@ struct logs_pending {
 	struct log_pos from;
 	int dir;
 	enum log_seek what;
+	enum { LOGS_ONE_WAY, LOGS_BOTH_WAYS, LOGS_OTHER_WAY } both;
 };
 
 struct logs_state {
@@ -123,8 +124,9 @@ void logs_first(struct logs_state *s);
 void logs_resume(struct logs_state *s);
 /* The next (1) or previous (-1) of that kind; when there is none, says so. */
 void logs_seek(struct tui *t, struct logs_state *s, int dir, enum log_seek what);
-void logs_seek_from(struct tui *t, struct logs_state *s, struct log_pos from, int dir,
-		    enum log_seek what);
+/* The first of them from there on, else the nearest on the other side. Says nothing when there is none. */
+void logs_seek_nearest(struct tui *t, struct logs_state *s, struct log_pos from, int dir,
+		       enum log_seek what);
 void logs_seek_again(struct tui *t, struct logs_state *s); /* more is known now */
 void logs_mark(struct logs_state *s);
 bool logs_marked(const struct logs_state *s, struct log_pos pos);

@@ -41,7 +41,7 @@ static void mask_rates(struct canvas *c)
 			struct canvas_cell *cell = &c->cell[row * c->cols + col];
 
 			if (strcmp(cell->text, "s") != 0 || strcmp(cell[-1].text, "/") != 0 ||
-			    !strchr("0123456789k", cell[-2].text[0]))
+			    !strchr("0123456789k-", cell[-2].text[0]))
 				continue;
 			for (int i = 2; i < 6; i++)
 				memcpy(cell[-i].text, i == 2 ? "n" : " ", 2);

@@ -24,7 +24,7 @@
 #define NS_PER_MS 1000000
 #define LABEL_EVERY 15 /* columns */
 #define BARS 4         /* rows of bars … */
-#define BARS_LOW 2     /* … on a low screen, where times and span share a row too */
+#define BARS_LOW 2 /* … on a low screen, where the rule above them shows what is on the screen */
 
 struct columns {
 	int n;
@@ -205,9 +205,9 @@ static void draw_times(const struct columns *k, struct canvas *c, struct rect r)
 	}
 }
 
-/* What is on the screen, and where the selection is. */
+/* What is on the screen, and where the selection is: below the bars, or on the rule above them. */
 static void draw_span(const struct logs_state *s, const struct columns *k, struct canvas *c,
-		      struct rect r)
+		      struct rect r, bool above)
 {
 	int col = r.col + AXIS_COLS;
 
@@ -225,7 +225,7 @@ static void draw_span(const struct logs_state *s, const struct columns *k, struc
 		int at = column_at(k, logs_selected(s)->line.utc_ns);
 
 		if (at >= 0)
-			canvas_fill(c, r.row, col + at, 1, ROLE_SELECT, '^');
+			canvas_fill(c, r.row, col + at, 1, ROLE_SELECT, above ? 'v' : '^');
 	}
 }
 
@@ -246,24 +246,26 @@ int logs_histogram_rows(const struct logs_state *s, struct rect r)
 
 void logs_draw_histogram(struct logs_state *s, struct canvas *c, struct rect r)
 {
-	struct rect bars;
+	struct rect bars, rule;
 	struct columns k;
 
 	if (r.rows < 3 || !columns_place(s, r.cols, &k))
 		return;
 	columns_read(s, &k);
-	canvas_rule(c, r.row, r.col, r.cols);
-	rect_cut(&r, 1);
+	rule = rect_cut(&r, 1);
+	canvas_rule(c, rule.row, rule.col, rule.cols);
 	bars = rect_cut(&r, r.rows > BARS ? BARS : BARS_LOW);
 	draw_axis(&k, c, bars);
 	for (int i = 0; i < k.n; i++)
 		draw_column(&k, i, c, bars.col + AXIS_COLS + i, bars);
 	if (is_wide(bars.cols))
 		draw_legend(s, &k, c, bars);
-	draw_times(&k, c, rect_cut(&r, r.rows > 1 ? 1 : 0));
-	if (bars.rows == BARS_LOW)
-		draw_times(&k, c, r);
-	draw_span(s, &k, c, r);
+	draw_times(&k, c, rect_cut(&r, 1));
+	/* A row of its own, or marks would cover times. */
+	if (r.rows > 0)
+		draw_span(s, &k, c, r, false);
+	else
+		draw_span(s, &k, c, rule, true);
 	mem_free(k.count);
 }
 

@@ -4,10 +4,12 @@
  *
  *   logs_screen KEYS ROUNDS -- DIR PROG ARG… [-- DIR PROG ARG…]
  *       opens the programs in turn, ROUNDS times each, on a terminal of 120x36, goes to the logs, and types KEYS keys
- *       in all into each; one line a program: microseconds from the write of a key to the read that shows what it
- *       does (median, p99, most; p99 without the time in which the thread that draws and this program waited for a
- *       processor), how many never showed it, lines a second as the screen has them while it follows, and of a core, in percent, while nothing is typed: the drawing thread with logs on the screen, the same with
- *       another view, all threads
+ *       in all into each; one line a program. Microseconds from the write of a key to the read that shows what it
+ *       does: median, p99, most; p99 and most of its own, that is, without the time in which the thread that draws
+ *       and this program waited for a processor, and without the keys while a processor stood still; how many
+ *       those were. How many keys never showed what they do. Lines a second as the screen has them while it
+ *       follows. And of a core, in percent, while nothing is typed: the drawing thread with logs on the screen, the
+ *       same with another view, all threads.
  *
  * A log that is followed is never silent, so the end of an answer cannot be told by silence as pty_meter does. Here a
  * terminal emulator (libvterm) takes what the program writes, and each key has something that is not on the screen
@@ -22,8 +24,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pty.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,6 +51,7 @@
 struct answer {
 	double us;        /* until it was seen */
 	double waited_us; /* of these, for a processor: the thread that draws, and this program */
+	bool stood;       /* a processor stood still meanwhile */
 	double on_us;     /* the thread that draws was on one */
 };
 
@@ -259,6 +265,68 @@ static int64_t all_ns(pid_t pid)
 	return ns;
 }
 
+/*
+ * A virtual machine's processor stops now and then for longer than a key may take, and nobody in the machine is told.
+ * Seen from the outside that is a slow program. So a thread on each processor, before all others where that is
+ * allowed, wakes every millisecond and notes when it was not woken.
+ */
+#define STOOD_US 3000
+#define PROCESSORS_MAX 64
+
+static struct processor {
+	pthread_t thread;
+	int number;
+	_Atomic int64_t woken_us, stood; /* how often */
+} processor[PROCESSORS_MAX];
+static int n_processor;
+
+static void *watch_processor(void *arg)
+{
+	struct sched_param first = { .sched_priority = 2 };
+	struct processor *p = arg;
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET(p->number, &here);
+	pthread_setaffinity_np(pthread_self(), sizeof(here), &here);
+	pthread_setschedparam(pthread_self(), SCHED_FIFO, &first);
+	for (;;) {
+		struct timespec pause = { 0, 1000000 };
+		int64_t now;
+
+		nanosleep(&pause, NULL);
+		now = now_us();
+		if (now - atomic_load(&p->woken_us) > STOOD_US)
+			atomic_fetch_add(&p->stood, 1);
+		atomic_store(&p->woken_us, now);
+	}
+	return NULL;
+}
+
+static void watch_processors(void)
+{
+	n_processor = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	if (n_processor > PROCESSORS_MAX)
+		n_processor = PROCESSORS_MAX;
+	for (int i = 0; i < n_processor; i++) {
+		processor[i].number = i;
+		atomic_store(&processor[i].woken_us, now_us());
+		if (pthread_create(&processor[i].thread, NULL, watch_processor, &processor[i]) != 0)
+			die("no thread", NULL);
+	}
+}
+
+/* How often one stood still so far, or does now. */
+static int64_t stood(void)
+{
+	int64_t n = 0, now = now_us();
+
+	for (int i = 0; i < n_processor; i++)
+		n += atomic_load(&processor[i].stood) +
+		     (now - atomic_load(&processor[i].woken_us) > STOOD_US);
+	return n;
+}
+
 /* --- Keys ---------------------------------------------------------------------------------------- */
 
 enum seen { OTHER_ROWS, SHOWS, HIDES, ROWS_LACK };
@@ -363,7 +431,7 @@ static bool is_answered(struct screen *s, const struct key *k)
 static bool type(struct screen *s, const struct key *k, struct answer *a)
 {
 	struct used used = drawing(s->pid), own = drawing(getpid()), then;
-	int64_t before;
+	int64_t before, stopped = stood();
 
 	memcpy(s->was, s->text, sizeof(s->was));
 	if (is_answered(s, k))
@@ -380,6 +448,7 @@ static bool type(struct screen *s, const struct key *k, struct answer *a)
 		a->on_us = (double)(then.on_ns - used.on_ns) / 1000;
 		a->waited_us = (double)(then.waited_ns - used.waited_ns) / 1000 +
 			       (double)(drawing(getpid()).waited_ns - own.waited_ns) / 1000;
+		a->stood = stood() != stopped;
 		return true;
 	}
 	return false;
@@ -490,21 +559,22 @@ static int by_value(const void *a, const void *b)
 
 static void print(struct program *p, int typed)
 {
-	double *us = calloc((size_t)typed, sizeof(double)),
-	       *own = calloc((size_t)typed, sizeof(double));
-	size_t n = (size_t)p->n;
+	double *us = calloc((size_t)typed, sizeof(double));
+	double *own = calloc((size_t)typed, sizeof(double));
+	size_t n = (size_t)p->n, n_own = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		us[i] = p->answer[i].us;
-		own[i] = us[i] - p->answer[i].waited_us;
+		if (!p->answer[i].stood)
+			own[n_own++] = us[i] - p->answer[i].waited_us;
 	}
-	if (n == 0)
+	if (n_own == 0)
 		die("no key was answered", NULL);
 	qsort(us, n, sizeof(double), by_value);
-	qsort(own, n, sizeof(double), by_value);
-	printf("%.0f %.0f %.0f %.0f %d %.0f %.1f %.1f %.1f\n", us[n / 2], us[n * 99 / 100],
-	       us[n - 1], own[n * 99 / 100], p->silent, p->per_second, p->drawing, p->hidden,
-	       p->all);
+	qsort(own, n_own, sizeof(double), by_value);
+	printf("%.0f %.0f %.0f %.0f %.0f %zu %d %.0f %.1f %.1f %.1f\n", us[n / 2], us[n * 99 / 100],
+	       us[n - 1], own[n_own * 99 / 100], own[n_own - 1], n - n_own, p->silent,
+	       p->per_second, p->drawing, p->hidden, p->all);
 	free(us);
 	free(own);
 }
@@ -516,6 +586,7 @@ int main(int argc, char **argv)
 	int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0, n = 0;
 
 	signal(SIGPIPE, SIG_IGN);
+	watch_processors();
 	for (int i = 3; i < argc; i++)
 		if (strcmp(argv[i], "--") == 0 && n < PROGRAMS_MAX) {
 			argv[i] = NULL;

@@ -217,7 +217,7 @@ static void job_logs(struct job *job)
 		if (!c || cancel_fired(&job->cancel))
 			break;
 		stop_all(l);
-		log_merge_flush(l->merge);
+		log_merge_forget(l->merge);
 		log_store_forget(l->store);
 		start_all(g, c);
 		choice_free(c);

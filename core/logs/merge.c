@@ -538,6 +538,25 @@ void log_merge_flush(struct log_merge *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
+static void know_nothing(struct log_merge *m)
+{
+	m->latest_ns = m->latest_other_ns = INT64_MIN;
+	m->latest_source = -1;
+	m->n_stream = 0;
+	for (int i = 0; i < LOG_SOURCES_MAX; i++) {
+		m->stream[i].state = STREAM_OFF;
+		m->stream[i].delivered_ns = INT64_MIN;
+	}
+}
+
+void log_merge_forget(struct log_merge *m)
+{
+	pthread_mutex_lock(&m->lock);
+	drain(m, true);
+	know_nothing(m);
+	pthread_mutex_unlock(&m->lock);
+}
+
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static struct log_merge *merge_new(void)
@@ -546,10 +565,7 @@ static struct log_merge *merge_new(void)
 	pthread_condattr_t attr;
 
 	m->patience_ms = LOG_MERGE_CATCH_UP_MS;
-	m->latest_ns = m->latest_other_ns = INT64_MIN;
-	m->latest_source = -1;
-	for (int i = 0; i < LOG_SOURCES_MAX; i++)
-		m->stream[i].delivered_ns = INT64_MIN;
+	know_nothing(m);
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -140,6 +140,12 @@ screen_type 1h
 screen_keys Enter
 shows 'reading again since' 's reads again since another time'
 ok 'and the lines come' wait_until 10 has_rows
+# They were read once: what is older than that is not late, and both are merged anew.
+screen_keys '>'
+screen_type "$TMPDIR/again.log"
+screen_keys Enter
+shows 'lines written to .*again.log' 'they are written to a file'
+ok 'and stand in the order of their times' sort -sc -k 1,1 <(grep -v ' -- ' "$TMPDIR/again.log")
 screen_keys s
 screen_type nonsense
 screen_keys Enter

@@ -394,7 +394,8 @@ static const struct key keys[] = {
 	{ "k", OTHER_ROWS, NULL },
 	{ "\\", SHOWS, "TEXT only such" },
 	{ "\r", HIDES, "1:!cart" },
-	/* What was opened. */
+	/* What was opened; an error, since Enter on a gap fetches it. */
+	{ "E", OTHER_ROWS, NULL },
 	{ "\r", SHOWS, "web on local" },
 	{ "\r", HIDES, "web on local" },
 	{ "\t", SHOWS, "Tab closes" },

@@ -193,15 +193,18 @@ static void draw_times(const struct columns *k, struct canvas *c, struct rect r)
 	int col = r.col + AXIS_COLS;
 	char hms[CLOCK_TEXT_SIZE];
 
-	for (int i = 0; i + 8 <= k->n; i += LABEL_EVERY) {
+	for (int i = 0; i < k->n; i += LABEL_EVERY) {
 		int64_t at = k->from_ms + i * k->step_ms;
 
 		if (k->step_ms >= 3600000)
 			clock_short(at, hms);
 		else
 			clock_hms(at, hms);
-		canvas_puts(c, r.row, col + i, k->step_ms >= 60000 && k->step_ms < 3600000 ? 5 : 12,
-			    ROLE_DIM, hms);
+		/* Where columns are of minutes, no seconds. */
+		if (k->step_ms >= 60000 && k->step_ms < 3600000)
+			hms[5] = '\0';
+		if (i + (int)strlen(hms) <= k->n)
+			canvas_puts(c, r.row, col + i, k->n - i, ROLE_DIM, hms);
 	}
 }
 
@@ -212,13 +215,17 @@ static void draw_span(const struct logs_state *s, const struct columns *k, struc
 	int col = r.col + AXIS_COLS;
 
 	if (s->n_row) {
+		const struct log_row *end = &s->row[s->n_row - 1];
 		int first = column_at(k, s->row[0].line.utc_ns);
-		int last = column_at(k, s->row[s->n_row - 1].line.utc_ns);
+		int last = column_at(k, end->similar_utc_ns > end->line.utc_ns ? end->similar_utc_ns
+									       : end->line.utc_ns);
 
 		if (first >= 0 && last >= first) {
 			canvas_fill(c, r.row, col + first, last - first + 1, ROLE_HEAD, '=');
-			canvas_fill(c, r.row, col + first, 1, ROLE_HEAD, '[');
-			canvas_fill(c, r.row, col + last, 1, ROLE_HEAD, ']');
+			if (first < last) {
+				canvas_fill(c, r.row, col + first, 1, ROLE_HEAD, '[');
+				canvas_fill(c, r.row, col + last, 1, ROLE_HEAD, ']');
+			}
 		}
 	}
 	if (s->paused && logs_selected(s)) {

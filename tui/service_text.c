@@ -88,9 +88,12 @@ char *service_text_digest(const char *digest, char out[CLOCK_TEXT_SIZE])
 
 const char *service_text_image(const struct service_unit *u)
 {
+	const struct runtime_service *r = &u->service->runtime;
 	const char *slash = strrchr(u->unit.image, '/');
 
-	return slash ? slash + 1 : u->unit.image;
+	if (u->unit.image[0])
+		return slash ? slash + 1 : u->unit.image;
+	return r->unit ? r->unit : r->command ? r->command : "-";
 }
 
 const char *service_text_state(const struct service_unit *u, enum role *role)

@@ -132,6 +132,16 @@ const struct plain *chunk_read(struct log_store *s, struct chunk *c, unsigned wa
 	return own;
 }
 
+const struct packed *chunk_packed(struct log_store *s, struct chunk *c)
+{
+	const struct packed *packed;
+
+	pthread_mutex_lock(&s->lock);
+	packed = c->packed;
+	pthread_mutex_unlock(&s->lock);
+	return packed;
+}
+
 /* --- Watching ------------------------------------------------------------------------------------ */
 
 void store_watch_add(struct log_store *s, struct store_watch *w)
@@ -231,7 +241,38 @@ static int64_t second_of(int64_t utc_ns)
 	return utc_ns >= 0 ? utc_ns / 1000000000 : -((999999999 - utc_ns) / 1000000000);
 }
 
-void tally_seconds(struct log_store *s, struct tally *t)
+/* Lines of one second to the rates of their sources. */
+static void tally_rates(struct log_store *s, struct tally *t)
+{
+	int64_t utc_ms, mono_ms;
+
+	if (t->came_of == 0)
+		return;
+	utc_ms = clock_utc_ms();
+	mono_ms = clock_mono_ms();
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_source; i++)
+		if ((t->came_of >> i & 1) != 0)
+			log_rate_came(&s->source[i].rate, t->came_second, t->came[i], utc_ms,
+				      mono_ms);
+	pthread_mutex_unlock(&s->lock);
+	t->came_of = 0;
+}
+
+static void tally_rate(struct log_store *s, struct tally *t, uint16_t source, int64_t second)
+{
+	if (t->came_second != second) {
+		tally_rates(s, t);
+		t->came_second = second;
+	}
+	if ((t->came_of >> source & 1) == 0) {
+		t->came_of |= (uint64_t)1 << source;
+		t->came[source] = 0;
+	}
+	t->came[source]++;
+}
+
+static void give_times(struct log_store *s, struct tally *t)
 {
 	if (t->second != 0)
 		times_add(&s->times, t->second, t->in_second);
@@ -239,9 +280,16 @@ void tally_seconds(struct log_store *s, struct tally *t)
 	memset(t->in_second, 0, sizeof(t->in_second));
 }
 
+void tally_seconds(struct log_store *s, struct tally *t)
+{
+	give_times(s, t);
+	tally_rates(s, t);
+}
+
 static void tally_line(struct log_store *s, struct tally *t, const struct log_line *l)
 {
 	uint16_t i = l->source;
+	int64_t second;
 
 	if ((t->touched >> i & 1) == 0) {
 		t->touched |= (uint64_t)1 << i;
@@ -255,22 +303,24 @@ static void tally_line(struct log_store *s, struct tally *t, const struct log_li
 		return;
 	t->lines[i]++;
 	t->bytes[i] += (int64_t)l->text.n + 1;
-	if (l->continues || l->utc_ns == 0)
+	if (l->utc_ns == 0)
 		return;
-	if (t->second != second_of(l->utc_ns)) {
-		tally_seconds(s, t);
-		t->second = second_of(l->utc_ns);
+	second = second_of(l->utc_ns);
+	if (t->rated)
+		tally_rate(s, t, i, second);
+	if (l->continues)
+		return;
+	if (t->second != second) {
+		give_times(s, t);
+		t->second = second;
 	}
 	t->in_second[l->level]++;
 }
 
 void tally_give(struct log_store *s, struct tally *t)
 {
-	int64_t now = clock_mono_ms() / 1000;
-
 	for (size_t i = 0; i < s->n_source; i++) {
 		struct source *src = &s->source[i];
-		size_t r = (size_t)(now % RATE_SECONDS);
 
 		if ((t->touched >> i & 1) == 0)
 			continue;
@@ -279,12 +329,6 @@ void tally_give(struct log_store *s, struct tally *t)
 		src->about.gaps += t->gaps[i];
 		if (t->last_utc_ns[i] > src->about.last_utc_ns)
 			src->about.last_utc_ns = t->last_utc_ns[i];
-		if (src->rate_second[r] != now)
-			src->rate_lines[r] = 0;
-		src->rate_second[r] = now;
-		src->rate_lines[r] += t->lines[i];
-		if (src->first_second == 0)
-			src->first_second = now;
 	}
 	stats_add(&s->sum, &t->stats, 1);
 	t->touched = 0;
@@ -374,8 +418,9 @@ struct log_pos log_store_add(struct log_store *s, const struct log_line *line, s
 
 	if (n == 0)
 		return pos;
-	t.touched = 0;
-	t.second = 0;
+	t.touched = t.came_of = 0;
+	t.second = t.came_second = 0;
+	t.rated = true;
 	memset(&t.stats, 0, sizeof(t.stats));
 	memset(t.in_second, 0, sizeof(t.in_second));
 	pthread_mutex_lock(&s->add_lock);

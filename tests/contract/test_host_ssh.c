@@ -626,8 +626,8 @@ static void silence__is_noticed(void **state)
 	w.spec.alive_ms = 2000;
 	proxy_open("hole");
 	follow_start(&p);
-	free(services_tell("proxy", "hole", "blackhole", NULL));
 	start_ms = clock_mono_ms();
+	free(services_tell("proxy", "hole", "blackhole", NULL));
 	must_be_lost(p);
 	assert_true(clock_mono_ms() - start_ms >= 4000);
 	host_status(w.host, &st);

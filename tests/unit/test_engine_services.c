@@ -7,9 +7,11 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -266,6 +268,32 @@ static void logs__followed__come_and_go_on_coming(void **state)
 	free(path);
 }
 
+static void logs__exported_to_a_full_disk__leave_no_part_of_them(void **state)
+{
+	struct log_choice choice = { w.project->env[1].name, "web", "local" };
+	char *path = tmp_path(w.dir, "part.txt");
+	struct rlimit usual, little;
+	struct event *ev;
+
+	(void)state;
+	append("one\ntwo\nthree\n");
+	engine_logs_follow(g, &choice, 1, 0, -1);
+	await_lines(3);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+	little = usual;
+	little.rlim_cur = 16;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	engine_logs_export(g, path);
+	ev = await(EV_EXPORTED);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+	assert_int_not_equal(ev->err.code, ERR_OK);
+	assert_non_null(strstr(ev->err.msg, path));
+	assert_int_equal(access(path, F_OK), -1);
+	event_free(ev);
+	free(path);
+}
+
 static void logs__chosen_again__begin_anew(void **state)
 {
 	struct log_choice choice = { w.project->env[1].name, "web", "local" };
@@ -306,6 +334,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(logs__followed__come_and_go_on_coming, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			logs__exported_to_a_full_disk__leave_no_part_of_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(logs__chosen_again__begin_anew, setup, teardown),
 	};
 

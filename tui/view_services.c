@@ -425,8 +425,8 @@ static void services_close(void *state)
 	table_clear(&((struct services_state *)state)->table);
 }
 
-static const enum action hints[] = { ACT_DOWN,   ACT_LEFT,    ACT_OPEN, ACT_HEALTH, ACT_FILTER,
-				     ACT_ANSWER, ACT_REFRESH, ACT_HELP, ACT_BACK,   ACT_NONE };
+static const enum action hints[] = { ACT_DOWN,   ACT_LEFT,    ACT_LOGS_OF, ACT_HEALTH, ACT_FILTER,
+				     ACT_ANSWER, ACT_REFRESH, ACT_HELP,    ACT_BACK,   ACT_NONE };
 
 const struct view_ops view_services = {
 	.name = "Services",

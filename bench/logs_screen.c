@@ -208,14 +208,6 @@ static bool rows_differ(struct screen *s)
 	return false;
 }
 
-static bool rows_lack(struct screen *s, const char *word)
-{
-	for (int row = first_row(s->text); row < ROWS - FOOTER_ROWS; row++)
-		if (strstr(s->text[row], word))
-			return false;
-	return true;
-}
-
 /* --- Processors ---------------------------------------------------------------------------------- */
 
 /* Of a thread: nanoseconds on a processor, and waiting for one. */
@@ -329,7 +321,7 @@ static int64_t stood(void)
 
 /* --- Keys ---------------------------------------------------------------------------------------- */
 
-enum seen { OTHER_ROWS, SHOWS, HIDES, ROWS_LACK };
+enum seen { OTHER_ROWS, SHOWS, HIDES };
 
 struct key {
 	const char *bytes;
@@ -383,7 +375,7 @@ static const struct key keys[] = {
 	{ "n", OTHER_ROWS, NULL },
 	{ "w", OTHER_ROWS, NULL },
 	{ "q", HIDES, "find /" },
-	/* Filtered; the last letter by what is left of the rows. */
+	/* Filtered. */
 	{ "\\", SHOWS, "TEXT only such" },
 	{ "!", SHOWS, "\\!" },
 	{ "c", SHOWS, "\\!c" },
@@ -394,15 +386,13 @@ static const struct key keys[] = {
 	{ "k", OTHER_ROWS, NULL },
 	{ "\\", SHOWS, "TEXT only such" },
 	{ "\r", HIDES, "1:!cart" },
-	/* What was opened; an error, since Enter on a gap fetches it. */
-	{ "E", OTHER_ROWS, NULL },
-	{ "\r", SHOWS, "web on local" },
-	{ "\r", HIDES, "web on local" },
 	{ "\t", SHOWS, "Tab closes" },
 	{ "\t", HIDES, "Tab closes" },
-	/* Ends, and back from what runs on. */
+	/* Ends, back from what runs on, and an error opened: Enter on a gap would fetch it. */
 	{ "G", SHOWS, "- following -" },
 	{ "E", SHOWS, " PAUSED " },
+	{ "\r", SHOWS, "web on local" },
+	{ "\r", HIDES, "web on local" },
 	{ "G", SHOWS, "- following -" },
 	{ "k", SHOWS, " PAUSED " },
 	{ "=", SHOWS, "- following -" },
@@ -421,10 +411,8 @@ static bool is_answered(struct screen *s, const struct key *k)
 		return rows_differ(s);
 	case SHOWS:
 		return shows(s, k->word);
-	case HIDES:
-		return !shows(s, k->word);
 	default:
-		return rows_lack(s, k->word);
+		return !shows(s, k->word);
 	}
 }
 

@@ -259,8 +259,9 @@ static int64_t all_ns(pid_t pid)
 
 /*
  * A virtual machine's processor stops now and then for longer than a key may take, and nobody in the machine is told.
- * Seen from the outside that is a slow program. So a thread on each processor, before all others where that is
- * allowed, wakes every millisecond and notes when it was not woken.
+ * Seen from the outside that is a slow program. So a thread on each processor, before all others, wakes every
+ * millisecond and notes when it was not woken. Where it may not go before others, it would note them instead: then
+ * nobody watches, and no key is excused.
  */
 #define STOOD_US 3000
 #define PROCESSORS_MAX 64
@@ -281,7 +282,10 @@ static void *watch_processor(void *arg)
 	CPU_ZERO(&here);
 	CPU_SET(p->number, &here);
 	pthread_setaffinity_np(pthread_self(), sizeof(here), &here);
-	pthread_setschedparam(pthread_self(), SCHED_FIFO, &first);
+	if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &first) != 0) {
+		atomic_store(&p->woken_us, INT64_MAX);
+		return NULL;
+	}
 	for (;;) {
 		struct timespec pause = { 0, 1000000 };
 		int64_t now;

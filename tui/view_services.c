@@ -159,7 +159,7 @@ static void services_event(struct tui *t, void *state, enum event_type type)
 	struct services_state *s = state;
 
 	s->m = &t->model;
-	if (type == EV_SERVICES)
+	if (type == EV_SERVICES || type == EV_HOST)
 		update(t, s);
 	else if (type == EV_HEALTH)
 		for (size_t i = 0; i < t->model.health.n; i++)

@@ -132,6 +132,16 @@ const struct plain *chunk_read(struct log_store *s, struct chunk *c, unsigned wa
 	return own;
 }
 
+const struct packed *chunk_packed(struct log_store *s, struct chunk *c)
+{
+	const struct packed *packed;
+
+	pthread_mutex_lock(&s->lock);
+	packed = c->packed;
+	pthread_mutex_unlock(&s->lock);
+	return packed;
+}
+
 /* --- Watching ------------------------------------------------------------------------------------ */
 
 void store_watch_add(struct log_store *s, struct store_watch *w)

@@ -119,6 +119,8 @@ bool store_changes(struct log_store *s, struct store_view *v, bool *anew, size_t
 const struct plain *chunk_read(struct log_store *s, struct chunk *c, unsigned want, struct zip *z,
 			       struct plain *own, struct plain **held);
 void store_plain_back(struct log_store *s, struct plain *p); /* NULL is fine */
+/* What it is packed to, borrowed from the chunk; NULL while it is plain. */
+const struct packed *chunk_packed(struct log_store *s, struct chunk *c);
 
 /* --- Within the store ------------------------------------------------------------------------------ */
 

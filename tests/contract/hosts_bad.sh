@@ -136,8 +136,20 @@ like "$out" 'FAIL.*500.*\| .*(GET|order placed|starts)' 'with the last lines of 
 in_time 60 0 'of one that is well' bascule health serving well
 in_time 30 1 'on a machine that is down' bascule health gone
 like "$out$err" 'app3.*Connection refused' 'nobody knows'
+members() { pick 'join ",", map { sort keys %$_ } @{$j->{services}}'; }
+well='error,host,hint,log,ms,ok,service,state,status,successes,tries,verdict'
+in_time 30 1 'as a document' bascule health gone --json
+is "$(pick '$j->{ok}') $(verdict) $(pick '$j->{services}[0]{ok}')" 'false unknown false' 'not well'
+like "$(pick '$j->{services}[0]{error}')" 'app3.*Connection refused' 'which has the reason'
+is "$(members | tr , '\n' | sort)" "$(tr , '\n' <<<"$well" | sort)" 'and every member'
 in_time 30 1 'with one of two machines down' bascule health half --once --json
 is "$(verdict)" 'healthy unknown' 'the other is asked'
+is "$(pick 'map { $_->{host}, $_->{ok} } @{$j->{services}}') $(pick '$j->{ok}')" 'app1 true app3 false false' \
+	'and which of them it is'
+like "$(pick '$j->{services}[1]{error}')" 'web.*app3.*Connection refused' 'with its own reason'
+is "$(members | tr , '\n' | sort -u)" "$(tr , '\n' <<<"$well" | sort)" 'and every member'
+in_time 30 1 'a document of a black hole' bascule health hole --json
+is "$(verdict)" unknown 'is one too'
 
 # --- Logs: where they cannot be read ------------------------------------------------------------
 

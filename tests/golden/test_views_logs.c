@@ -241,6 +241,38 @@ static void logs__find__goes_to_matches_over_the_whole_buffer(void **state)
 	big("logs-find-ended");
 }
 
+static void logs__find__goes_the_other_way_when_there_is_none_on_this_one(void **state)
+{
+	(void)state;
+	show_incident();
+	act(ACT_PAUSE, NULL);
+	act(ACT_FIND, "slow query 9");
+	assert_false(m.t.model.news[0]);
+	act(ACT_FIND_NEXT, NULL);
+	assert_string_equal(m.t.model.news, "no match below");
+}
+
+/* What was typed on the way to the pattern is nobody's question. */
+static void logs__find_typed__says_nothing_of_what_is_not_there_yet(void **state)
+{
+	(void)state;
+	show_incident();
+	act(ACT_FIND, NULL);
+	type("no such thing\r");
+	assert_false(m.t.model.news[0]);
+}
+
+static void logs__find__says_what_is_wrong_and_keeps_what_was_found(void **state)
+{
+	(void)state;
+	show_incident();
+	act(ACT_FIND, "slow query 9");
+	act(ACT_FIND, "(");
+	assert_string_equal(m.t.model.news,
+			    "cannot search for (: missing closing parenthesis, at character 2");
+	big("logs-find-mistake");
+}
+
 static void logs__find_what_a_record_of_fields_does_not_show__shows_it_raw(void **state)
 {
 	(void)state;
@@ -417,6 +449,9 @@ int main(void)
 		CASE(logs__level_and_filters__narrow),
 		CASE(logs__filter_typed__works_while_typing_and_esc_undoes),
 		CASE(logs__find__goes_to_matches_over_the_whole_buffer),
+		CASE(logs__find__goes_the_other_way_when_there_is_none_on_this_one),
+		CASE(logs__find_typed__says_nothing_of_what_is_not_there_yet),
+		CASE(logs__find__says_what_is_wrong_and_keeps_what_was_found),
 		CASE(logs__find_what_a_record_of_fields_does_not_show__shows_it_raw),
 		CASE(logs__record_opened),
 		CASE(logs__wrapped_unfolded_and_other_times),

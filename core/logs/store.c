@@ -296,7 +296,10 @@ static void tally_line(struct log_store *s, struct tally *t, const struct log_li
 		t->lines[i] = t->bytes[i] = t->gaps[i] = t->last_utc_ns[i] = 0;
 	}
 	stats_line(&t->stats, l);
-	t->gaps[i] += l->kind == LOG_GAP;
+	if (l->kind == LOG_GAP) {
+		t->gaps[i]++;
+		t->gap_utc_ns[i] = l->utc_ns;
+	}
 	if (l->utc_ns > t->last_utc_ns[i])
 		t->last_utc_ns[i] = l->utc_ns;
 	if (l->kind != LOG_LINE)
@@ -327,6 +330,8 @@ void tally_give(struct log_store *s, struct tally *t)
 		src->about.lines += t->lines[i];
 		src->about.bytes += t->bytes[i];
 		src->about.gaps += t->gaps[i];
+		if (t->gaps[i] > 0)
+			src->about.gap_utc_ns = t->gap_utc_ns[i];
 		if (t->last_utc_ns[i] > src->about.last_utc_ns)
 			src->about.last_utc_ns = t->last_utc_ns[i];
 	}

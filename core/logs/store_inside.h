@@ -129,7 +129,7 @@ struct tally {
 	struct part_stats stats;
 	uint64_t touched; /* sources with … */
 	int64_t lines[LOG_SOURCES_MAX], bytes[LOG_SOURCES_MAX], gaps[LOG_SOURCES_MAX],
-		last_utc_ns[LOG_SOURCES_MAX];
+		gap_utc_ns[LOG_SOURCES_MAX], last_utc_ns[LOG_SOURCES_MAX];
 	int64_t second;
 	int32_t in_second[LOG_LEVELS];
 	/* Lines by source in one second, for its rate; not of lines that were fetched for a gap. */

@@ -6,8 +6,8 @@
  *       opens the programs in turn, ROUNDS times each, on a terminal of 120x36, goes to the logs, and types KEYS keys
  *       in all into each; one line a program. Microseconds from the write of a key to the read that shows what it
  *       does: median, p99, most; p99 and most of its own, that is, without the time in which the thread that draws
- *       and this program waited for a processor, and without the keys while a processor stood still; how many
- *       those were. How many keys never showed what they do. Lines a second as the screen has them while it
+ *       and this program waited for a processor, and without the keys while a byte through another terminal was
+ *       slow; how many those were. How many keys never showed what they do. Lines a second as the screen has them while it
  *       follows. And of a core, in percent, while nothing is typed: the drawing thread with logs on the screen, the
  *       same with another view, all threads.
  *
@@ -26,7 +26,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <pty.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -51,7 +50,7 @@
 struct answer {
 	double us;        /* until it was seen */
 	double waited_us; /* of these, for a processor: the thread that draws, and this program */
-	bool stood;       /* a processor stood still meanwhile */
+	bool slow;        /* a byte through another terminal was slow meanwhile */
 	double on_us;     /* the thread that draws was on one */
 };
 
@@ -208,14 +207,6 @@ static bool rows_differ(struct screen *s)
 	return false;
 }
 
-static bool rows_lack(struct screen *s, const char *word)
-{
-	for (int row = first_row(s->text); row < ROWS - FOOTER_ROWS; row++)
-		if (strstr(s->text[row], word))
-			return false;
-	return true;
-}
-
 /* --- Processors ---------------------------------------------------------------------------------- */
 
 /* Of a thread: nanoseconds on a processor, and waiting for one. */
@@ -266,70 +257,56 @@ static int64_t all_ns(pid_t pid)
 }
 
 /*
- * A virtual machine's processor stops now and then for longer than a key may take, and nobody in the machine is told.
- * Seen from the outside that is a slow program. So a thread on each processor, before all others where that is
- * allowed, wakes every millisecond and notes when it was not woken.
+ * Between a program and its terminal is the kernel: on a machine that others use too, a byte now and then takes longer
+ * through a pseudo terminal than a key may take, and that looks like a slow program. So a thread sends bytes through
+ * another one all the time, and notes when one was slow.
  */
-#define STOOD_US 3000
-#define PROCESSORS_MAX 64
+#define SLOW_US 3000
 
-static struct processor {
+static struct {
 	pthread_t thread;
-	int number;
-	_Atomic int64_t woken_us, stood; /* how often */
-} processor[PROCESSORS_MAX];
-static int n_processor;
+	int master, slave;
+	_Atomic int64_t sent_us; /* the byte on its way; 0: none */
+	_Atomic int64_t slow;    /* how many were */
+} probe;
 
-static void *watch_processor(void *arg)
+static void *send_bytes(void *arg)
 {
-	struct sched_param first = { .sched_priority = 2 };
-	struct processor *p = arg;
-	cpu_set_t here;
-
-	CPU_ZERO(&here);
-	CPU_SET(p->number, &here);
-	pthread_setaffinity_np(pthread_self(), sizeof(here), &here);
-	pthread_setschedparam(pthread_self(), SCHED_FIFO, &first);
+	(void)arg;
 	for (;;) {
-		struct timespec pause = { 0, 1000000 };
-		int64_t now;
+		struct timespec pause = { 0, 500000 };
+		int64_t sent = now_us();
+		char byte = 'x';
 
+		atomic_store(&probe.sent_us, sent);
+		if (write(probe.slave, &byte, 1) != 1 || read(probe.master, &byte, 1) != 1)
+			die("the other terminal is gone", NULL);
+		if (now_us() - sent > SLOW_US)
+			atomic_fetch_add(&probe.slow, 1);
+		atomic_store(&probe.sent_us, 0);
 		nanosleep(&pause, NULL);
-		now = now_us();
-		if (now - atomic_load(&p->woken_us) > STOOD_US)
-			atomic_fetch_add(&p->stood, 1);
-		atomic_store(&p->woken_us, now);
 	}
 	return NULL;
 }
 
-static void watch_processors(void)
+static void probe_start(void)
 {
-	n_processor = (int)sysconf(_SC_NPROCESSORS_ONLN);
-	if (n_processor > PROCESSORS_MAX)
-		n_processor = PROCESSORS_MAX;
-	for (int i = 0; i < n_processor; i++) {
-		processor[i].number = i;
-		atomic_store(&processor[i].woken_us, now_us());
-		if (pthread_create(&processor[i].thread, NULL, watch_processor, &processor[i]) != 0)
-			die("no thread", NULL);
-	}
+	if (openpty(&probe.master, &probe.slave, NULL, NULL, NULL) != 0 ||
+	    pthread_create(&probe.thread, NULL, send_bytes, NULL) != 0)
+		die("no other terminal", NULL);
 }
 
-/* How often one stood still so far, or does now. */
-static int64_t stood(void)
+/* How many bytes were slow so far, or are. */
+static int64_t slow_bytes(void)
 {
-	int64_t n = 0, now = now_us();
+	int64_t sent = atomic_load(&probe.sent_us);
 
-	for (int i = 0; i < n_processor; i++)
-		n += atomic_load(&processor[i].stood) +
-		     (now - atomic_load(&processor[i].woken_us) > STOOD_US);
-	return n;
+	return atomic_load(&probe.slow) + (sent != 0 && now_us() - sent > SLOW_US);
 }
 
 /* --- Keys ---------------------------------------------------------------------------------------- */
 
-enum seen { OTHER_ROWS, SHOWS, HIDES, ROWS_LACK };
+enum seen { OTHER_ROWS, SHOWS, HIDES };
 
 struct key {
 	const char *bytes;
@@ -383,7 +360,7 @@ static const struct key keys[] = {
 	{ "n", OTHER_ROWS, NULL },
 	{ "w", OTHER_ROWS, NULL },
 	{ "q", HIDES, "find /" },
-	/* Filtered; the last letter by what is left of the rows. */
+	/* Filtered. */
 	{ "\\", SHOWS, "TEXT only such" },
 	{ "!", SHOWS, "\\!" },
 	{ "c", SHOWS, "\\!c" },
@@ -394,15 +371,13 @@ static const struct key keys[] = {
 	{ "k", OTHER_ROWS, NULL },
 	{ "\\", SHOWS, "TEXT only such" },
 	{ "\r", HIDES, "1:!cart" },
-	/* What was opened; an error, since Enter on a gap fetches it. */
-	{ "E", OTHER_ROWS, NULL },
-	{ "\r", SHOWS, "web on local" },
-	{ "\r", HIDES, "web on local" },
 	{ "\t", SHOWS, "Tab closes" },
 	{ "\t", HIDES, "Tab closes" },
-	/* Ends, and back from what runs on. */
+	/* Ends, back from what runs on, and an error opened: Enter on a gap would fetch it. */
 	{ "G", SHOWS, "- following -" },
 	{ "E", SHOWS, " PAUSED " },
+	{ "\r", SHOWS, "web on local" },
+	{ "\r", HIDES, "web on local" },
 	{ "G", SHOWS, "- following -" },
 	{ "k", SHOWS, " PAUSED " },
 	{ "=", SHOWS, "- following -" },
@@ -421,10 +396,8 @@ static bool is_answered(struct screen *s, const struct key *k)
 		return rows_differ(s);
 	case SHOWS:
 		return shows(s, k->word);
-	case HIDES:
-		return !shows(s, k->word);
 	default:
-		return rows_lack(s, k->word);
+		return !shows(s, k->word);
 	}
 }
 
@@ -432,7 +405,7 @@ static bool is_answered(struct screen *s, const struct key *k)
 static bool type(struct screen *s, const struct key *k, struct answer *a)
 {
 	struct used used = drawing(s->pid), own = drawing(getpid()), then;
-	int64_t before, stopped = stood();
+	int64_t before, slow = slow_bytes();
 
 	memcpy(s->was, s->text, sizeof(s->was));
 	if (is_answered(s, k))
@@ -449,7 +422,7 @@ static bool type(struct screen *s, const struct key *k, struct answer *a)
 		a->on_us = (double)(then.on_ns - used.on_ns) / 1000;
 		a->waited_us = (double)(then.waited_ns - used.waited_ns) / 1000 +
 			       (double)(drawing(getpid()).waited_ns - own.waited_ns) / 1000;
-		a->stood = stood() != stopped;
+		a->slow = slow_bytes() != slow;
 		return true;
 	}
 	return false;
@@ -566,7 +539,7 @@ static void print(struct program *p, int typed)
 
 	for (size_t i = 0; i < n; i++) {
 		us[i] = p->answer[i].us;
-		if (!p->answer[i].stood)
+		if (!p->answer[i].slow)
 			own[n_own++] = us[i] - p->answer[i].waited_us;
 	}
 	if (n_own == 0)
@@ -587,7 +560,7 @@ int main(int argc, char **argv)
 	int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0, n = 0;
 
 	signal(SIGPIPE, SIG_IGN);
-	watch_processors();
+	probe_start();
 	for (int i = 3; i < argc; i++)
 		if (strcmp(argv[i], "--") == 0 && n < PROGRAMS_MAX) {
 			argv[i] = NULL;

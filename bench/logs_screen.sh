@@ -40,9 +40,9 @@ for name in still busy; do until [ -s "$WORK/$name/log" ]; do sleep 0.1; done; d
 "$BIN/logs_screen" "$KEYS" "$ROUNDS" -- "$WORK/still" "$BASCULE" -- "$WORK/busy" "$BASCULE" >"$WORK/out"
 echo "logs on the screen: $KEYS keys into each, in $ROUNDS rounds in turn; us to the first output that shows the answer"
 { read -r still; read -r busy; } <"$WORK/out"
-say() { # NAME MEDIAN P99 MAX OWN-P99 OWN-MAX STOOD SILENT RATE DRAWING HIDDEN ALL
+say() { # NAME MEDIAN P99 MAX OWN-P99 OWN-MAX SLOW SILENT RATE DRAWING HIDDEN ALL
 	echo "  $1 median $2  p99 $3  most $4  without an answer $8"
-	echo "    of its own (without waiting for a processor, and without $7 keys while one stood still): p99 $5  most $6"
+	echo "    of its own (without waiting for a processor, and without $7 keys while any terminal was slow): p99 $5  most $6"
 	echo "    $9 lines/s on the screen; of a core: drawing thread ${10} %, with another view ${11} %, all threads ${12} %"
 }
 # shellcheck disable=SC2086

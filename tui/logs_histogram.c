@@ -9,7 +9,8 @@
  *	    13:38          13:43          13:48        [^==]  on screen
  *
  * A column is as high as its share of the fullest one. One error among ten thousand lines would
- * vanish in that, so whatever is there gets at least one letter, errors first.
+ * vanish in that, so whatever is there gets at least one letter, errors first. Where the lines of a source begin
+ * that has older ones, columns grow though nothing happened: a ? stands there.
  */
 #include "tui/logs_view.h"
 
@@ -186,6 +187,8 @@ static void draw_legend(const struct logs_state *s, const struct columns *k, str
 	text_add(&l, ROLE_DIM, logs_number(s->counts.level[LOG_LEVEL_WARN], n));
 	l = text_line_at(c, at, 3);
 	text_add(&l, ROLE_DIM, "i other");
+	if (s->counts.gaps)
+		text_add(&l, ROLE_WARN, "  ? lines missing");
 }
 
 static void draw_times(const struct columns *k, struct canvas *c, struct rect r)
@@ -208,7 +211,8 @@ static void draw_times(const struct columns *k, struct canvas *c, struct rect r)
 	}
 }
 
-/* What is on the screen, and where the selection is: below the bars, or on the rule above them. */
+/* Where lines of a source are missing, what is on the screen, and where the selection is: below the bars, or on the rule
+ * above them. */
 static void draw_span(const struct logs_state *s, const struct columns *k, struct canvas *c,
 		      struct rect r, bool above)
 {
@@ -227,6 +231,13 @@ static void draw_span(const struct logs_state *s, const struct columns *k, struc
 				canvas_fill(c, r.row, col + last, 1, ROLE_HEAD, ']');
 			}
 		}
+	}
+	for (size_t i = 0; i < s->n_source; i++) {
+		const struct log_source *src = &s->source[i];
+		int at = src->gaps > 0 ? column_at(k, src->gap_utc_ns) : -1;
+
+		if (at >= 0 && src->state != LOG_SOURCE_OFF)
+			canvas_fill(c, r.row, col + at, 1, ROLE_WARN, '?');
 	}
 	if (s->paused && logs_selected(s)) {
 		int at = column_at(k, logs_selected(s)->line.utc_ns);

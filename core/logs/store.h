@@ -69,6 +69,7 @@ struct log_source {
 	int64_t lost;         /* lines known to be lost; the promise is 0 */
 	bool lost_some;       /* and some that nobody could count */
 	int64_t gaps;         /* rows of kind LOG_GAP that are still there */
+	int64_t gap_utc_ns;   /* of the last one that was put in */
 	int64_t last_utc_ns;
 	double per_second; /* by the times of its lines, over the last few seconds; -1 not known yet */
 };

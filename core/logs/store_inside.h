@@ -84,7 +84,9 @@ struct log_store {
 	int64_t chunk_bytes; /* of all chunks, plain or packed */
 	size_t max_bytes;
 	struct chunk *waiting, **waiting_end; /* full, to be packed */
-	size_t n_waiting;
+	size_t waiting_bytes;                 /* of room for text in them */
+	size_t lag_bytes;                     /* so many may wait for a quiet moment */
+	int64_t queued_ms;                    /* when one came last */
 	struct plain *spare[4];
 	struct zip *zips[4];
 	struct store_watch *watch;
@@ -129,7 +131,7 @@ struct tally {
 	struct part_stats stats;
 	uint64_t touched; /* sources with … */
 	int64_t lines[LOG_SOURCES_MAX], bytes[LOG_SOURCES_MAX], gaps[LOG_SOURCES_MAX],
-		last_utc_ns[LOG_SOURCES_MAX];
+		gap_utc_ns[LOG_SOURCES_MAX], last_utc_ns[LOG_SOURCES_MAX];
 	int64_t second;
 	int32_t in_second[LOG_LEVELS];
 	/* Lines by source in one second, for its rate; not of lines that were fetched for a gap. */

@@ -143,6 +143,7 @@ static void logs__over_hours_and_days__say_the_times(void **state)
 	(void)state;
 	for (int i = 0; i < 200; i++)
 		log_world_line(&l, LOG_WEB_1, (int64_t)(200 - i) * 60000, line);
+	log_world_row(&l, LOG_WEB_2, 100 * 60000, LOG_GAP, LOG_GAP_OLDER);
 	show();
 	big("logs-hours");
 	small("logs-hours-80x24");

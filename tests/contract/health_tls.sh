@@ -2,8 +2,6 @@
 # Health over https: a certificate counts only when an authority of this machine has signed it, for the name in the
 # URL, and now; whether the service is here or behind ssh. The authority is made here, and known to a mount namespace
 # of the commands that are to know it.
-#
-# time-limit: 120
 . tests/support/tap.sh
 . tests/services/services.sh
 services_need ssh tls

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Services of a real systemd, process 1 of a machine of its own that is reached over ssh: what status, health and logs
 # say of units in every state, and what who may not read the journal is told.
-#
-# time-limit: 120
 . tests/support/tap.sh
 . tests/services/services.sh
 services_need ssh systemd

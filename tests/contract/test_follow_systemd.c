@@ -4,7 +4,6 @@
  * unit copies the lines of a file to the journal.
  *
  * needs: servers
- * time-limit: 120
  */
 #include "tests/support/follow_world.h"
 

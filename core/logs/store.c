@@ -9,9 +9,12 @@
  * holds a chunk reads published lines with no lock at all, since plain tables do not move and packed ones do not
  * change.
  *
- * Full chunks queue for a thread that packs them. When more than WAITING_MAX wait, whoever adds packs one himself:
- * an intake that is faster than one core's compression takes a second core, memory stays bounded, and nothing
- * blocks or is dropped. Compression contexts and plain tables are used again.
+ * Full chunks queue for a thread that packs them, which takes more of a processor than all else that is done to a
+ * line. So it lets a burst pass, and reading has the processors: it packs when no chunk came for QUIET_MS, or those
+ * that wait take more than LAG_PART of the memory, LAG_MAX at most. They are searched as they are meanwhile. When
+ * they take WAITING_MAX more, whoever adds packs one himself: an intake that is faster than one core's compression takes
+ * a second core, memory stays bounded, and nothing blocks or is dropped. Compression contexts and plain tables are
+ * used again.
  *
  * Counts. lines, text_bytes and levels are of lines of kind LOG_LINE; a continuation line counts as a line but in
  * no level, so that a trace of forty lines is one error. It has the level of its record all the same, which is
@@ -27,7 +30,10 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 
-#define WAITING_MAX 6
+#define WAITING_MAX (6 * LOG_CHUNK_BYTES)
+#define LAG_PART 16
+#define LAG_MAX ((size_t)64 << 20)
+#define QUIET_MS 100
 #define TEXT_MAX ((size_t)16 << 20) /* of one line; runtimes give 1 MiB at most */
 
 /* --- Parts and chunks ---------------------------------------------------------------------------- */
@@ -382,7 +388,8 @@ void store_queue(struct log_store *s, struct chunk *c)
 	c->next_waiting = NULL;
 	*s->waiting_end = chunk_hold(c);
 	s->waiting_end = &c->next_waiting;
-	s->n_waiting++;
+	s->waiting_bytes += c->plain->text_room;
+	s->queued_ms = clock_mono_ms();
 	pthread_cond_signal(&s->work);
 }
 
@@ -488,7 +495,7 @@ static struct chunk *next_waiting(struct log_store *s)
 	s->waiting = c->next_waiting;
 	if (s->waiting == NULL)
 		s->waiting_end = &s->waiting;
-	s->n_waiting--;
+	s->waiting_bytes -= c->plain->text_room;
 	return c;
 }
 
@@ -528,11 +535,28 @@ void store_help(struct log_store *s)
 		bool many;
 
 		pthread_mutex_lock(&s->lock);
-		many = s->n_waiting > WAITING_MAX;
+		many = s->waiting_bytes > s->lag_bytes + WAITING_MAX;
 		pthread_mutex_unlock(&s->lock);
 		if (!many || !store_pack_one(s))
 			break;
 		store_evict(s);
+	}
+}
+
+/* Until there is something to pack. lock is held, and given back meanwhile. */
+static void wait_for_work(struct log_store *s)
+{
+	while (!s->ending && s->waiting_bytes <= s->lag_bytes) {
+		int64_t due_ms = s->queued_ms + QUIET_MS;
+		struct timespec at = { .tv_sec = due_ms / 1000,
+				       .tv_nsec = due_ms % 1000 * 1000000 };
+
+		if (s->waiting == NULL)
+			pthread_cond_wait(&s->work, &s->lock);
+		else if (clock_mono_ms() >= due_ms)
+			return;
+		else
+			pthread_cond_timedwait(&s->work, &s->lock, &at);
 	}
 }
 
@@ -544,8 +568,7 @@ static void *pack_thread(void *arg)
 		bool ending;
 
 		pthread_mutex_lock(&s->lock);
-		while (s->waiting == NULL && !s->ending)
-			pthread_cond_wait(&s->work, &s->lock);
+		wait_for_work(s);
 		ending = s->ending;
 		pthread_mutex_unlock(&s->lock);
 		if (ending)
@@ -560,16 +583,21 @@ static void *pack_thread(void *arg)
 struct log_store *log_store_new(size_t max_bytes)
 {
 	struct log_store *s = mem_calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
 	sigset_t all, before;
 	int failed;
 
 	s->max_bytes = max_bytes;
+	s->lag_bytes = max_bytes / LAG_PART < LAG_MAX ? max_bytes / LAG_PART : LAG_MAX;
 	s->waiting_end = &s->waiting;
 	s->version = 1;
 	pthread_mutex_init(&s->add_lock, NULL);
 	pthread_mutex_init(&s->out_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->work, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->work, &attr);
+	pthread_condattr_destroy(&attr);
 	times_init(&s->times);
 	/* Signals are for the threads of whoever uses us. */
 	sigfillset(&all);

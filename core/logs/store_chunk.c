@@ -23,9 +23,6 @@
 #include "core/base/mem.h"
 #include "core/logs/literal.h"
 
-#define LEVEL_TEXT 1
-#define LEVEL_TABLE 1
-
 uint16_t line_bits(const struct log_line *l)
 {
 	return (uint16_t)((l->level & 7u) | (l->shape & 3u) << 3 | (l->kind & 3u) << 5 |
@@ -338,8 +335,7 @@ struct packed *packed_new(const struct plain *p, uint32_t n, struct zip *z)
 			in.n = times_write(p, n, table);
 		assert(f == 0 || in.n <= raw);
 		k->frame[f].raw = (uint32_t)in.n;
-		k->frame[f].packed = (uint32_t)zip_pack(z, f == 0 ? LEVEL_TEXT : LEVEL_TABLE, in,
-							out + used, room - used);
+		k->frame[f].packed = (uint32_t)zip_pack(z, ZIP_NEAR, in, out + used, room - used);
 		assert(k->frame[f].packed > 0);
 		used += k->frame[f].packed;
 	}

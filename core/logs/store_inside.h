@@ -84,7 +84,9 @@ struct log_store {
 	int64_t chunk_bytes; /* of all chunks, plain or packed */
 	size_t max_bytes;
 	struct chunk *waiting, **waiting_end; /* full, to be packed */
-	size_t n_waiting;
+	size_t waiting_bytes;                 /* of room for text in them */
+	size_t lag_bytes;                     /* so many may wait for a quiet moment */
+	int64_t queued_ms;                    /* when one came last */
 	struct plain *spare[4];
 	struct zip *zips[4];
 	struct store_watch *watch;

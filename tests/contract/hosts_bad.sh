@@ -43,6 +43,14 @@ services proxy far app1 --delay 100 >/dev/null
 services proxy hole app2 >/dev/null
 services proxy hole blackhole >/dev/null
 services down app3
+# Clocks that were set wrong.
+for each in 'early -200' 'late 4000'; do
+	mkdir "$TMPDIR/${each% *}"
+	printf '#!/bin/sh\nexec %s -d "now %s seconds" "$@"\n' "$(command -v date)" "${each#* }" \
+		>"$TMPDIR/${each% *}/date"
+	chmod +x "$TMPDIR/${each% *}/date"
+	services start ssh "${each% *}" --env "PATH=$TMPDIR/${each% *}:$PATH" || bail 'no sshd'
+done
 services start ssh full --disk 1 && services fill full 0
 eval "$(services env app1)"
 export BASCULE_SSH_CONFIG=$SSH_CONFIG_ALL
@@ -80,6 +88,20 @@ is "$(of nothing state) $(of nothing error)" 'absent null' 'no container'
 in_time 30 0 'for people' bascule status hole good
 like "$out" 'services +1 up +unknown' 'side by side'
 like "$out" 'hole: .*in time.*try: ' 'with the reason, and what to do'
+
+# --- Clocks ---------------------------------------------------------------------------------------
+
+{
+	printf '%s\n' '[project]' 'name = clocks'
+	for each in app1 early late; do environment on-$each $each "engine_socket = $DOCKER_SOCKET"; done
+} >clocks.ini
+in_time 30 0 'a check of clocks' bascule -c clocks.ini check --json
+clock() { pick "map { \"\$_->{state} \$_->{found}\" } grep { \$_->{what} eq '$1' && \$_->{found} =~ /clock/ } @{\$j->{checks}}"; }
+like "$(clock app1)" '^ok its clock is as ours, within [0-9]+ ms$' 'one that goes right'
+like "$(clock early)" '^warn[a-z]* its clock is behind ours by 3m' 'one that is late'
+like "$(clock late)" '^warn[a-z]* its clock is ahead of ours by 1h' 'one that is an hour early'
+like "$(pick 'map { $_->{hint} // "" } grep { $_->{what} eq "late" } @{$j->{checks}}')" 'synchronise both clocks' \
+	'and what to do'
 
 # Up and down again, and not enough memory of it to be up.
 services docker docker run -d --name loops --restart always shop:1 /shopd --exit-after 30 --exit-code 3 \

@@ -616,6 +616,19 @@ static void frozen_host__is_told__long_before_it_is_dead(void **state)
 	host_proc_close(p);
 }
 
+/* A connection that has less time than a busy machine may need is tried again. */
+static void run_in_short_time(const char *script, int status)
+{
+	const struct host_command cmd = { .script = script };
+	int64_t until_ms = ssh_world_soon();
+	struct host_result r;
+
+	while (host_run(w.host, &cmd, NULL, NULL, &r, ssh_world_soon(), NULL, &e) != 0)
+		if (e.code != ERR_TIMEOUT || clock_mono_ms() > until_ms)
+			fail_msg("%s", ssh_world_said(&e));
+	assert_int_equal(r.status, status);
+}
+
 static void silence__is_noticed(void **state)
 {
 	struct host_proc *p;
@@ -637,29 +650,45 @@ static void silence__is_noticed(void **state)
 	ssh_world_again(&w);
 	ssh_world_refused(&w, &e, ERR_TIMEOUT);
 	free(services_tell("proxy", "hole", "normal", NULL));
-	assert_int_equal(ssh_world_run(&w, "exit 6", NULL), 6);
+	run_in_short_time("exit 6", 6);
 }
 
+static void stays(struct host *h, const struct host_status *before)
+{
+	struct host_status after;
+
+	host_status(h, &after);
+	assert_int_equal(after.state, HOST_READY);
+	assert_int_equal(after.since_utc_ms, before->since_utc_ms);
+	assert_true(after.round_trip_us > 0);
+}
+
+/* Idle, and with a channel that says nothing; both for longer than four signs of life, of which three may be missed. */
 static void quiet_connection__stays__as_long_as_it_answers(void **state)
 {
 	struct host_proc *p;
 	struct pollfd none = { .fd = -1 };
-	struct host_status before, after;
+	struct host_status idle, busy;
+	struct hosts *pool;
+	struct host *other;
 
 	(void)state;
-	w.spec.alive_ms = 200;
+	w.spec.alive_ms = 1000;
 	ssh_world_again(&w);
-	/* Idle, and with a channel that says nothing. */
-	assert_int_equal(ssh_world_run(&w, "exit 1", NULL), 1);
-	host_status(w.host, &before);
-	assert_int_equal(wait_fds(&none, 1, clock_mono_ms() + 3000, NULL, &e), 0);
 	follow_start(&p);
-	assert_int_equal(wait_fds(&none, 1, clock_mono_ms() + 2000, NULL, &e), 0);
-	host_status(w.host, &after);
-	assert_int_equal(after.state, HOST_READY);
-	assert_int_equal(after.since_utc_ms, before.since_utc_ms);
-	assert_true(after.round_trip_us > 0);
+	host_status(w.host, &busy);
+	pool = w.pool;
+	other = w.host;
+	w.pool = NULL;
+	ssh_world_again(&w);
+	assert_int_equal(ssh_world_run(&w, "exit 1", NULL), 1);
+	host_status(w.host, &idle);
+	assert_int_equal(wait_fds(&none, 1, clock_mono_ms() + 5500, NULL, &e), 0);
+	stays(w.host, &idle);
+	stays(other, &busy);
+	assert_int_equal(ssh_world_run(&w, "exit 1", NULL), 1);
 	host_proc_close(p);
+	hosts_free(pool);
 }
 
 static void restarted_server__is_connected_to_again(void **state)
@@ -688,7 +717,7 @@ static void close__does_not_wait__for_a_server_that_is_silent(void **state)
 	host_proc_close(p);
 	start_ms = clock_mono_ms();
 	ssh_world_again(&w);
-	assert_true(clock_mono_ms() - start_ms < 5000);
+	assert_true(clock_mono_ms() - start_ms < 15000); /* alive_ms is more */
 }
 
 /* Several connect through one host, which is closed before them: they are told, and look at it until they have ended. */

@@ -24,7 +24,7 @@
 
 #define STALE_MS 300 /* of locks that are to become stale in a test */
 /* A lease that is to end, but not before a busy machine has done what is done under it. */
-#define LEASE_MS 2000
+#define LEASE_MS 1000
 
 static struct err e;
 
@@ -404,7 +404,7 @@ static void sigstop__then_takeover__fences_the_old_holder(void **state)
 	struct lock *l = NULL;
 
 	(void)state;
-	lock_other_says(bob, "take 2000 r1", "ok");
+	lock_other_says(bob, "take 1000 r1", "ok");
 	lock_other_says(bob, "write", "ok");
 	lock_other_stop(bob);
 	fails(lock_takeover(&dsn, db, &ann, &l, NULL, &e), ERR_LOCKED);

@@ -356,6 +356,58 @@ static void lines__compress__to_less_than_a_quarter(void **state)
 	world_free(w);
 }
 
+/* Random letters: nothing of them is saved by packing much, so it takes long. */
+static void add_noise(struct world *w, size_t bytes)
+{
+	char text[1000];
+
+	for (size_t n = 0; n < bytes; n += sizeof(text)) {
+		struct log_line l = { .text = sv_n(text, sizeof(text)), .utc_ns = T0_S * NS };
+
+		for (size_t i = 0; i < sizeof(text); i++)
+			text[i] = (char)('a' + dice(w, 26));
+		log_store_add(w->s, &l, 1);
+	}
+}
+
+static size_t bytes_waiting(struct log_store *s)
+{
+	size_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->waiting_bytes;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+static void chunks__that_wait_to_be_packed__are_bounded__and_go_when_it_is_quiet(void **state)
+{
+	struct world *w = world_new((size_t)32 << 20, 1);
+	const size_t lag = (size_t)2 << 20, help = 6 * LOG_CHUNK_BYTES;
+	char *big = mem_calloc(3, 1 << 20);
+	int64_t until = clock_mono_ms() + 60000;
+	struct log_counts c;
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		add_noise(w, LOG_CHUNK_BYTES / 2);
+		assert_true(bytes_waiting(w->s) <= lag + help);
+	}
+	log_store_counts(w->s, &c);
+	assert_int_equal(c.evicted, 0);
+	/* A line of its own chunk is counted as what it takes. */
+	for (int i = 0; i < 4; i++) {
+		struct log_line l = { .text = sv_n(big, (size_t)3 << 20), .utc_ns = T0_S * NS };
+
+		log_store_add(w->s, &l, 1);
+		assert_true(bytes_waiting(w->s) <= lag + help);
+	}
+	while (bytes_waiting(w->s) > 0)
+		assert_true(clock_mono_ms() < until);
+	mem_free(big);
+	world_free(w);
+}
+
 static void newline__in_a_text__becomes_a_blank(void **state)
 {
 	struct world *w = world_new((size_t)1 << 20, 1);
@@ -506,6 +558,8 @@ int main(void)
 		cmocka_unit_test(store__holds_what_was_put_in__in_order),
 		cmocka_unit_test(memory__is_bounded__and_counts_what_left),
 		cmocka_unit_test(lines__compress__to_less_than_a_quarter),
+		cmocka_unit_test(
+			chunks__that_wait_to_be_packed__are_bounded__and_go_when_it_is_quiet),
 		cmocka_unit_test(newline__in_a_text__becomes_a_blank),
 		cmocka_unit_test(line__larger_than_a_chunk__has_one_of_its_own),
 		cmocka_unit_test(sources__have_their_state__and_their_counts),

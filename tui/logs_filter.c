@@ -13,7 +13,7 @@
 #define REMOVE '-' /* "-2" in the prompt removes the second filter; "\-" is text */
 
 static const char filter_help[] =
-	"TEXT only such, !TEXT hides, -2 drops the second, nothing drops all. Enter keeps";
+	"TEXT only such, !TEXT hides, -2 drops the 2nd, empty drops all. Enter keeps";
 static const char find_help[] =
 	"a pattern, over lines as they came (JSON: \"name\":5); small letters: both cases";
 

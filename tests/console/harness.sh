@@ -17,7 +17,7 @@ program short 'echo 1..3; echo ok 1 - a'
 program silent 'exit 0'
 program dies 'echo 1..1; echo ok 1 - a; kill -SEGV $$'
 program skips 'echo 1..2; echo ok 1 - a; echo "not ok 2 # SKIP no such server"'
-program leaves 'echo 1..1; echo ok 1; setsid sleep 61 & exit 0'
+program leaves "echo 1..1; echo ok 1; setsid sleep 61.$$ & exit 0"
 program looks 'echo 1..2; [ -z "${LEAK-}" ] && echo ok 1; [ -z "$(ls -A "$XDG_STATE_HOME")" ] && echo ok 2'
 
 run tools/run-tests -j 1 "$TMPDIR/good"
@@ -38,8 +38,8 @@ is "$status" 1 'a missing program is a failure'
 run tools/run-tests
 isnt "$status" 0 'no tests at all is a failure'
 run tools/run-tests -j 1 "$TMPDIR/leaves"
-like "$out" 'left running: sleep 61' 'what a test leaves running is named'
-not_ok 'and ended' pgrep -f 'sleep 61'
+like "$out" "left running: sleep 61\.$$" 'what a test leaves running is named'
+not_ok 'and ended' pgrep -f "^sleep 61\.$$"
 run env LEAK=1 tools/run-tests -j 1 "$TMPDIR/looks"
 is "$status $(last_line)" '0 2 passed, 0 failed' 'the environment does not leak in, the state folder is empty'
 

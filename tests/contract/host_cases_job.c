@@ -281,7 +281,7 @@ static void job__kill__reaches_what_does_not_listen(void **state)
 	if (remote_job_kill(H, base, "5.a", 300, host_world_soon(), NULL, E))
 		host_world_fail("a kill");
 	assert_true(process_word_wait(word, 0));
-	assert_int_equal(process_group_count((pid_t)look(base, "5.a").pid), 0);
+	assert_true(process_group_wait((pid_t)look(base, "5.a").pid, 0));
 	assert_int_equal(look(base, "5.a").state, REMOTE_JOB_DIED);
 	free(base);
 }

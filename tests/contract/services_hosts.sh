@@ -13,7 +13,7 @@ left_of() {
 	ls -d "$1" 2>/dev/null
 }
 nothing_left() { [ -z "$(left_of "$1")" ]; }
-# Processes by a word of their command line that only they have.
+# Processes by words of their command line that only they have: others start such containers, too.
 has_process() { pgrep -f -- "$1" >/dev/null; }
 has_none() { ! has_process "$1"; }
 not_there() { ! ip link show "$1" 2>/dev/null; }
@@ -94,7 +94,7 @@ exits 124 'it does not answer' timeout 0.3 ssh -F "$session/jump/client/config" 
 ok 'thawed' services thaw jump
 is "$(at jump echo there)" there 'it does'
 ok 'killed' services crash jump
-ok 'with its job' has_none "sleep $mark"
+ok 'with its job' wait_until 60 has_none "sleep $mark"
 ok 'it comes back' services start ssh jump
 is "$(at jump echo there)" there 'and lets us in'
 ok 'an orderly shutdown' services down jump
@@ -111,22 +111,26 @@ fi
 
 # --- Docker -------------------------------------------------------------------------------------
 
-before=$(ip -o link | cut -d: -f2 | sort)
 ok 'a Docker Engine starts' services start docker
 eval "$(services env docker)"
 ok 'and another one' services start docker second
 is "$(services docker second images -q)" '' 'with nothing in it'
+eval "$(services env second SECOND)"
+# shellcheck disable=SC2153 # of env
+second_bridge=$SECOND_BRIDGE
+isnt "$second_bridge" "$DOCKER_BRIDGE" 'and a bridge of its own'
 ok 'an image' services image docker shop:1.8.0 \
 	'HEALTHCHECK --interval=1s CMD ["/shopd", "--probe", "8080"]'
 is "$(services docker docker inspect -f '{{index .Config.Labels "org.opencontainers.image.version"}}' \
 	shop:1.8.0)" 1.8.0 'has its label'
 port=$(services port)
-services docker docker run -d --name web -p "127.0.0.1:$port:8080" shop:1.8.0 >/dev/null ||
+services docker docker run -d --name web -p "127.0.0.1:$port:8080" shop:1.8.0 \
+	/shopd --port 0.0.0.0:8080 --name "crashed$$" >/dev/null ||
 	bail 'no container starts'
 is "$(curl -s --retry 20 --retry-connrefused --retry-delay 1 "http://127.0.0.1:$port/health" |
 	cut -d, -f3)" '"status":"ok"' 'a published port answers'
 is_healthy() { [ "$(services docker docker inspect -f '{{.State.Health.Status}}' web)" = "$1" ]; }
-ok 'the container gets healthy' wait_until 30 is_healthy healthy
+ok 'the container gets healthy' wait_until 60 is_healthy healthy
 services docker docker kill -s USR1 web >/dev/null
 is "$(curl -s -o "$TMPDIR/body" -w '%{http_code}' "http://127.0.0.1:$port/health")" 503 \
 	'a signal makes its health fail'
@@ -141,7 +145,7 @@ is "$(curl -s --unix-socket "$F_SOCKET" http://d/_ping)" OK 'passes on'
 services docker docker run -d --name loops --restart always shop:1.8.0 /shopd --exit-after 50 \
 	--exit-code 3 >/dev/null
 restarted() { [ "$(services docker docker inspect -f '{{.RestartCount}}' loops)" -ge 2 ]; }
-ok 'a container that loops' wait_until 30 restarted
+ok 'a container that loops' wait_until 60 restarted
 services docker docker rm -f loops >/dev/null
 
 shopd() { services docker docker run --rm shop:1.8.0 /shopd "$@"; }
@@ -150,39 +154,40 @@ is "$(shopd --shape numbered --rate max --count 20000 --exit |
 	'lines=20000 missing=0 again=0 first=1 last=20000 hash=good' 'lines that are counted and hashed'
 
 ok 'killed' services crash docker
-ok 'with its containers' has_none '/shopd --port 0.0.0.0:8080'
+ok 'with its containers' wait_until 60 has_none "--name crashed$$"
 ok 'it comes back' services start docker
 is "$(services docker docker ps -a --format '{{.Names}}')" web 'and knows what it had'
 ok 'all are stopped' services stop-all
-ok 'nothing of them is left' wait_until 30 nothing_left "$session"
+ok 'nothing of them is left' wait_until 60 nothing_left "$session"
 is "$(grep -c "$session" /proc/self/mounts)" 0 'no mount'
-is "$(ip -o link | cut -d: -f2 | sort | comm -13 <(echo "$before") - | grep -c ' bsv')" 0 'no bridge'
+ok 'no bridge' not_there "$DOCKER_BRIDGE"
+ok 'of neither' not_there "$second_bridge"
 is "$(find /sys/fs/cgroup -type d -name "$DOCKER_BRIDGE" | wc -l)" 0 'no cgroup'
 
 # An owner that is killed, with a container up and a job of a session in the background.
 cat >"$TMPDIR/owner.sh" <<'O'
 services() { bash tests/services/services.sh --owner $$ "$@"; }
 services start ssh && services start docker && services image docker shop:1
-services docker docker run -d shop:1 /shopd --name owned >/dev/null
+services docker docker run -d shop:1 /shopd --name "$2" >/dev/null
 services env docker >"$1"
 kill -KILL $$
 O
-{ bash "$TMPDIR/owner.sh" "$TMPDIR/owner.env"; } 2>/dev/null
+{ bash "$TMPDIR/owner.sh" "$TMPDIR/owner.env" "owned$$"; } 2>/dev/null
 is $? 137 'an owner is killed'
 eval "$(<"$TMPDIR/owner.env")"
 ok 'nothing of its servers is left' wait_until 60 nothing_left "${DOCKER_DIR%/*}"
-ok 'nor of its container' has_none '/shopd --name owned'
-ok 'nor its bridge' wait_until 30 not_there "$DOCKER_BRIDGE"
+ok 'nor of its container' wait_until 60 has_none "--name owned$$"
+ok 'nor its bridge' wait_until 60 not_there "$DOCKER_BRIDGE"
 
 # --- podman -------------------------------------------------------------------------------------
 
 if services need podman >/dev/null; then
 	ok 'podman in the place of dockerd' services start docker pod --podman
 	ok 'takes the image' services image pod shop:1
-	ok 'and runs it' services docker pod run -d --name web shop:1 /shopd --name podded
+	ok 'and runs it' services docker pod run -d --name web shop:1 /shopd --name "podded$$"
 	is "$(services docker pod ps --format '{{.Names}}')" web 'lists it'
 	ok 'stops' services stop pod
-	ok 'with its container' has_none '/shopd --name podded'
+	ok 'with its container' wait_until 60 has_none "--name podded$$"
 else
 	skip 'podman in the place of dockerd' "$(services need podman)"
 fi

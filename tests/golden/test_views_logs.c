@@ -41,7 +41,7 @@ static void mask_rates(struct canvas *c)
 			struct canvas_cell *cell = &c->cell[row * c->cols + col];
 
 			if (strcmp(cell->text, "s") != 0 || strcmp(cell[-1].text, "/") != 0 ||
-			    !strchr("0123456789k", cell[-2].text[0]))
+			    !strchr("0123456789k-", cell[-2].text[0]))
 				continue;
 			for (int i = 2; i < 6; i++)
 				memcpy(cell[-i].text, i == 2 ? "n" : " ", 2);
@@ -133,6 +133,25 @@ static void logs__following__at_every_size(void **state)
 	golden("logs-80x20", 80, 20, false);
 	golden("logs-200x50", 200, 50, false);
 	golden("logs-ascii", 120, 36, true);
+}
+
+/* Times under the columns are whole, whatever a column is long. */
+static void logs__over_hours_and_days__say_the_times(void **state)
+{
+	static const char line[] = "INFO GET /api/orders/17 200";
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		log_world_line(&l, LOG_WEB_1, (int64_t)(200 - i) * 60000, line);
+	log_world_row(&l, LOG_WEB_2, 100 * 60000, LOG_GAP, LOG_GAP_OLDER);
+	show();
+	big("logs-hours");
+	small("logs-hours-80x24");
+	log_store_empty(l.store);
+	for (int i = 0; i < 200; i++)
+		log_world_line(&l, LOG_WEB_1, (int64_t)(200 - i) * 5400000, line);
+	big("logs-days");
+	small("logs-days-80x24");
 }
 
 static void logs__paused__keeps_its_rows_while_more_comes(void **state)
@@ -423,6 +442,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(logs__following__at_every_size),
+		CASE(logs__over_hours_and_days__say_the_times),
 		CASE(logs__paused__keeps_its_rows_while_more_comes),
 		CASE(logs__page_up_and_down__comes_back_to_following),
 		CASE(logs__errors__are_gone_through),

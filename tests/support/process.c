@@ -1,38 +1,62 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Processes as /proc shows them. To read all of it takes milliseconds of the processor, for hundreds of processes on a
+ * busy machine, and tests wait in several programs at once: so it is read whole only to find processes, and while one
+ * that was found is there, nobody but that one is asked.
+ */
 #include "tests/support/process.h"
 
 #include "core/base/cancel.h"
 #include "core/base/clock.h"
-#include "core/base/fs.h"
+#include "core/base/str.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LIMIT_MS 60000
-#define TEXT_MAX ((size_t)1 << 20)
+#define ONE_MS 2  /* between two looks at one process */
+#define ALL_MS 20 /* … at all */
+#define TEXT_MAX 65536
 
-static bool read_proc(const char *pid, const char *name, struct strbuf *out)
+/* What is looked for: members of a group, or processes with a word of their own on their command line. */
+struct sought {
+	pid_t group; /* 0: by word */
+	const char *word;
+};
+
+/* The begin of a file of a process; empty when it is gone. */
+static struct sv read_proc(int pid, const char *name, char text[TEXT_MAX])
 {
-	char path[300];
-	struct err ignored;
+	char path[64];
+	ssize_t n;
+	int fd;
 
-	strbuf_reset(out);
-	snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
-	return fs_read(path, TEXT_MAX, out, &ignored) == 0;
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return sv_n(text, 0);
+	n = read(fd, text, TEXT_MAX);
+	close(fd);
+	return sv_n(text, n > 0 ? (size_t)n : 0);
 }
 
-/* State and group of a line of /proc/PID/stat. */
-static bool is_alive(struct sv line, int64_t *group)
+/* A line of /proc/PID/stat: is it in the group, and not only waiting to be reaped? */
+static bool is_member(struct sv line, pid_t group)
 {
 	const char *end = line.n > 0 ? memrchr(line.p, ')', line.n) : NULL;
 	struct sv field, state;
+	int64_t its;
 
 	if (!end || line.n < (size_t)(end - line.p) + 2)
 		return false;
 	line = sv_n(end + 2, line.n - (size_t)(end - line.p) - 2);
 	return sv_cut(&line, ' ', &state) && sv_cut(&line, ' ', &field) &&
-	       sv_cut(&line, ' ', &field) && sv_int(field, 0, INT32_MAX, group) &&
+	       sv_cut(&line, ' ', &field) && sv_int(field, 0, INT32_MAX, &its) && its == group &&
 	       !sv_eq(state, SV("Z")) && !sv_eq(state, SV("X"));
 }
 
@@ -46,51 +70,70 @@ static bool has_word(struct sv args, const char *word)
 	return false;
 }
 
-/* word NULL: those of the group. */
-static size_t count(pid_t group, const char *word)
+/* One that waits to be reaped has no command line any more. */
+static bool is_one(const struct sought *s, int pid)
 {
-	DIR *dir = opendir("/proc");
-	struct strbuf text;
+	char text[TEXT_MAX];
+
+	if (s->group)
+		return is_member(read_proc(pid, "stat", text), s->group);
+	return has_word(read_proc(pid, "cmdline", text), s->word);
+}
+
+/* How many there are, and one of them. */
+static size_t count(const struct sought *s, int *one)
+{
 	struct dirent *entry;
 	size_t n = 0;
+	DIR *dir;
 
-	strbuf_init(&text, TEXT_MAX);
+	/* Nobody is in it, not even who waits to be reaped. */
+	if (s->group && kill(-s->group, 0) != 0 && errno == ESRCH)
+		return 0;
+	dir = opendir("/proc");
 	while (dir && (entry = readdir(dir))) {
-		int64_t its = 0;
+		int64_t pid;
 
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
-		    !read_proc(entry->d_name, "stat", &text) || !is_alive(strbuf_sv(&text), &its))
+		if (!sv_int(sv_of(entry->d_name), 1, INT32_MAX, &pid) || !is_one(s, (int)pid))
 			continue;
-		if (!word)
-			n += its == group;
-		else if (read_proc(entry->d_name, "cmdline", &text))
-			n += has_word(strbuf_sv(&text), word);
+		*one = (int)pid;
+		n++;
 	}
 	if (dir)
 		closedir(dir);
-	strbuf_clear(&text);
 	return n;
-}
-
-size_t process_group_count(pid_t group)
-{
-	return count(group, NULL);
 }
 
 size_t process_word_count(const char *word)
 {
-	return count(0, word);
+	const struct sought s = { .word = word };
+	int one;
+
+	return count(&s, &one);
 }
 
-static bool wait_for(pid_t group, const char *word, size_t least, size_t most)
+static bool pause_until(int64_t end_ms, int64_t ms)
 {
-	int64_t end = clock_mono_ms() + LIMIT_MS;
 	struct err ignored;
+
+	return clock_mono_ms() < end_ms &&
+	       wait_fds(NULL, 0, clock_mono_ms() + ms, NULL, &ignored) >= 0;
+}
+
+static bool wait_for(const struct sought *s, size_t least, size_t most)
+{
+	int64_t end_ms = clock_mono_ms() + LIMIT_MS;
+	int one = 0;
 	size_t n;
 
-	while ((n = count(group, word)) < least || n > most) {
-		if (clock_mono_ms() > end ||
-		    wait_fds(NULL, 0, clock_mono_ms() + 10, NULL, &ignored) < 0)
+	while ((n = count(s, &one)) < least || n > most) {
+		if (n < least && !pause_until(end_ms, ALL_MS))
+			return false;
+		while (n > most && is_one(s, one))
+			if (!pause_until(end_ms, ONE_MS))
+				return false;
+		/* The next may be as near its end. */
+		if (n > most && !pause_until(end_ms, ONE_MS))
 			return false;
 	}
 	return true;
@@ -98,15 +141,21 @@ static bool wait_for(pid_t group, const char *word, size_t least, size_t most)
 
 bool process_word_wait(const char *word, size_t n)
 {
-	return wait_for(0, word, n, n);
-}
+	const struct sought s = { .word = word };
 
-bool process_group_wait(pid_t group, size_t n)
-{
-	return wait_for(group, NULL, n, n);
+	return wait_for(&s, n, n);
 }
 
 bool process_word_seen(const char *word)
 {
-	return wait_for(0, word, 1, SIZE_MAX);
+	const struct sought s = { .word = word };
+
+	return wait_for(&s, 1, SIZE_MAX);
+}
+
+bool process_group_wait(pid_t group, size_t n)
+{
+	const struct sought s = { .group = group };
+
+	return wait_for(&s, n, n);
 }

@@ -59,6 +59,22 @@ struct db *pw_again(void)
 	return pw_open_url(pw_url_of(pw.pg.name, "socket"));
 }
 
+struct db *pw_open_answered(const char *url, const struct db_options *quick)
+{
+	int64_t until = clock_mono_ms() + 60000, one;
+	struct db *db;
+
+	for (;;) {
+		db = NULL;
+		if (pw_try_open(url, quick, &db) == 0 &&
+		    db_int(db, "SELECT 1", NULL, 0, -1, &one, &pw.e) == 0)
+			return db;
+		db_close(db);
+		if (pw.e.code != ERR_TIMEOUT || clock_mono_ms() > until)
+			fail_msg("%s: %s", pw.e.msg, pw.e.detail);
+	}
+}
+
 void pw_foreign(const char *sql)
 {
 	pw_must(db_foreign(pw.db, sv_of(sql), NULL, &pw.e));

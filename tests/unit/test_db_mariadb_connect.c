@@ -342,6 +342,18 @@ static void frozen(pid_t pid)
 	}
 }
 
+/* With times so short that a busy machine misses them now and then: opened again until it did not. */
+static struct db *open_in_time(const struct db_options *opt)
+{
+	int64_t until = clock_mono_ms() + 60000;
+	struct db *out = NULL;
+
+	while (try_open(opt, &out) != 0)
+		if (e.code != ERR_TIMEOUT || clock_mono_ms() > until)
+			fail_msg("%s: %s", e.msg, e.detail);
+	return out;
+}
+
 static void exec__gives_up__on_a_mute_server(void **state)
 {
 	const struct db_options quick = { .answer_timeout_ms = 300, .lock_timeout_ms = 1 };
@@ -354,8 +366,8 @@ static void exec__gives_up__on_a_mute_server(void **state)
 	(void)state;
 	assert_int_equal(services_start_as(SERVICE_MY, "mute", "", &s), 0);
 	parse("%s", s.url);
-	must(try_open(&quick, &db));
-	must(try_open(&brief, &other));
+	db = open_in_time(&quick);
+	other = open_in_time(&brief);
 	mem_free(services_tell("freeze", s.name, NULL));
 	frozen(s.pid);
 	start = clock_mono_ms();

@@ -213,8 +213,7 @@ static void exec__gives_up__on_a_mute_server(void **state)
 
 	(void)state;
 	assert_int_equal(services_start_as(SERVICE_PG, "mute", "", &s), 0);
-	pw_must(pw_try_open(s.url, &quick, &db));
-	assert_int_equal(pw_number(db, "SELECT 1"), 1);
+	db = pw_open_answered(s.url, &quick);
 	mem_free(services_tell("freeze", s.name, NULL));
 	pw_fails(db_exec(db, "SELECT 2", NULL, 0, NULL, NULL, &pw.e), ERR_TIMEOUT);
 	pw_fails(db_exec(db, "SELECT 2", NULL, 0, NULL, NULL, &pw.e), ERR_LOST);
@@ -243,7 +242,7 @@ static void cancel__leaves__the_connection_good(void **state)
 	took = clock_mono_ms() - l.fired_ms;
 	pthread_join(thread, NULL);
 	print_message("# cancelled in %lld ms\n", (long long)took);
-	assert_true(took < 1000); /* the promise is 100 */
+	assert_true(took < PW_BOUND_MS); /* the promise is 100 */
 	db_set_cancel(pw.db, NULL);
 	db_rollback(pw.db);
 	assert_int_equal(pw_number(pw.db, "SELECT count(*) FROM t"), 0);

@@ -19,6 +19,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/engine/model.h"
+#include "core/host/host_ops.h"
 #include "tests/support/tmp.h"
 #include "tests/support/workspace.h"
 
@@ -159,6 +160,44 @@ static void look__into_the_model__replaces_the_one_before(void **state)
 	model_clear(&m);
 }
 
+/* The transport's words stand for a connection that broke between two looks. */
+static void host__lost__is_unknown_at_once_and_looked_at_when_it_is_back(void **state)
+{
+	struct host *h = hosts_get(w.ctx.hosts, &here);
+	const struct service_unit *u;
+	struct event *old;
+	struct model m;
+	struct err why;
+
+	(void)state;
+	model_init(&m, w.project, &w.ctx);
+	engine_services(g);
+	model_apply(&m, await(EV_SERVICES));
+	engine_services(g);
+	old = await(EV_SERVICES);
+	err_set(&why, ERR_LOST, "the connection to local ended");
+	host_set_state(h, HOST_DOWN, &why);
+	model_apply(&m, await(EV_HOST));
+	u = &m.services[1]->services->unit[0];
+	assert_int_equal(u->err.code, ERR_LOST);
+	assert_int_equal(m.services[1]->services->host[0].status.state, HOST_DOWN);
+	assert_false(service_unit_ok(u));
+	assert_true(m.news_bad);
+	assert_string_equal(m.news, why.msg);
+	/* A look that saw it before, and comes later. */
+	model_apply(&m, old);
+	u = &m.services[1]->services->unit[0];
+	assert_int_equal(u->err.code, ERR_LOST);
+	/* Nobody asks for this one. */
+	host_set_state(h, HOST_READY, NULL);
+	model_apply(&m, await(EV_HOST));
+	model_apply(&m, await(EV_SERVICES));
+	u = &m.services[1]->services->unit[0];
+	assert_ok(u->err.code == ERR_OK ? 0 : -1, &u->err);
+	assert_int_equal(m.n_away, 0);
+	model_clear(&m);
+}
+
 static void health__without_url__is_the_state_alone(void **state)
 {
 	struct model m;
@@ -284,6 +323,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(look__running_process__is_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(look__into_the_model__replaces_the_one_before,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			host__lost__is_unknown_at_once_and_looked_at_when_it_is_back, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(health__without_url__is_the_state_alone, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(health__of_a_service_that_is_none__is_over, setup,

@@ -7,10 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
-
-#include "core/base/clock.h"
 
 /* Rows are words; column 0 sorts by the word, column 1 by its length. */
 struct words {
@@ -307,7 +306,7 @@ static void update__ten_thousand_rows__is_not_quadratic(void **state)
 	size_t n = 10000;
 	const char **many = calloc(n, sizeof(*many));
 	char *names = malloc(n * 32);
-	int64_t begun;
+	clock_t begun;
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
@@ -316,14 +315,14 @@ static void update__ten_thousand_rows__is_not_quadratic(void **state)
 	}
 	words.list = many;
 	rows.n = n;
-	begun = clock_mono_ms();
+	begun = clock(); /* of this process: the machine has other work */
 	table_update(&t, &rows);
 	act(ACT_LAST, NULL);
 	act(ACT_SORT, NULL);
 	act(ACT_FILTER, "9");
 	act(ACT_FIND, "00009999");
 	table_update(&t, &rows);
-	assert_true(clock_mono_ms() - begun < 2000);
+	assert_true(clock() - begun < 2 * CLOCKS_PER_SEC);
 	assert_string_equal(selected(), "00009999 row");
 	table_clear(&t);
 	free(many);

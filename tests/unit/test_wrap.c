@@ -151,8 +151,12 @@ static void wrap_stream__reads_the_time__as_far_as_it_is_said(void **state)
 
 /* --- The text ---------------------------------------------------------------------------------- */
 
-/* The text, run as a login shell runs it. */
+/* The text, run as a login shell runs it. What it takes is mostly the grace of two seconds before what does not go is
+ * killed, so cases that come to that start all of theirs before they wait for the first. */
 struct ran {
+	char *dir;
+	struct child_fds fds;
+	int in;                 /* -1: closed */
 	struct strbuf out, err; /* without marks */
 	struct wrap_stream marks[2];
 	int status; /* as of waitpid */
@@ -192,14 +196,15 @@ static int open_in(const char *dir, const char *name)
 
 /* argv: the shell, and what it takes before the text. cut: input bytes after which stdin ends; -1: it stays open
  * until the command has ended. */
-static void run_text(const char *const *shell, const struct host_command *cmd, ssize_t cut,
-		     struct ran *r)
+static void start_text(const char *const *shell, const struct host_command *cmd, ssize_t cut,
+		       struct ran *r)
 {
-	char *argv[8] = { NULL }, *dir = tmp_make();
+	char *argv[8] = { NULL };
 	struct strbuf text, input;
-	struct child_fds fds = { .keep_fd = -1 };
 	int in[2], gone[2], at = 0;
 
+	r->dir = tmp_make();
+	r->fds = (struct child_fds){ .keep_fd = -1 };
 	strbuf_init(&text, WRAP_TEXT_MAX);
 	strbuf_init(&input, STRBUF_NO_LIMIT);
 	assert_int_equal(wrap_text(cmd, NONCE, false, &text, &e), 0);
@@ -209,36 +214,57 @@ static void run_text(const char *const *shell, const struct host_command *cmd, s
 	argv[at] = text.data;
 	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
 	assert_true(fcntl(in[1], F_SETPIPE_SZ, 1 << 20) > 0);
-	fds.in = in[0];
-	fds.out = open_in(dir, "out");
-	fds.err = open_in(dir, "err");
+	r->fds.in = in[0];
+	r->fds.out = open_in(r->dir, "out");
+	r->fds.err = open_in(r->dir, "err");
 	if (cut == 0 && cmd->duplex) {
 		/* The end of its input alone does not end a duplex command; that nobody reads it does. */
-		close(fds.err);
+		close(r->fds.err);
 		assert_int_equal(pipe2(gone, O_CLOEXEC), 0);
 		close(gone[0]);
-		fds.err = gone[1];
+		r->fds.err = gone[1];
 	}
-	if (child_spawn(argv, &fds, &r->pid, &e))
+	if (child_spawn(argv, &r->fds, &r->pid, &e))
 		fail_msg("%s: %s", e.msg, e.detail);
 	close(in[0]);
+	r->in = in[1];
 	assert_int_equal(
 		fs_write_all(in[1], input.data, cut >= 0 ? (size_t)cut : input.len, "in", &e), 0);
-	if (cut >= 0)
+	if (cut >= 0) {
 		close(in[1]);
+		r->in = -1;
+	}
+	strbuf_clear(&text);
+	strbuf_clear(&input);
+}
+
+/* Until it has ended. */
+static void reap_text(struct ran *r)
+{
 	assert_int_equal(waitpid(r->pid, &r->status, 0), r->pid);
-	if (cut < 0)
-		close(in[1]); /* as sshd does */
-	close(fds.out);
-	close(fds.err);
+	if (r->in >= 0)
+		close(r->in); /* as sshd does */
+	close(r->fds.out);
+	close(r->fds.err);
+}
+
+/* … with all of its group. */
+static void finish_text(struct ran *r)
+{
 	assert_true(process_group_wait(r->pid, 0));
 	wrap_stream_init(&r->marks[0], NONCE, false);
 	wrap_stream_init(&r->marks[1], NONCE, true);
-	unmark(&r->marks[0], dir, "out", &r->out);
-	unmark(&r->marks[1], dir, "err", &r->err);
-	strbuf_clear(&text);
-	strbuf_clear(&input);
-	tmp_remove(dir);
+	unmark(&r->marks[0], r->dir, "out", &r->out);
+	unmark(&r->marks[1], r->dir, "err", &r->err);
+	tmp_remove(r->dir);
+}
+
+static void run_text(const char *const *shell, const struct host_command *cmd, ssize_t cut,
+		     struct ran *r)
+{
+	start_text(shell, cmd, cut, r);
+	reap_text(r);
+	finish_text(r);
 }
 
 static void assert_ran(const struct ran *r, int status)
@@ -367,18 +393,21 @@ static void wrap_input__never_arrives__when_it_is_cut(void **state)
 {
 	static char bytes[100000];
 	const ssize_t cuts[] = { 0, 1, 99999, 100000, 100000 + 8192, 100000 + 8192 + 31 };
+	enum { N_CUTS = sizeof(cuts) / sizeof(cuts[0]) };
 	struct host_command cmd = { .script = "cat; echo whole",
 				    .input = { bytes, sizeof(bytes) } };
+	struct ran r[N_CUTS];
 
 	(void)state;
 	fill(bytes, sizeof(bytes));
-	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
-		struct ran r;
-
-		run_text(sh, &cmd, cuts[i], &r);
-		assert_false(r.marks[1].ended);
-		assert_int_equal(r.out.len, 0);
-		ran_clear(&r);
+	for (size_t i = 0; i < N_CUTS; i++)
+		start_text(sh, &cmd, cuts[i], &r[i]);
+	for (size_t i = 0; i < N_CUTS; i++) {
+		reap_text(&r[i]);
+		finish_text(&r[i]);
+		assert_false(r[i].marks[1].ended);
+		assert_int_equal(r[i].out.len, 0);
+		ran_clear(&r[i]);
 	}
 }
 
@@ -413,15 +442,20 @@ static void wrap_text__ends_the_group__when_stdin_ends(void **state)
 		"trap '' TERM; sleep 1000; sleep 1000; sleep 1000",
 		"trap '' TERM; while :; do sleep 1000; done >/dev/null 2>&1 </dev/null & wait",
 	};
+	enum { N = 2 * sizeof(scripts) / sizeof(scripts[0]) };
+	struct ran r[N];
 
 	(void)state;
-	for (size_t i = 0; i < 2 * sizeof(scripts) / sizeof(scripts[0]); i++) {
+	for (size_t i = 0; i < N; i++) {
 		const struct host_command cmd = { .script = scripts[i / 2], .duplex = i % 2 };
-		struct ran r;
 
-		run_text(sh, &cmd, 0, &r);
-		assert_false(r.marks[1].ended);
-		ran_clear(&r);
+		start_text(sh, &cmd, 0, &r[i]);
+	}
+	for (size_t i = 0; i < N; i++) {
+		reap_text(&r[i]);
+		finish_text(&r[i]);
+		assert_false(r[i].marks[1].ended);
+		ran_clear(&r[i]);
 	}
 }
 
@@ -430,7 +464,7 @@ static void wrap_text__kills_what_is_left__when_it_has_ended(void **state)
 	const struct host_command cmd = { .script = "trap '' TERM HUP; sleep 1000 & echo done" };
 	const struct host_command duplex = { .script = "trap '' TERM; sleep 1000 & echo done",
 					     .duplex = true };
-	struct ran r;
+	struct ran r, many[20];
 
 	(void)state;
 	run_text(sh, &cmd, -1, &r); /* it asserts that the group ends */
@@ -439,9 +473,13 @@ static void wrap_text__kills_what_is_left__when_it_has_ended(void **state)
 	ran_clear(&r);
 	/* Again and again: it may end before what kills the rest has begun. */
 	for (int i = 0; i < 20; i++) {
-		run_text(sh, &duplex, -1, &r);
-		assert_ran(&r, 0);
-		ran_clear(&r);
+		start_text(sh, &duplex, -1, &many[i]);
+		reap_text(&many[i]);
+	}
+	for (int i = 0; i < 20; i++) {
+		finish_text(&many[i]);
+		assert_ran(&many[i], 0);
+		ran_clear(&many[i]);
 	}
 }
 

@@ -42,8 +42,9 @@ JOBS ?= 2
 MODE_CFLAGS.release := -O2 -g -fstack-protector-strong -fPIE
 MODE_CPPFLAGS.release := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 MODE_LDFLAGS.release := -pie -Wl,-z,relro,-z,now
-# Hundreds of test programs are linked from one archive, anew after each change of it: gold needs half of ld's time.
-ifneq ($(filter debug asan tsan,$(MODE)),)
+# Hundreds of test programs are linked from one archive, anew after each change of it: gold needs half of ld's time. It
+# warns of every symbol of AddressSanitizer.
+ifneq ($(filter debug tsan,$(MODE)),)
 MODE_LDFLAGS.$(MODE) := $(if $(shell command -v ld.gold),-fuse-ld=gold)
 endif
 MODE_CFLAGS.debug := -Og -g

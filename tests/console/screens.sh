@@ -26,7 +26,7 @@ frame_whole() { [ -z "$(frame_fault "$@")" ]; }
 whole() {
 	local what=$1
 	shift
-	if wait_until 5 frame_whole "$@"; then
+	if wait_until 60 frame_whole "$@"; then
 		pass "$what"
 	else
 		fail "$what" "$(frame_fault "$@")" "$(screen_text)"

@@ -256,7 +256,7 @@ programs-of = $(patsubst %.c,build/$(strip $(2))/%,$(foreach d,$(1),$(wildcard t
 tests-of = $(call programs-of,$(1),$(2)) $(foreach d,$(1),$(wildcard tests/$d/*.sh))
 replays-of = $(patsubst tests/fuzz/fuzz_%.c,build/$(strip $(1))/tests/fuzz/replay_%,$(FUZZ_C))
 only = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$t),$t)),$(1))
-run-tests = $(Q)BUILD=$(B) tools/run-tests -j $(JOBS) $(call only,$(1))
+run-tests = $(Q)BUILD=$(B) tools/run-tests -j $(or $(2),$(JOBS)) $(call only,$(1))
 
 LINT := tools/layer-check tools/hdr-check tools/size-check tools/format-check tools/shell-check \
 	tools/man-check tools/docs-check
@@ -297,7 +297,7 @@ FAST_BIN = $(filter-out $(SLOW:%.c=$(B)/%),$(call programs-of,unit contract gold
 check-fast: $(B)/bascule $(SERVICES_BIN) \
 	$(filter $(B)/tests/unit/% $(B)/tests/contract/% $(B)/tests/golden/%,$(TEST_BIN))
 	@echo 'left out, because they start servers or wait: $(sort $(notdir $(SLOW:%.c=%)))'
-	$(call run-tests,$(FAST_BIN))
+	$(call run-tests,$(FAST_BIN),$$((2 * $(JOBS)))) # they wait for half of their time
 
 ## check-unit: one kind of test; also check-contract check-golden check-console check-torture
 check-unit check-contract check-golden: check-%: test-programs

@@ -282,7 +282,7 @@ check:
 # release build is compiled by gcc, the sanitizers by clang: no warnings with either is part of it.
 check-now: test-programs
 	$(call run-tests,$(LINT) $(call tests-of,$(TEST_DIRS),debug) $(call replays-of,debug) \
-		$(SANITIZED))
+		$(SANITIZED),$$(($(JOBS) + 1))) # one of three waits: for a server, a lease, a silence
 
 # Under the sanitizers: what runs in one process. Scripts drive the debug build.
 sanitized-of = $(filter-out %.sh,$(call tests-of,unit contract golden,$(1))) $(call replays-of,$(1))

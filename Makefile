@@ -219,7 +219,7 @@ $(TEST_BIN): $(B)/%: $(B)/%.o $(B)/tests/support.a $(B)/libbascule.a
 	$(call link,$(TEST_LDLIBS))
 
 $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libbascule.a
-	$(call link,$(TEST_LDLIBS))
+	$(call link,-lvterm -lutil)
 
 $(filter-out $(SHOPD_BIN),$(SERVICES_BIN)): $(B)/%: $(B)/%.o
 	$(call link)

@@ -52,7 +52,7 @@ const struct cli_option cli_options[OPT_COUNT] = {
 			      "the key that is expected, instead of a question" },
 	[OPT_FOLLOW] = { "--follow", "-f", NULL, false, false, "go on with lines as they come" },
 	[OPT_SINCE] = { "--since", NULL, "TIME", false, false,
-			"from then on: a length of time (15m, 2h) or 2026-11-21T14:07:32Z" },
+			"from then on: 15m or 2h ago, 14:05, or 2026-11-21T14:07:32Z" },
 	[OPT_TAIL] = { "--tail", NULL, "N", false, false, "the last N lines of each log" },
 	[OPT_GREP] = { "--grep", NULL, "PATTERN", false, false,
 		       "only records that match this regular expression (PCRE2; case counts when "

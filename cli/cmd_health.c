@@ -163,15 +163,15 @@ static int tell_text(const struct checks *all, struct err *e)
 	return rc;
 }
 
+/* Of one that could not be checked: the same members. */
 static json_t *unknown_json(const struct check *k)
 {
-	json_t *j = json_object();
+	struct health_result r = { .service = k->service,
+				   .verdict = HEALTH_UNKNOWN,
+				   .err = k->err };
 
-	json_put_str(j, "service", k->service->runtime.name);
-	json_put_str(j, "host", k->on->name);
-	json_put_str(j, "verdict", "unknown");
-	json_put_str(j, "error", k->err.msg);
-	return j;
+	str_copy(r.host, sizeof(r.host), k->on->name);
+	return health_json(&r);
 }
 
 static int tell_json(const struct checks *all, bool ok, struct err *e)
@@ -235,18 +235,32 @@ static int choose(struct checks *all, struct err *e)
 	return 0;
 }
 
+/* None of them can be reached, for the same reason. A document has it at each of them. */
+static int tell_unreachable(struct checks *all, const struct err *why, struct err *e)
+{
+	for (size_t i = 0; i < all->n; i++)
+		all->list[i].err = *why;
+	return tell_json(all, false, e) == 0 ? EXIT_FAILED : -1;
+}
+
 static int run(struct checks *all, struct err *e)
 {
 	const struct host_spec *hosts[CHECKS_MAX];
 	struct interrupt it;
+	struct err why;
 	bool ok = true;
 	int rc = -1;
 
 	for (size_t i = 0; i < all->n; i++)
 		hosts[i] = all->list[i].on;
 	/* One that asks, with nobody there to answer, is like one that is gone: the others are checked. */
-	if (cli_hosts_ready(all->c, hosts, all->n, e) != 0 && (e->code != ERR_ASKS || all->n == 1))
+	if (cli_hosts_ready(all->c, hosts, all->n, &why) != 0 &&
+	    (why.code != ERR_ASKS || all->n == 1)) {
+		if (all->json && why.code != ERR_CANCELLED)
+			return tell_unreachable(all, &why, e);
+		*e = why;
 		return -1;
+	}
 	if (interrupt_start(&it, 0, e) != 0)
 		return -1;
 	all->cancel = &it.fired;

@@ -8,7 +8,7 @@
  * silent is not waited for longer than the console waits.
  *
  * A record is shown whole: lines that continue one have its level, and are shown when it is. A line of a stack
- * trace that matches --grep by itself is shown too.
+ * trace that matches --grep by itself is shown too. One whose record was not read is taken for a record.
  *
  * Text is `TIME SOURCE LEVEL TEXT`, the text cleaned; what is not a line of a log (something is missing here, a
  * container was replaced) goes to stderr. With --json all of it is one object a line.
@@ -38,6 +38,7 @@ struct followed {
 	const struct service *service;
 	struct log_source about;
 	char label[200];
+	bool begun;                /* the first line of its last record was read */
 	bool shown;                /* its last record was */
 	uint8_t level;             /* of its last record, which its continuation has too */
 	enum log_source_state was; /* as it was told last */
@@ -66,20 +67,14 @@ struct logs {
 
 /* --- What was asked for ----------------------------------------------------------------------- */
 
-/* "15m" ago, or a time. */
 static int read_since(struct logs *l, struct err *e)
 {
 	const char *text = l->c->args.value[OPT_SINCE];
-	int64_t ms;
 
-	if (clock_parse_iso(text, &l->since_utc_ms))
+	if (clock_parse_past(text, clock_utc_ms(), &l->since_utc_ms))
 		return 0;
-	if (clock_parse_span(text, &ms) && ms >= 0 && ms < clock_utc_ms()) {
-		l->since_utc_ms = clock_utc_ms() - ms;
-		return 0;
-	}
 	err_set(e, ERR_USAGE, "cannot understand the time %s", text);
-	return err_hint(e, "write a length of time (15m, 2h, 7d) or 2026-11-21T14:07:32Z");
+	return err_hint(e, "write a time before now: 15m, 2h, 14:05 or 2026-11-21T14:05:00Z");
 }
 
 static int read_level(struct logs *l, struct err *e)
@@ -142,6 +137,14 @@ static int add_service(struct logs *l, const struct service *s, struct err *e)
 	return 0;
 }
 
+static bool is_chosen(const struct logs *l, const struct service *s)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->list[i].service == s)
+			return true;
+	return false;
+}
+
 static int choose(struct logs *l, struct err *e)
 {
 	const struct env *env = l->env;
@@ -153,7 +156,7 @@ static int choose(struct logs *l, struct err *e)
 	for (size_t w = 1; cli_word(l->c, w) != NULL; w++) {
 		const struct service *s = cli_service(env, cli_word(l->c, w), e);
 
-		if (s == NULL || add_service(l, s, e) != 0)
+		if (s == NULL || (!is_chosen(l, s) && add_service(l, s, e) != 0))
 			return -1;
 	}
 	for (size_t i = 0; cli_word(l->c, 1) == NULL && i < env->n_service; i++)
@@ -311,13 +314,15 @@ static bool is_wanted(struct logs *l, struct followed *f, struct log_line *line)
 {
 	int level;
 	bool matches = l->pattern == NULL || log_pattern_match(l->pattern, line->text, NULL, NULL);
+	bool continues = line->continues && f->begun;
 
-	if (!line->continues)
+	if (!continues)
 		f->level = line->level;
 	else if (line->level == LOG_LEVEL_NONE)
 		line->level = f->level;
+	f->begun = f->begun || !line->continues;
 	level = line->level == LOG_LEVEL_NONE ? LOG_LEVEL_INFO : line->level;
-	if (line->continues)
+	if (continues)
 		return f->shown || (matches && l->pattern != NULL && level >= (int)l->level);
 	f->shown = matches && level >= (int)l->level;
 	return f->shown;
@@ -347,6 +352,8 @@ static void on_lines(void *arg, const struct log_line *line, size_t n)
 
 		if (one.kind == LOG_LINE && !is_wanted(l, f, &one))
 			continue;
+		/* What stands behind it may go on a record that is not here. */
+		f->begun = f->begun && one.kind != LOG_GAP;
 		if (l->json) {
 			add_json_line(l, f, &one);
 		} else if (one.kind == LOG_LINE) {

@@ -66,13 +66,14 @@ static int say_trusted(const struct host_question *q, struct err *e)
 	return rc;
 }
 
-static int say_known(const char *name, struct err *e)
+static int say_known(const char *name, bool asked_to_compare, struct err *e)
 {
 	struct strbuf out;
 	int rc;
 
 	strbuf_init(&out, STRBUF_NO_LIMIT);
-	strbuf_addf(&out, "%s: its key is known already\n", name);
+	strbuf_addf(&out, "%s: its key is known already%s\n", name,
+		    asked_to_compare ? ", the fingerprint was not compared" : "");
 	rc = print_out(strbuf_sv(&out), e);
 	strbuf_clear(&out);
 	return rc;
@@ -116,5 +117,5 @@ int cmd_trust(struct cli *c, struct err *e)
 	/* Behind its keys it may still refuse us: that is another matter than trust. */
 	if (more < 0 && n == 0)
 		return -1;
-	return n == 0 ? say_known(name, e) : 0;
+	return n == 0 ? say_known(name, fingerprint != NULL, e) : 0;
 }

@@ -75,7 +75,7 @@ const struct command commands[] = {
 	{ "trust", "HOST [--fingerprint SHA256:…]",
 	  "show the host key of a machine that is not known yet, and have it recorded", CHANGES,
 	  OPT_BIT(OPT_FINGERPRINT), 1, 1, "", cmd_trust },
-	{ "logs", "ENV [SERVICE…] [-f] [--since TIME] [--grep PATTERN] [--level LEVEL]",
+	{ "logs", "ENV [SERVICE…] [-f] [--since TIME] [--tail N] [--grep PATTERN] [--level LEVEL]",
 	  "logs of services, merged by time", COMMAND_CONFIG,
 	  READ(OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_SINCE) | OPT_BIT(OPT_TAIL) | OPT_BIT(OPT_GREP) |
 	       OPT_BIT(OPT_LEVEL)),

@@ -146,6 +146,16 @@ static const struct service_unit *first_wrong(const struct services *s)
 	return unknown;
 }
 
+/* What is wrong with it, in a word: that it runs is not. */
+static const char *wrong_word(const struct service_unit *u)
+{
+	if (u->err.code != ERR_OK)
+		return "unknown";
+	if (u->loops)
+		return "loops";
+	return u->unit.state == UNIT_RUNNING ? "unhealthy" : runtime_state_name(u->unit.state);
+}
+
 void look_services_cell(const struct look_services *s, struct strbuf *out)
 {
 	const struct service_unit *wrong;
@@ -172,10 +182,7 @@ void look_services_cell(const struct look_services *s, struct strbuf *out)
 	}
 	strbuf_addf(out, "%zu of %zu up  %s ", up, s->services->n_unit,
 		    wrong->service->runtime.name);
-	if (wrong->err.code != ERR_OK)
-		strbuf_adds(out, "unknown");
-	else
-		add_clean(out, runtime_state_name(wrong->unit.state));
+	strbuf_adds(out, wrong_word(wrong));
 }
 
 void look_services_troubles(const char *env, const struct look_services *s, struct strbuf *out)

@@ -101,7 +101,11 @@ static int compare_key(struct host *h, const struct host_question *q, const char
 		return host_answer(h, q->id, is + n - KEY_CHARACTERS, e);
 	err_set(e, ERR_GATE, "cannot trust the key of %s", q->host);
 	err_detail(e, "it is %s %s, and not %s%s", q->key_type, q->sha256, prefix, given);
-	return err_hint(e, "ssh-keyscan %s | ssh-keygen -lf -", q->host);
+	/* What the network says again is no proof: it says what it said to us. */
+	return err_hint(e, "on %s itself: ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub", q->host,
+			strstr(q->key_type, "ecdsa") != NULL ? "ecdsa"
+			: strstr(q->key_type, "rsa") != NULL ? "rsa"
+							     : "ed25519");
 }
 
 int cli_ask_key(struct host *h, const struct host_question *q, const char *fingerprint,

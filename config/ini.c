@@ -233,3 +233,34 @@ void ini_scan(struct sv text, size_t line_max, void (*fn)(void *arg, const struc
 	secret_clear_buf(&s.feed);
 	secret_clear_buf(&s.value);
 }
+
+void ini_mistakes_begin(struct ini_mistakes *m)
+{
+	m->n = 0;
+	strbuf_init(&m->text, sizeof(((struct err *)NULL)->detail));
+}
+
+void ini_mistake(struct ini_mistakes *m, int line, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (m->n++ > 0)
+		strbuf_addc(&m->text, '\n');
+	strbuf_addf(&m->text, "line %d: ", line);
+	va_start(ap, fmt);
+	strbuf_addv(&m->text, fmt, ap);
+	va_end(ap);
+}
+
+int ini_mistakes_end(struct ini_mistakes *m, const char *file, struct err *e)
+{
+	int ret = 0;
+
+	if (m->n > 0) {
+		err_set(e, ERR_CONFIG, m->n == 1 ? "%zu mistake in %s" : "%zu mistakes in %s", m->n,
+			file);
+		ret = err_detail(e, "%s", strbuf_str(&m->text));
+	}
+	strbuf_clear(&m->text);
+	return ret;
+}

@@ -3,6 +3,7 @@
 #ifndef CONFIG_INI_H
 #define CONFIG_INI_H
 
+#include "core/base/err.h"
 #include "core/base/str.h"
 
 #define INI_NAME_MAX 48 /* bytes of a key: inih cuts what is longer than 49 */
@@ -25,5 +26,16 @@ struct ini_item {
  * bascule.ini, keys.ini and themes. (Not named ini_parse: that is inih's.) */
 void ini_scan(struct sv text, size_t line_max, void (*fn)(void *arg, const struct ini_item *item),
 	      void *arg);
+
+/* What is wrong in a file of which nothing is taken then: a line each. Of keys.ini and themes; bascule.ini has config.c. */
+struct ini_mistakes {
+	struct strbuf text;
+	size_t n;
+};
+
+void ini_mistakes_begin(struct ini_mistakes *m);
+void ini_mistake(struct ini_mistakes *m, int line, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* 0, or -1 with e = "N mistakes in FILE" and all that fit in its detail. file: "theme dark.ini". */
+int ini_mistakes_end(struct ini_mistakes *m, const char *file, struct err *e) MUST_CHECK;
 
 #endif

@@ -234,19 +234,38 @@ void chrome_draw_top(const struct tui *t, struct canvas *c)
 
 /* --- Bottom ----------------------------------------------------------------------------------- */
 
+/* Columns of "#production" where the crumb begins with it, else 0. */
+static int protected_cols(const struct tui *t, struct sv crumb)
+{
+	const struct project *p = t->model.project;
+	int env = tui_selected_env(t), cols = 0;
+	struct strbuf name;
+
+	if (env < 0 || (size_t)env >= p->n_env || !p->env[env].is_protected)
+		return 0;
+	strbuf_init(&name, 256);
+	strbuf_addf(&name, "%s%s", text_mark(&p->env[env]), p->env[env].name);
+	if (sv_starts(crumb, strbuf_sv(&name)))
+		cols = (int)utf8_cols(strbuf_sv(&name));
+	strbuf_clear(&name);
+	return cols;
+}
+
 static void draw_crumb(const struct tui *t, struct canvas *c, int row, const struct view_words *w)
 {
+	struct sv crumb = strbuf_sv(&w->crumb);
 	int facts = (int)utf8_cols(strbuf_sv(&w->facts)), most;
-	int col = canvas_puts(c, row, 0, 1, ROLE_DIM, ">");
+	int col = canvas_puts(c, row, 0, 1, ROLE_DIM, ">"), put, prod;
 
-	(void)t;
 	/* What the crumb leaves; where both are long, half. */
-	most = c->cols - (int)utf8_cols(strbuf_sv(&w->crumb)) - 4;
+	most = c->cols - (int)utf8_cols(crumb) - 4;
 	if (most < c->cols / 2)
 		most = c->cols / 2;
 	if (facts > most)
 		facts = most;
-	canvas_put(c, row, col, c->cols - facts - 3, ROLE_TEXT, strbuf_sv(&w->crumb));
+	put = canvas_put(c, row, col, c->cols - facts - 3, ROLE_TEXT, crumb);
+	prod = protected_cols(t, crumb);
+	canvas_paint(c, row, col, prod < put ? prod : put, ROLE_PROD, false);
 	canvas_put_right(c, row, c->cols - facts - 1, facts, ROLE_DIM, strbuf_sv(&w->facts));
 }
 

@@ -12,8 +12,11 @@ enum { CODE_PASTE_BEGIN = KEY_MAX + 1000, CODE_PASTE_END };
 /* A lone Esc is told from a sequence after this long; curses' default of a second can be felt. */
 #define ESC_DELAY_MS 25
 
+#define ESC 27
+
 struct input {
 	WINDOW *pad; /* reading from a window would refresh it; a pad is never drawn by reading */
+	bool in_sequence;
 };
 
 struct input *input_open(void)
@@ -68,6 +71,39 @@ static int32_t function_key(wint_t code)
 	return KEYS_NONE;
 }
 
+/*
+ * A sequence that curses does not know begins with ESC as well: keys that the terminal's description lacks, or all
+ * of them where TERM names another terminal. None of its bytes is a key: the A of an arrow would arm.
+ */
+static bool begins_sequence(struct input *in)
+{
+	wint_t code, last;
+	int rc = wget_wch(in->pad, &code);
+
+	if (rc == ERR)
+		return false;
+	if (rc == OK && code == '[') {
+		in->in_sequence = true;
+		return true;
+	}
+	if (rc == OK && code == 'O' && wget_wch(in->pad, &last) != ERR)
+		return true;
+	if (rc == OK)
+		unget_wch((wchar_t)code);
+	else
+		ungetch((int)code);
+	return false;
+}
+
+/* Parameters go on, a letter or ~ is the last; what is neither stands behind one that was cut off. */
+static bool goes_on(struct input *in, wint_t code)
+{
+	bool was = in->in_sequence;
+
+	in->in_sequence = was && code >= ' ' && code < '@';
+	return was && code >= ' ' && code <= '~';
+}
+
 int32_t input_key(struct input *in)
 {
 	wint_t code;
@@ -79,10 +115,13 @@ int32_t input_key(struct input *in)
 
 		if (rc == ERR)
 			return KEYS_NONE;
-		if (rc != KEY_CODE_YES)
+		if (rc == KEY_CODE_YES) {
+			in->in_sequence = false;
+			key = function_key(code);
+			if (key != KEYS_NONE)
+				return key;
+		} else if (!goes_on(in, code) && !(code == ESC && begins_sequence(in))) {
 			return (int32_t)code;
-		key = function_key(code);
-		if (key != KEYS_NONE)
-			return key;
+		}
 	}
 }

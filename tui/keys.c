@@ -168,23 +168,8 @@ void keymap_keys(const struct keymap *k, enum action act, struct strbuf *out)
 
 struct loader {
 	struct keymap *map;
-	struct strbuf mistakes; /* one per line */
-	size_t n_mistakes;
+	struct ini_mistakes mistakes;
 };
-
-static void mistake(struct loader *l, int line, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void mistake(struct loader *l, int line, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (l->n_mistakes++ > 0)
-		strbuf_addc(&l->mistakes, '\n');
-	strbuf_addf(&l->mistakes, "line %d: ", line);
-	va_start(ap, fmt);
-	strbuf_addv(&l->mistakes, fmt, ap);
-	va_end(ap);
-}
 
 static void unknown_action(struct loader *l, const struct ini_item *item)
 {
@@ -194,8 +179,8 @@ static void unknown_action(struct loader *l, const struct ini_item *item)
 	for (int i = 0; i < ACTIONS; i++)
 		names[i] = action_table[i].name;
 	near = str_nearest(item->key, names, ACTIONS);
-	mistake(l, item->line, "unknown action `%s`%s%s%s", item->key,
-		near ? ", did you mean `" : "", near ? near : "", near ? "`?" : "");
+	ini_mistake(&l->mistakes, item->line, "unknown action `%s`%s%s%s", item->key,
+		    near ? ", did you mean `" : "", near ? near : "", near ? "`?" : "");
 }
 
 static void load_pair(struct loader *l, const struct ini_item *item)
@@ -209,8 +194,8 @@ static void load_pair(struct loader *l, const struct ini_item *item)
 		return;
 	}
 	if (l->map->action[act].line > 0) {
-		mistake(l, item->line, "`%s` was given its keys in line %d already", item->key,
-			l->map->action[act].line);
+		ini_mistake(&l->mistakes, item->line, "`%s` was given its keys in line %d already",
+			    item->key, l->map->action[act].line);
 		return;
 	}
 	while (sv_cut(&rest, ' ', &word)) {
@@ -219,10 +204,11 @@ static void load_pair(struct loader *l, const struct ini_item *item)
 		if (word.n == 0 || name_is(word, "none"))
 			continue;
 		if (key < 0)
-			mistake(l, item->line, "unknown key `%.*s`", (int)word.n, word.p);
+			ini_mistake(&l->mistakes, item->line, "unknown key `%.*s`", (int)word.n,
+				    word.p);
 		else if (b.n == KEYS_PER_ACTION)
-			mistake(l, item->line, "more than %d keys for `%s`", KEYS_PER_ACTION,
-				item->key);
+			ini_mistake(&l->mistakes, item->line, "more than %d keys for `%s`",
+				    KEYS_PER_ACTION, item->key);
 		else
 			b.key[b.n++] = key;
 	}
@@ -236,16 +222,17 @@ static void load_item(void *arg, const struct ini_item *item)
 
 	switch (item->event) {
 	case INI_MISTAKE:
-		mistake(l, item->line, "%s", item->value);
+		ini_mistake(&l->mistakes, item->line, "%s", item->value);
 		break;
 	case INI_SECTION:
 		if (strcmp(item->section, "keys") != 0)
-			mistake(l, item->line, "unknown section [%s], only [keys] is known",
-				item->section);
+			ini_mistake(&l->mistakes, item->line,
+				    "unknown section [%s], only [keys] is known", item->section);
 		break;
 	case INI_PAIR:
 		if (strcmp(item->section, "keys") != 0)
-			mistake(l, item->line, "`%s` stands outside of [keys]", item->key);
+			ini_mistake(&l->mistakes, item->line, "`%s` stands outside of [keys]",
+				    item->key);
 		else
 			load_pair(l, item);
 		break;
@@ -269,10 +256,12 @@ static void clash(struct loader *l, enum action a, enum action b, int32_t key)
 	strbuf_init(&name, KEY_NAME_SIZE);
 	keys_name(key, &name);
 	if (one->line > 0)
-		mistake(l, two->line, "key `%s` of `%s` is the key of `%s` in line %d",
-			strbuf_str(&name), action_table[b].name, action_table[a].name, one->line);
+		ini_mistake(&l->mistakes, two->line,
+			    "key `%s` of `%s` is the key of `%s` in line %d", strbuf_str(&name),
+			    action_table[b].name, action_table[a].name, one->line);
 	else
-		mistake(l, two->line,
+		ini_mistake(
+			&l->mistakes, two->line,
 			"key `%s` of `%s` is a default key of `%s`: give that one other keys or "
 			"`none`",
 			strbuf_str(&name), action_table[b].name, action_table[a].name);
@@ -294,21 +283,15 @@ int keymap_load(struct keymap *k, struct sv text, const char *path, struct err *
 {
 	struct keymap fresh = *k;
 	struct loader l = { .map = &fresh };
-	int rc = 0;
+	int ret;
 
 	for (int act = 0; act < ACTIONS; act++)
 		fresh.action[act].line = 0;
-	strbuf_init(&l.mistakes, sizeof(e->detail));
+	ini_mistakes_begin(&l.mistakes);
 	ini_scan(text, KEY_LINE_MAX, load_item, &l);
 	find_clashes(&l);
-	if (l.n_mistakes == 0) {
+	ret = ini_mistakes_end(&l.mistakes, path, e);
+	if (ret == 0)
 		*k = fresh;
-	} else {
-		err_set(e, ERR_CONFIG,
-			l.n_mistakes == 1 ? "%zu mistake in %s" : "%zu mistakes in %s",
-			l.n_mistakes, path);
-		rc = err_detail(e, "%s", strbuf_str(&l.mistakes));
-	}
-	strbuf_clear(&l.mistakes);
-	return rc;
+	return ret;
 }

@@ -13,7 +13,7 @@
 #define REMOVE '-' /* "-2" in the prompt removes the second filter; "\-" is text */
 
 static const char filter_help[] =
-	"TEXT only such, !TEXT hides, -2 drops the second, nothing drops all. Enter keeps";
+	"TEXT only such, !TEXT hides, -2 drops the 2nd, empty drops all. Enter keeps";
 static const char find_help[] =
 	"a pattern, over lines as they came (JSON: \"name\":5); small letters: both cases";
 
@@ -165,21 +165,14 @@ void logs_level(struct tui *t, struct logs_state *s, int step, const char *name)
 static void go_nearest(struct tui *t, struct logs_state *s)
 {
 	struct log_query *q = s->m->log_query;
-	int dir = s->find_paused ? 1 : -1;
 	struct log_row row;
-	struct log_pos to;
 
 	if (!s->find_from.chunk)
 		return;
-	if (log_query_read(q, s->find_from, &row, 1) == 1 && row.matches) {
+	if (log_query_read(q, s->find_from, &row, 1) == 1 && row.matches)
 		logs_go(s, row.pos);
-		return;
-	}
-	to = log_query_seek(q, s->find_from, dir, LOG_SEEK_MATCH);
-	if (to.chunk == 0 && to.line != LOG_POS_UNKNOWN)
-		logs_seek_from(t, s, s->find_from, -dir, LOG_SEEK_MATCH);
 	else
-		logs_seek_from(t, s, s->find_from, dir, LOG_SEEK_MATCH);
+		logs_seek_nearest(t, s, s->find_from, s->find_paused ? 1 : -1, LOG_SEEK_MATCH);
 }
 
 static bool find_set(struct logs_state *s, const char *text)
@@ -224,17 +217,21 @@ static void find_typed(struct tui *t, const char *text)
 	t->prompt.help = s->mistake[0] ? s->mistake : find_help;
 }
 
+static bool find_keep(struct tui *t, struct logs_state *s, const char *text)
+{
+	bool good = find_set(s, text);
+
+	if (!good) {
+		model_news(&t->model, true, "%s", s->mistake);
+		(void)find_set(s, s->find_was);
+	}
+	str_copy(s->find, sizeof(s->find), good ? text : s->find_was);
+	return good;
+}
+
 static void find_take(struct tui *t, const char *text)
 {
-	struct logs_state *s = logs_of(t);
-
-	if (!find_set(s, text)) {
-		model_news(&t->model, true, "%s", s->mistake);
-		str_copy(s->find, sizeof(s->find), s->find_was);
-		(void)find_set(s, s->find);
-		return;
-	}
-	str_copy(s->find, sizeof(s->find), text);
+	(void)find_keep(t, logs_of(t), text);
 }
 
 static void find_left(struct tui *t)
@@ -255,7 +252,6 @@ void logs_find(struct tui *t, struct logs_state *s, const char *arg)
 		prompt_search(t, "/", find_help, find_typed, find_take, find_left);
 		return;
 	}
-	find_take(t, arg);
-	if (arg[0] && s->m->log_query)
+	if (find_keep(t, s, arg) && arg[0] && s->m->log_query)
 		go_nearest(t, s);
 }

@@ -16,9 +16,6 @@
 #define FIRST_SINCE_MS ((int64_t)15 * 60 * 1000)
 #define FIRST_TAIL 2000
 
-#define MINUTE_MS ((int64_t)60 * 1000)
-#define DAY_MS (24 * 60 * MINUTE_MS)
-
 void logs_begin(struct tui *t)
 {
 	logs_of(t)->m = &t->model;
@@ -125,48 +122,12 @@ void tui_logs(struct tui *t, int env, const char *service)
 
 /* --- Since -------------------------------------------------------------------------------------- */
 
-/* "14:05" or "14:05:30" of the last 24 hours, UTC. */
-static bool parse_time_of_day(const char *text, int64_t now_utc_ms, int64_t *utc_ms)
-{
-	struct sv rest = sv_of(text), piece;
-	int64_t part[3] = { 0 };
-	static const int64_t max[3] = { 23, 59, 59 };
-	size_t n = 0;
-
-	while (n < 3 && sv_cut(&rest, ':', &piece))
-		if (!sv_int(piece, 0, max[n], &part[n]))
-			return false;
-		else
-			n++;
-	if (n < 2 || rest.n > 0)
-		return false;
-	*utc_ms = now_utc_ms - now_utc_ms % DAY_MS + part[0] * 60 * MINUTE_MS +
-		  part[1] * MINUTE_MS + part[2] * 1000;
-	if (*utc_ms > now_utc_ms)
-		*utc_ms -= DAY_MS;
-	return true;
-}
-
-bool logs_parse_since(const char *text, int64_t now_utc_ms, int64_t *utc_ms)
-{
-	int64_t span, at;
-
-	if (clock_parse_span(text, &span))
-		at = now_utc_ms - span;
-	else if (!parse_time_of_day(text, now_utc_ms, &at) && !clock_parse_iso(text, &at))
-		return false;
-	if (at <= 0 || at > now_utc_ms)
-		return false;
-	*utc_ms = at;
-	return true;
-}
-
 void logs_since(struct tui *t, struct logs_state *s, const char *text)
 {
 	int64_t at;
 	char iso[CLOCK_TEXT_SIZE];
 
-	if (!logs_parse_since(text, t->model.now_utc_ms, &at)) {
+	if (!clock_parse_past(text, t->model.now_utc_ms, &at)) {
 		model_news(&t->model, true,
 			   "`%s` is no time before now: 15m, 2h, 14:05 or "
 			   "2026-11-21T14:05:00Z",

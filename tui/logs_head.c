@@ -88,7 +88,9 @@ enum role logs_source_words(const struct log_source *src, struct strbuf *out)
 		return ROLE_PENDING;
 	case LOG_SOURCE_LIVE:
 		/* Of one width: names behind it must not move with every frame. */
-		if (src->per_second < 9999.5)
+		if (src->per_second < 0)
+			strbuf_adds(out, "   -/s");
+		else if (src->per_second < 9999.5)
 			strbuf_addf(out, "%4.0f/s", src->per_second);
 		else
 			strbuf_addf(out, "%3.0fk/s", src->per_second / 1000);

@@ -9,7 +9,8 @@
  *	    13:38          13:43          13:48        [^==]  on screen
  *
  * A column is as high as its share of the fullest one. One error among ten thousand lines would
- * vanish in that, so whatever is there gets at least one letter, errors first.
+ * vanish in that, so whatever is there gets at least one letter, errors first. Where the lines of a source begin
+ * that has older ones, columns grow though nothing happened: a ? stands there.
  */
 #include "tui/logs_view.h"
 
@@ -24,7 +25,7 @@
 #define NS_PER_MS 1000000
 #define LABEL_EVERY 15 /* columns */
 #define BARS 4         /* rows of bars … */
-#define BARS_LOW 2     /* … on a low screen, where times and span share a row too */
+#define BARS_LOW 2 /* … on a low screen, where the rule above them shows what is on the screen */
 
 struct columns {
 	int n;
@@ -186,6 +187,8 @@ static void draw_legend(const struct logs_state *s, const struct columns *k, str
 	text_add(&l, ROLE_DIM, logs_number(s->counts.level[LOG_LEVEL_WARN], n));
 	l = text_line_at(c, at, 3);
 	text_add(&l, ROLE_DIM, "i other");
+	if (s->counts.gaps)
+		text_add(&l, ROLE_WARN, "  ? lines missing");
 }
 
 static void draw_times(const struct columns *k, struct canvas *c, struct rect r)
@@ -193,39 +196,54 @@ static void draw_times(const struct columns *k, struct canvas *c, struct rect r)
 	int col = r.col + AXIS_COLS;
 	char hms[CLOCK_TEXT_SIZE];
 
-	for (int i = 0; i + 8 <= k->n; i += LABEL_EVERY) {
+	for (int i = 0; i < k->n; i += LABEL_EVERY) {
 		int64_t at = k->from_ms + i * k->step_ms;
 
 		if (k->step_ms >= 3600000)
 			clock_short(at, hms);
 		else
 			clock_hms(at, hms);
-		canvas_puts(c, r.row, col + i, k->step_ms >= 60000 && k->step_ms < 3600000 ? 5 : 12,
-			    ROLE_DIM, hms);
+		/* Where columns are of minutes, no seconds. */
+		if (k->step_ms >= 60000 && k->step_ms < 3600000)
+			hms[5] = '\0';
+		if (i + (int)strlen(hms) <= k->n)
+			canvas_puts(c, r.row, col + i, k->n - i, ROLE_DIM, hms);
 	}
 }
 
-/* What is on the screen, and where the selection is. */
+/* Where lines of a source are missing, what is on the screen, and where the selection is: below the bars, or on the rule
+ * above them. */
 static void draw_span(const struct logs_state *s, const struct columns *k, struct canvas *c,
-		      struct rect r)
+		      struct rect r, bool above)
 {
 	int col = r.col + AXIS_COLS;
 
 	if (s->n_row) {
+		const struct log_row *end = &s->row[s->n_row - 1];
 		int first = column_at(k, s->row[0].line.utc_ns);
-		int last = column_at(k, s->row[s->n_row - 1].line.utc_ns);
+		int last = column_at(k, end->similar_utc_ns > end->line.utc_ns ? end->similar_utc_ns
+									       : end->line.utc_ns);
 
 		if (first >= 0 && last >= first) {
 			canvas_fill(c, r.row, col + first, last - first + 1, ROLE_HEAD, '=');
-			canvas_fill(c, r.row, col + first, 1, ROLE_HEAD, '[');
-			canvas_fill(c, r.row, col + last, 1, ROLE_HEAD, ']');
+			if (first < last) {
+				canvas_fill(c, r.row, col + first, 1, ROLE_HEAD, '[');
+				canvas_fill(c, r.row, col + last, 1, ROLE_HEAD, ']');
+			}
 		}
+	}
+	for (size_t i = 0; i < s->n_source; i++) {
+		const struct log_source *src = &s->source[i];
+		int at = src->gaps > 0 ? column_at(k, src->gap_utc_ns) : -1;
+
+		if (at >= 0 && src->state != LOG_SOURCE_OFF)
+			canvas_fill(c, r.row, col + at, 1, ROLE_WARN, '?');
 	}
 	if (s->paused && logs_selected(s)) {
 		int at = column_at(k, logs_selected(s)->line.utc_ns);
 
 		if (at >= 0)
-			canvas_fill(c, r.row, col + at, 1, ROLE_SELECT, '^');
+			canvas_fill(c, r.row, col + at, 1, ROLE_SELECT, above ? 'v' : '^');
 	}
 }
 
@@ -246,24 +264,26 @@ int logs_histogram_rows(const struct logs_state *s, struct rect r)
 
 void logs_draw_histogram(struct logs_state *s, struct canvas *c, struct rect r)
 {
-	struct rect bars;
+	struct rect bars, rule;
 	struct columns k;
 
 	if (r.rows < 3 || !columns_place(s, r.cols, &k))
 		return;
 	columns_read(s, &k);
-	canvas_rule(c, r.row, r.col, r.cols);
-	rect_cut(&r, 1);
+	rule = rect_cut(&r, 1);
+	canvas_rule(c, rule.row, rule.col, rule.cols);
 	bars = rect_cut(&r, r.rows > BARS ? BARS : BARS_LOW);
 	draw_axis(&k, c, bars);
 	for (int i = 0; i < k.n; i++)
 		draw_column(&k, i, c, bars.col + AXIS_COLS + i, bars);
 	if (is_wide(bars.cols))
 		draw_legend(s, &k, c, bars);
-	draw_times(&k, c, rect_cut(&r, r.rows > 1 ? 1 : 0));
-	if (bars.rows == BARS_LOW)
-		draw_times(&k, c, r);
-	draw_span(s, &k, c, r);
+	draw_times(&k, c, rect_cut(&r, 1));
+	/* A row of its own, or marks would cover times. */
+	if (r.rows > 0)
+		draw_span(s, &k, c, r, false);
+	else
+		draw_span(s, &k, c, rule, true);
 	mem_free(k.count);
 }
 

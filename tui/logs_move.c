@@ -98,41 +98,41 @@ static enum found seek_once(struct logs_state *s, const struct logs_pending *p)
 	return FOUND;
 }
 
-static void seek(struct tui *t, struct logs_state *s, const struct logs_pending *p)
+static void seek(struct tui *t, struct logs_state *s, struct logs_pending p)
 {
-	switch (seek_once(s, p)) {
-	case FOUND:
-		break;
-	case NOT_KNOWN: /* it may lie where nobody has looked yet */
-		s->pending = *p;
+	enum found found = seek_once(s, &p);
+
+	if (found == NOT_THERE && p.both == LOGS_BOTH_WAYS) {
+		p.both = LOGS_OTHER_WAY;
+		p.dir = -p.dir;
+		found = seek_once(s, &p);
+	}
+	if (found == NOT_KNOWN) { /* it may lie where nobody has looked yet */
+		s->pending = p;
 		s->pending.waits = true;
-		break;
-	case NOT_THERE:
-		model_news(&t->model, false, "no %s %s", word_of(p->what),
-			   p->dir > 0 ? "below" : "above");
-		break;
+	} else if (found == NOT_THERE && p.both == LOGS_ONE_WAY) {
+		model_news(&t->model, false, "no %s %s", word_of(p.what),
+			   p.dir > 0 ? "below" : "above");
 	}
 }
 
-void logs_seek_from(struct tui *t, struct logs_state *s, struct log_pos from, int dir,
-		    enum log_seek what)
+void logs_seek_nearest(struct tui *t, struct logs_state *s, struct log_pos from, int dir,
+		       enum log_seek what)
 {
-	struct logs_pending p = { .from = from, .dir = dir, .what = what };
-
-	seek(t, s, &p);
+	seek(t, s,
+	     (struct logs_pending){
+		     .from = from, .dir = dir, .what = what, .both = LOGS_BOTH_WAYS });
 }
 
 void logs_seek(struct tui *t, struct logs_state *s, int dir, enum log_seek what)
 {
-	logs_seek_from(t, s, here(s), dir, what);
+	seek(t, s, (struct logs_pending){ .from = here(s), .dir = dir, .what = what });
 }
 
 void logs_seek_again(struct tui *t, struct logs_state *s)
 {
-	struct logs_pending p = s->pending;
-
-	if (p.waits)
-		seek(t, s, &p);
+	if (s->pending.waits)
+		seek(t, s, s->pending);
 }
 
 /* --- Marks -------------------------------------------------------------------------------------- */

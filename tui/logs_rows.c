@@ -2,7 +2,7 @@
 /*
  * The rows of the logs.
  *
- *	>14:05:50.003 #b ERROR upstream timeout after 5000 ms: pool exhausted    +11 lines  x 37 similar
+ *	>14:05:50.003 #b ERROR upstream timeout after 5000 ms: pool exhausted    +11 lines  +37 similar
  *
  * The level and the time of a line stand in columns of their own, so the text begins behind what the
  * line itself says of them. A record of fields (JSON, logfmt) is shown as its message, then the rest
@@ -190,7 +190,11 @@ static void tags(const struct log_row *row, bool wide, struct strbuf *out)
 		strbuf_addf(out, "  +%u line%s%s", row->continued, row->continued == 1 ? "" : "s",
 			    wide ? ", Enter opens" : "");
 	if (row->similar) {
-		strbuf_addf(out, wide ? "  x %u similar" : "  x %u", row->similar);
+		/* How many besides it, or, as it is read alone, how often. */
+		if (wide)
+			strbuf_addf(out, "  +%u similar", row->similar);
+		else
+			strbuf_addf(out, "  x %u", row->similar + 1);
 		/* The row's own time is that of the first: a live log would look as if it had stopped. */
 		if (row->similar_utc_ns / NS_PER_S > row->line.utc_ns / NS_PER_S)
 			strbuf_addf(out, ", last %.8s",

@@ -146,13 +146,15 @@ static void draw_buffer(const struct logs_state *s, struct canvas *c, struct rec
 	struct text_line l = text_line_at(c, r, 0);
 	char n[CLOCK_TEXT_SIZE], text[CLOCK_TEXT_SIZE], held[CLOCK_TEXT_SIZE];
 
-	text_addf(&l, ROLE_DIM, "  buffer %s lines, %s of text in %s of memory",
-		  logs_number(s->counts.lines, n), text_bytes(s->counts.text_bytes, text),
-		  text_bytes(s->counts.held_bytes, held));
+	text_addf(&l, ROLE_DIM, "  buffer %s lines", logs_number(s->counts.lines, n));
+	if (r.cols >= TEXT_WIDE_COLS)
+		text_addf(&l, ROLE_DIM, ", %s of text in %s of memory",
+			  text_bytes(s->counts.text_bytes, text),
+			  text_bytes(s->counts.held_bytes, held));
 	if (s->counts.evicted)
-		text_addf(&l, ROLE_WARN, ", the oldest %s lines left for room",
+		text_addf(&l, ROLE_WARN, ", the oldest %s left for room",
 			  logs_number(s->counts.evicted, n));
-	text_add(&l, ROLE_DIM, ". Space on or off, Enter only this, Tab closes");
+	text_addf(&l, ROLE_DIM, ". Space on or off, Enter only this, Tab closes");
 }
 
 void logs_draw_sources(struct logs_state *s, struct canvas *c, struct rect *r)

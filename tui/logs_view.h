@@ -43,6 +43,7 @@ struct logs_pending {
 	struct log_pos from;
 	int dir;
 	enum log_seek what;
+	enum { LOGS_ONE_WAY, LOGS_BOTH_WAYS, LOGS_OTHER_WAY } both;
 };
 
 struct logs_state {
@@ -104,8 +105,6 @@ void logs_follow(struct tui *t, struct logs_state *s, int env, const char *servi
 bool logs_follows(const struct logs_state *s, int env, const char *service);
 /* Reads again since a time that somebody typed. */
 void logs_since(struct tui *t, struct logs_state *s, const char *text);
-/* "15m", "2h", "14:05", "14:05:30", "2026-11-21T14:05:00Z" to a time before now; false for anything else. */
-bool logs_parse_since(const char *text, int64_t now_utc_ms, int64_t *utc_ms);
 
 /* --- What is shown: logs_filter.c ----------------------------------------------------------------- */
 
@@ -125,8 +124,9 @@ void logs_first(struct logs_state *s);
 void logs_resume(struct logs_state *s);
 /* The next (1) or previous (-1) of that kind; when there is none, says so. */
 void logs_seek(struct tui *t, struct logs_state *s, int dir, enum log_seek what);
-void logs_seek_from(struct tui *t, struct logs_state *s, struct log_pos from, int dir,
-		    enum log_seek what);
+/* The first of them from there on, else the nearest on the other side. Says nothing when there is none. */
+void logs_seek_nearest(struct tui *t, struct logs_state *s, struct log_pos from, int dir,
+		       enum log_seek what);
 void logs_seek_again(struct tui *t, struct logs_state *s); /* more is known now */
 void logs_mark(struct logs_state *s);
 bool logs_marked(const struct logs_state *s, struct log_pos pos);

@@ -9,6 +9,7 @@
 #include "tui/text.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 struct seen_by {
@@ -83,6 +84,23 @@ static void line(struct pane *p, enum role role, const char *name, const char *f
 	strbuf_clear(&b);
 }
 
+/* A process is named by its number: its id is that and when it started, for telling one from the next. */
+static void pane_runtime(const struct service_unit *u, struct pane *p)
+{
+	const struct runtime_service *r = &u->service->runtime;
+	const struct runtime_unit *x = &u->unit;
+	char pid[32];
+
+	snprintf(pid, sizeof(pid), "pid %lld", (long long)x->pid);
+	if (r->kind == RUNTIME_PROCESS && r->command)
+		line(p, ROLE_TEXT, "command", "%s", r->command);
+	line(p, ROLE_DIM, "runtime", "%s  %.24s%s%s", runtime_kind_name(r->kind),
+	     r->kind != RUNTIME_PROCESS ? x->id
+	     : x->pid > 0               ? pid
+					: "no process",
+	     x->log_driver[0] ? "  logs: " : "", x->log_driver);
+}
+
 static void pane_unit(const struct seen_by *s, const struct service_unit *u, struct pane *p)
 {
 	const struct runtime_unit *x = &u->unit;
@@ -110,8 +128,7 @@ static void pane_unit(const struct seen_by *s, const struct service_unit *u, str
 	if (x->image[0])
 		line(p, ROLE_TEXT, "image", "%s  %s", x->image,
 		     x->digest[0] ? x->digest : x->image_id);
-	line(p, ROLE_DIM, "runtime", "%s  %.24s%s%s", runtime_kind_name(u->service->runtime.kind),
-	     x->id, x->log_driver[0] ? "  logs: " : "", x->log_driver);
+	pane_runtime(u, p);
 }
 
 /* The check that was asked for, of this unit; NULL. */

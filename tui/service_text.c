@@ -88,9 +88,12 @@ char *service_text_digest(const char *digest, char out[CLOCK_TEXT_SIZE])
 
 const char *service_text_image(const struct service_unit *u)
 {
+	const struct runtime_service *r = &u->service->runtime;
 	const char *slash = strrchr(u->unit.image, '/');
 
-	return slash ? slash + 1 : u->unit.image;
+	if (u->unit.image[0])
+		return slash ? slash + 1 : u->unit.image;
+	return r->unit ? r->unit : r->command ? r->command : "-";
 }
 
 const char *service_text_state(const struct service_unit *u, enum role *role)
@@ -155,7 +158,7 @@ static int host_rank(const struct service_host *h)
 {
 	if (h->status.state == HOST_ASKS)
 		return 3;
-	if (h->status.state == HOST_DOWN || h->err.code != ERR_OK)
+	if (h->status.state == HOST_DOWN || h->status.silent_utc_ms != 0 || h->err.code != ERR_OK)
 		return 2;
 	return h->status.state == HOST_READY ? 0 : 1;
 }
@@ -167,7 +170,7 @@ const char *service_text_host(const struct service_host *h, enum role *role)
 
 	*role = roles[rank];
 	return rank == 0   ? "ok"
-	       : rank == 2 ? "DOWN"
+	       : rank == 2 ? (h->status.silent_utc_ms != 0 ? "SILENT" : "DOWN")
 	       : rank == 3 ? "ASKS"
 			   : host_state_name(h->status.state);
 }

@@ -30,7 +30,7 @@ const char *service_text_host(const struct service_host *h, enum role *role);
 /* The host that is down or asks, the one that asks first; NULL none. Why it does. */
 const struct service_host *service_text_host_worst(const struct services *s);
 const struct err *service_text_host_err(const struct service_host *h);
-/* The image without its registry: "shop-web:2.13.4". */
+/* What it runs: the image without its registry ("shop-web:2.13.4"), else its unit or command; "-". */
 const char *service_text_image(const struct service_unit *u);
 /* "ok 200 in 41 ms", "FAIL 503 in 2 ms", "unknown: …". */
 enum role service_text_health_words(const struct health_result *h, bool narrow, struct strbuf *out);

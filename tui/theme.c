@@ -81,24 +81,9 @@ static int16_t nearest_of_16(int16_t color)
 
 struct loader {
 	struct theme *theme;
-	struct strbuf mistakes; /* one per line */
-	size_t n_mistakes;
+	struct ini_mistakes mistakes;
 	int line_of[ROLES];
 };
-
-static void mistake(struct loader *l, int line, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void mistake(struct loader *l, int line, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (l->n_mistakes++ > 0)
-		strbuf_addc(&l->mistakes, '\n');
-	strbuf_addf(&l->mistakes, "line %d: ", line);
-	va_start(ap, fmt);
-	strbuf_addv(&l->mistakes, fmt, ap);
-	va_end(ap);
-}
 
 static bool color_of(struct sv word, int max, int16_t *out)
 {
@@ -139,13 +124,14 @@ static void load_word(struct loader *l, int line, struct theme_role *r, struct s
 	sv_cut(&rest, '=', &key);
 	if (key.n == word.n) {
 		if (!attr_of(word, &r->attr))
-			mistake(l, line, "unknown word `%.*s`", (int)word.n, word.p);
+			ini_mistake(&l->mistakes, line, "unknown word `%.*s`", (int)word.n, word.p);
 		return;
 	}
 	if (sv_eq_str(key, "mono")) {
 		while (sv_cut(&rest, ',', &piece))
 			if (!attr_of(piece, &r->attr_mono))
-				mistake(l, line, "unknown attribute `%.*s`", (int)piece.n, piece.p);
+				ini_mistake(&l->mistakes, line, "unknown attribute `%.*s`",
+					    (int)piece.n, piece.p);
 		return;
 	}
 	if (sv_eq_str(key, "fg"))
@@ -159,10 +145,11 @@ static void load_word(struct loader *l, int line, struct theme_role *r, struct s
 	if (color == &r->fg16 || color == &r->bg16)
 		max = 15;
 	if (!color)
-		mistake(l, line, "unknown word `%.*s`", (int)word.n, word.p);
+		ini_mistake(&l->mistakes, line, "unknown word `%.*s`", (int)word.n, word.p);
 	else if (!color_of(rest, max, color))
-		mistake(l, line, "`%.*s` is not a colour (0 to %d, a name, or default)",
-			(int)rest.n, rest.p, max);
+		ini_mistake(&l->mistakes, line,
+			    "`%.*s` is not a colour (0 to %d, a name, or default)", (int)rest.n,
+			    rest.p, max);
 }
 
 static void load_role(struct loader *l, const struct ini_item *item)
@@ -177,13 +164,13 @@ static void load_role(struct loader *l, const struct ini_item *item)
 		for (int i = 0; i < ROLES; i++)
 			names[i] = role_name((enum role)i);
 		near = str_nearest(item->key, names, ROLES);
-		mistake(l, item->line, "unknown role `%s`%s%s%s", item->key,
-			near ? ", did you mean `" : "", near ? near : "", near ? "`?" : "");
+		ini_mistake(&l->mistakes, item->line, "unknown role `%s`%s%s%s", item->key,
+			    near ? ", did you mean `" : "", near ? near : "", near ? "`?" : "");
 		return;
 	}
 	if (l->line_of[role] > 0)
-		mistake(l, item->line, "`%s` stands in line %d already", item->key,
-			l->line_of[role]);
+		ini_mistake(&l->mistakes, item->line, "`%s` stands in line %d already", item->key,
+			    l->line_of[role]);
 	l->line_of[role] = item->line;
 	while (sv_cut(&rest, ' ', &word))
 		if (word.n > 0)
@@ -202,39 +189,36 @@ static void load_item(void *arg, const struct ini_item *item)
 	bool head = strcmp(item->section, "theme") == 0;
 
 	if (item->event == INI_MISTAKE)
-		mistake(l, item->line, "%s", item->value);
+		ini_mistake(&l->mistakes, item->line, "%s", item->value);
 	else if (!roles && !head)
-		mistake(l, item->line, "%s [%s]: only [theme] and [roles] are known",
-			item->event == INI_SECTION ? "unknown section" : "a key in", item->section);
+		ini_mistake(&l->mistakes, item->line, "%s [%s]: only [theme] and [roles] are known",
+			    item->event == INI_SECTION ? "unknown section" : "a key in",
+			    item->section);
 	else if (item->event == INI_PAIR && roles)
 		load_role(l, item);
 	else if (item->event == INI_PAIR && strcmp(item->key, "name") == 0)
 		str_copy(l->theme->name, sizeof(l->theme->name), item->value);
 	else if (item->event == INI_PAIR)
-		mistake(l, item->line, "unknown key `%s` in [theme], did you mean `name`?",
-			item->key);
+		ini_mistake(&l->mistakes, item->line,
+			    "unknown key `%s` in [theme], did you mean `name`?", item->key);
 }
 
 int theme_parse(struct sv text, const char *path, struct theme *out, struct err *e)
 {
 	struct theme fresh = { 0 };
 	struct loader l = { .theme = &fresh };
-	int rc = 0;
+	char file[sizeof(e->msg)];
+	int ret;
 
 	for (int i = 0; i < ROLES; i++)
 		fresh.role[i] = (struct theme_role){ -1, -1, -1, -1, 0, 0 };
-	strbuf_init(&l.mistakes, sizeof(e->detail));
+	ini_mistakes_begin(&l.mistakes);
 	ini_scan(text, THEME_LINE_MAX, load_item, &l);
-	if (l.n_mistakes == 0) {
+	snprintf(file, sizeof(file), "theme %s", path);
+	ret = ini_mistakes_end(&l.mistakes, file, e);
+	if (ret == 0)
 		*out = fresh;
-	} else {
-		err_set(e, ERR_CONFIG,
-			l.n_mistakes == 1 ? "%zu mistake in theme %s" : "%zu mistakes in theme %s",
-			l.n_mistakes, path);
-		rc = err_detail(e, "%s", strbuf_str(&l.mistakes));
-	}
-	strbuf_clear(&l.mistakes);
-	return rc;
+	return ret;
 }
 
 static int load_file(const char *path, struct theme *out, struct err *e)

@@ -12,6 +12,7 @@
  */
 #include "tui/view.h"
 
+#include "core/base/utf8.h"
 #include "tui/env_columns.h"
 #include "tui/env_facts.h"
 #include "tui/service_text.h"
@@ -153,41 +154,80 @@ static bool draw_unknown(const struct tui *t, const struct envs_state *s, struct
 	return true;
 }
 
-/* "Migrate #PRODUCTION: not ready, 2 of 5 gates closed" and the gates, from the plan of the refresh. */
+/* ": not ready, 1 of 10 gates closed" */
+static enum role verdict_words(const struct plan *p, struct strbuf *out)
+{
+	size_t closed = 0;
+
+	for (size_t i = 0; i < p->n_gate; i++)
+		closed += !p->gate[i].open;
+	if (p->n_change == 0) {
+		strbuf_adds(out, ": nothing to do");
+		return ROLE_TEXT;
+	}
+	if (closed) {
+		strbuf_addf(out, ": not ready, %zu of %zu gates closed", closed, p->n_gate);
+		return ROLE_FAIL;
+	}
+	strbuf_addf(out, ": ready, %zu to apply, %zu of %zu gates open", p->n_change, p->n_gate,
+		    p->n_gate);
+	return ROLE_OK;
+}
+
+/* Whose turn it is, towards what, and who is in the way. Where that is too long, towards what goes first, then which
+ * run it is: the plan tells the one and the row of the lock the other. */
+static void draw_verdict(const struct model *m, const struct envs_state *s, const struct plan *p,
+			 struct canvas *c, struct rect r)
+{
+	const struct env *env = &m->project->env[s->env];
+	const struct env *before = env_previous(m->project, env);
+	const struct lock_holder *holder = &m->snap->env[s->env].holder;
+	struct text_line l = text_line_at(c, r, 0);
+	struct strbuf verdict, towards, locked, run;
+	enum role role;
+	int room;
+
+	strbuf_init(&verdict, 256);
+	strbuf_init(&towards, 256);
+	strbuf_init(&locked, 256);
+	strbuf_init(&run, 256);
+	role = verdict_words(p, &verdict);
+	if (before && before->has_db)
+		strbuf_addf(&towards, " to what %s has", before->name);
+	/* No gate: a run waits for it, or is told who has it. */
+	if (holder->held && p->n_change) {
+		strbuf_addf(&locked, "; locked by %s", holder->who);
+		strbuf_addf(&run, ", run %.*s", (int)strcspn(holder->run, "-"), holder->run);
+	}
+	text_add(&l, ROLE_TEXT, " Next migrate of ");
+	text_addf(&l, p->is_protected ? ROLE_PROD : ROLE_HEAD, "%s%s", text_mark(env),
+		  p->environment);
+	room = l.end - l.col -
+	       (int)(utf8_cols(strbuf_sv(&verdict)) + utf8_cols(strbuf_sv(&locked)));
+	if ((int)(utf8_cols(strbuf_sv(&towards)) + utf8_cols(strbuf_sv(&run))) <= room)
+		text_add(&l, ROLE_TEXT, strbuf_str(&towards));
+	text_add(&l, role, strbuf_str(&verdict));
+	text_add(&l, ROLE_WARN, strbuf_str(&locked));
+	if ((int)utf8_cols(strbuf_sv(&run)) <= room)
+		text_add(&l, ROLE_WARN, strbuf_str(&run));
+	strbuf_clear(&run);
+	strbuf_clear(&locked);
+	strbuf_clear(&towards);
+	strbuf_clear(&verdict);
+}
+
+/* The verdict and the gates, from the plan of the refresh. */
 static void draw_gates(const struct tui *t, const struct envs_state *s, struct canvas *c,
 		       struct rect r)
 {
 	const struct model *m = &t->model;
-	const struct env *before = env_previous(m->project, &m->project->env[s->env]);
-	const struct lock_holder *holder;
 	const struct plan *p;
-	struct text_line l;
-	size_t closed = 0;
 	int line = 1;
 
 	if (!m->snap || r.rows < 2 || draw_unknown(t, s, c, r))
 		return;
 	p = m->snap->env[s->env].next;
-	holder = &m->snap->env[s->env].holder;
-	for (size_t i = 0; i < p->n_gate; i++)
-		closed += !p->gate[i].open;
-	l = text_line_at(c, r, 0);
-	text_add(&l, ROLE_TEXT, " Next migrate of ");
-	text_addf(&l, p->is_protected ? ROLE_PROD : ROLE_HEAD, "%s%s",
-		  text_mark(&m->project->env[s->env]), p->environment);
-	if (before && before->has_db)
-		text_addf(&l, ROLE_TEXT, " to what %s has", before->name);
-	if (p->n_change == 0)
-		text_add(&l, ROLE_TEXT, ": nothing to do");
-	else if (closed)
-		text_addf(&l, ROLE_FAIL, ": not ready, %zu of %zu gates closed", closed, p->n_gate);
-	else
-		text_addf(&l, ROLE_OK, ": ready, %zu to apply, %zu of %zu gates open", p->n_change,
-			  p->n_gate, p->n_gate);
-	/* No gate: a run waits for it, or is told who has it. */
-	if (holder->held && p->n_change)
-		text_addf(&l, ROLE_WARN, "; locked by %s, run %.*s", holder->who,
-			  (int)strcspn(holder->run, "-"), holder->run);
+	draw_verdict(m, s, p, c, r);
 	/* Closed gates first: they are why anybody looks here. */
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < p->n_gate; i++) {

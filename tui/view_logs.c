@@ -66,10 +66,13 @@ static void crumb(const struct logs_state *s, struct strbuf *out)
 static void facts(const struct logs_state *s, struct strbuf *out)
 {
 	const struct log_counts *k = &s->counts;
+	int64_t errors = k->level[LOG_LEVEL_ERROR] + k->level[LOG_LEVEL_FATAL];
 	char n[CLOCK_TEXT_SIZE], size[CLOCK_TEXT_SIZE];
 
-	strbuf_addf(out, "%s error%s", logs_number(s->totals.errors, n),
-		    s->totals.errors == 1 ? "" : "s");
+	/* Of the buffer, as what stands behind it: who hides errors has not got rid of them. */
+	if (s->totals.complete && s->totals.errors < errors)
+		strbuf_addf(out, "%s of ", logs_number(s->totals.errors, n));
+	strbuf_addf(out, "%s error%s", logs_number(errors, n), errors == 1 ? "" : "s");
 	if (k->lost_some)
 		strbuf_addf(out, k->lost ? "  %s lost and more" : "  some lost",
 			    logs_number(k->lost, n));
@@ -165,10 +168,10 @@ static void copy(struct tui *t, struct logs_state *s, bool whole)
 		model_news(&t->model, true, "copied the first %s of %s",
 			   text_bytes((int64_t)n, size), text_bytes((int64_t)clean.len, all));
 	else
-		model_news(&t->model, false,
-			   "copied %s, if the terminal lets programs (OSC 52; in tmux: set -g "
-			   "set-clipboard on)",
-			   text_bytes((int64_t)n, size));
+		model_news(
+			&t->model, false,
+			"copied %s if the terminal allows OSC 52 (tmux: set -g set-clipboard on)",
+			text_bytes((int64_t)n, size));
 	mem_free(t->copy);
 	t->copy = strbuf_detach(&clean);
 	strbuf_clear(&raw);

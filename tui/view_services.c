@@ -65,7 +65,7 @@ static void row_text(const void *ctx, size_t row, struct strbuf *out)
 	enum role role;
 
 	strbuf_addf(out, "%s %s %s %s ", u->service->runtime.name, host_at(ctx, u),
-		    service_text_state(u, &role), u->unit.image);
+		    service_text_state(u, &role), service_text_image(u));
 	if (u->err.code == ERR_OK)
 		service_words(u, s->m->now_utc_ms, out);
 	else
@@ -159,7 +159,7 @@ static void services_event(struct tui *t, void *state, enum event_type type)
 	struct services_state *s = state;
 
 	s->m = &t->model;
-	if (type == EV_SERVICES)
+	if (type == EV_SERVICES || type == EV_HOST)
 		update(t, s);
 	else if (type == EV_HEALTH)
 		for (size_t i = 0; i < t->model.health.n; i++)
@@ -246,7 +246,7 @@ static void draw_column_heads(struct canvas *c, struct rect r)
 		col += heads[i].cols;
 	}
 	text_skip_to(&l, col);
-	text_add(&l, ROLE_HEAD, r.cols >= TEXT_WIDE_COLS ? "image, digest" : "image");
+	text_add(&l, ROLE_HEAD, r.cols >= TEXT_WIDE_COLS ? "runs (image, digest)" : "runs");
 }
 
 /* What it is when it is in order, else why it is not. */
@@ -270,10 +270,7 @@ static void draw_image(const struct services_state *s, const struct service_unit
 		if (differs)
 			text_add(&l, ROLE_WARN, "differs ");
 		text_add(&l, differs ? ROLE_WARN : ROLE_TEXT, service_text_image(u));
-		if (!u->unit.image[0])
-			text_addf(&l, ROLE_DIM, "%s %.24s",
-				  runtime_kind_name(u->service->runtime.kind), u->unit.id);
-		else
+		if (u->unit.image[0])
 			text_addf(&l, ROLE_DIM, " %s",
 				  service_text_digest(u->unit.digest[0] ? u->unit.digest
 									: u->unit.image_id,
@@ -425,8 +422,8 @@ static void services_close(void *state)
 	table_clear(&((struct services_state *)state)->table);
 }
 
-static const enum action hints[] = { ACT_DOWN,   ACT_LEFT,    ACT_OPEN, ACT_HEALTH, ACT_FILTER,
-				     ACT_ANSWER, ACT_REFRESH, ACT_HELP, ACT_BACK,   ACT_NONE };
+static const enum action hints[] = { ACT_DOWN,   ACT_LEFT,    ACT_LOGS_OF, ACT_HEALTH, ACT_FILTER,
+				     ACT_ANSWER, ACT_REFRESH, ACT_HELP,    ACT_BACK,   ACT_NONE };
 
 const struct view_ops view_services = {
 	.name = "Services",

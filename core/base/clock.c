@@ -236,3 +236,38 @@ bool clock_parse_span(const char *text, int64_t *ms)
 	}
 	return false;
 }
+
+static bool parse_time_of_day(const char *text, int64_t now_utc_ms, int64_t *utc_ms)
+{
+	struct sv rest = sv_of(text), piece;
+	int64_t part[3] = { 0 };
+	static const int64_t max[3] = { 23, 59, 59 };
+	size_t n = 0;
+
+	while (n < 3 && sv_cut(&rest, ':', &piece))
+		if (!sv_int(piece, 0, max[n], &part[n]))
+			return false;
+		else
+			n++;
+	if (n < 2 || rest.n > 0)
+		return false;
+	*utc_ms = now_utc_ms - now_utc_ms % DAY_MS + part[0] * HOUR_MS + part[1] * MINUTE_MS +
+		  part[2] * 1000;
+	if (*utc_ms > now_utc_ms)
+		*utc_ms -= DAY_MS;
+	return true;
+}
+
+bool clock_parse_past(const char *text, int64_t now_utc_ms, int64_t *utc_ms)
+{
+	int64_t span, at;
+
+	if (clock_parse_span(text, &span))
+		at = now_utc_ms - span;
+	else if (!parse_time_of_day(text, now_utc_ms, &at) && !clock_parse_iso(text, &at))
+		return false;
+	if (at <= 0 || at > now_utc_ms)
+		return false;
+	*utc_ms = at;
+	return true;
+}

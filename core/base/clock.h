@@ -29,5 +29,8 @@ char *clock_span(int64_t ms, char out[CLOCK_TEXT_SIZE]);
 char *clock_ago(int64_t ms, char out[CLOCK_TEXT_SIZE]);
 /* "30m", "24h", "7d", "5s", "500ms", "90" (seconds) to milliseconds; false for anything else. */
 bool clock_parse_span(const char *text, int64_t *ms);
+/* "15m" ago, "14:05" or "14:05:30" of the last 24 hours (UTC), "2026-11-21T14:05:00Z", as a time that is not after
+ * now; false for anything else. */
+bool clock_parse_past(const char *text, int64_t now_utc_ms, int64_t *utc_ms);
 
 #endif

@@ -29,18 +29,36 @@ size_t zip_bound(size_t n)
 	return ZSTD_compressBound(n);
 }
 
+/* The table in which level 1 looks for what was there before is larger than a processor's first cache. In a log
+ * lines like this one were some lines ago: a quarter of that table finds nearer ones, which are also shorter to
+ * write, in five sixths of the time. */
+#define NEAR_HASH_LOG 12
+
+static size_t pack(ZSTD_CCtx *c, int level, struct sv in, char *out, size_t room)
+{
+	bool near = level == ZIP_NEAR;
+	size_t n = ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, near ? 1 : level);
+
+	if (!ZSTD_isError(n))
+		n = ZSTD_CCtx_setParameter(c, ZSTD_c_hashLog, near ? NEAR_HASH_LOG : 0);
+	if (!ZSTD_isError(n))
+		n = ZSTD_compress2(c, out, room, in.p, in.n);
+	return ZSTD_isError(n) ? 0 : n;
+}
+
 size_t zip_pack(struct zip *z, int level, struct sv in, char *out, size_t room)
 {
+	ZSTD_CCtx *c = z != NULL ? z->pack : NULL;
 	size_t n;
 
-	if (z == NULL) {
-		n = ZSTD_compress(out, room, in.p, in.n, level);
-	} else {
-		if (z->pack == NULL && (z->pack = ZSTD_createCCtx()) == NULL)
-			mem_oom();
-		n = ZSTD_compressCCtx(z->pack, out, room, in.p, in.n, level);
-	}
-	return ZSTD_isError(n) ? 0 : n;
+	if (c == NULL && (c = ZSTD_createCCtx()) == NULL)
+		mem_oom();
+	n = pack(c, level, in, out, room);
+	if (z != NULL)
+		z->pack = c;
+	else
+		ZSTD_freeCCtx(c);
+	return n;
 }
 
 int64_t zip_size(struct sv frame)

@@ -222,6 +222,20 @@ int db_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e)
 	return db->ops->facts != NULL ? db->ops->facts(db, fn, arg, e) : 0;
 }
 
+int db_fact_row(void *fact_row, const struct db_value *col, size_t n, struct err *e)
+{
+	const struct db_fact_row *r = fact_row;
+	struct arena a;
+	int result = 0;
+
+	arena_init(&a);
+	for (size_t i = 0; i < n && i < r->n && result == 0; i++)
+		if (col[i].type == DB_TEXT)
+			result = r->fn(r->arg, r->names[i], arena_sv(&a, col[i].s).p, e);
+	arena_clear(&a);
+	return result;
+}
+
 int db_privileges(struct db *db, db_privilege_fn fn, void *arg, struct err *e)
 {
 	return db->ops->privileges != NULL ? db->ops->privileges(db, fn, arg, e) : 0;

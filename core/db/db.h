@@ -247,6 +247,14 @@ int db_tables(struct db *db, bool quick, db_table_fn fn, void *arg, struct err *
  * the callback returns. No calls for a file. */
 typedef int (*db_fact_fn)(void *arg, const char *name, const char *value, struct err *e);
 int db_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e) MUST_CHECK;
+/* For drivers that ask in one row: its columns, in the order of the names, to fn; NULL values are left out. */
+struct db_fact_row {
+	const char *const *names;
+	size_t n;
+	db_fact_fn fn;
+	void *arg;
+};
+int db_fact_row(void *fact_row, const struct db_value *col, size_t n, struct err *e);
 
 enum db_privilege_state { DB_PRIVILEGE_HELD, DB_PRIVILEGE_MISSING, DB_PRIVILEGE_BEYOND };
 /* One thing that our role may do here: what operations need and it has or lacks, or what none of them needs. */

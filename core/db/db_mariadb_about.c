@@ -17,31 +17,11 @@
 static const char *const fact_names[] = { "started",     "character set",      "collation",
 					  "connections", "max_allowed_packet", "lock_wait_timeout",
 					  "sql_mode" };
-#define N_FACTS (sizeof(fact_names) / sizeof(fact_names[0]))
-
-struct fact_reader {
-	db_fact_fn fn;
-	void *arg;
-};
-
-static int fact_row(void *arg, const struct db_value *col, size_t n, struct err *e)
-{
-	struct fact_reader *r = arg;
-	struct arena a;
-	int result = 0;
-
-	arena_init(&a);
-	for (size_t i = 0; i < n && i < N_FACTS && result == 0; i++)
-		if (col[i].type == DB_TEXT)
-			result = r->fn(r->arg, fact_names[i], arena_sv(&a, col[i].s).p, e);
-	arena_clear(&a);
-	return result;
-}
 
 int mariadb_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e)
 {
 	const struct db_value v = db_v_text(mariadb_of(db)->target.dsn.database);
-	struct fact_reader r = { fn, arg };
+	struct db_fact_row r = { fact_names, sizeof(fact_names) / sizeof(fact_names[0]), fn, arg };
 
 	return db_exec(
 		db,
@@ -54,7 +34,7 @@ int mariadb_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e)
 		"CONCAT('here ', @@session.lock_wait_timeout, ' s, of others ', "
 		"@@global.lock_wait_timeout, ' s'), @@global.sql_mode "
 		"FROM information_schema.schemata s WHERE s.schema_name = ?1",
-		&v, 1, fact_row, &r, e);
+		&v, 1, db_fact_row, &r, e);
 }
 
 /* --- Privileges -------------------------------------------------------------------------------- */

@@ -17,30 +17,10 @@
 static const char *const fact_names[] = { "started",     "encoding",
 					  "collation",   "databases",
 					  "connections", "default_transaction_isolation" };
-#define N_FACTS (sizeof(fact_names) / sizeof(fact_names[0]))
-
-struct fact_reader {
-	db_fact_fn fn;
-	void *arg;
-};
-
-static int fact_row(void *arg, const struct db_value *col, size_t n, struct err *e)
-{
-	struct fact_reader *r = arg;
-	struct arena a;
-	int result = 0;
-
-	arena_init(&a);
-	for (size_t i = 0; i < n && i < N_FACTS && result == 0; i++)
-		if (col[i].type == DB_TEXT)
-			result = r->fn(r->arg, fact_names[i], arena_sv(&a, col[i].s).p, e);
-	arena_clear(&a);
-	return result;
-}
 
 int pg_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e)
 {
-	struct fact_reader r = { fn, arg };
+	struct db_fact_row r = { fact_names, sizeof(fact_names) / sizeof(fact_names[0]), fn, arg };
 
 	return db_exec(
 		db,
@@ -53,7 +33,7 @@ int pg_facts(struct db *db, db_fact_fn fn, void *arg, struct err *e)
 		"pg_catalog.current_setting('max_connections'), "
 		"pg_catalog.current_setting('default_transaction_isolation') "
 		"FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()",
-		NULL, 0, fact_row, &r, e);
+		NULL, 0, db_fact_row, &r, e);
 }
 
 /* --- Privileges -------------------------------------------------------------------------------- */

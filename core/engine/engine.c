@@ -10,6 +10,8 @@
  */
 #include "core/engine/engine.h"
 
+#include <string.h>
+
 #include "core/base/mem.h"
 #include "core/engine/job.h"
 
@@ -28,6 +30,9 @@ int engine_new(const struct project *p, const struct context *ctx, struct engine
 	pthread_mutex_init(&g->source_lock, NULL);
 	pool_init(&g->pool);
 	g->look = mem_calloc(p->n_env + 1, sizeof(*g->look));
+	g->news = (struct host_watch){ .fn = engine_host_news, .arg = g };
+	if (ctx->hosts)
+		hosts_watch(ctx->hosts, &g->news);
 	*out = g;
 	return 0;
 }
@@ -38,6 +43,8 @@ void engine_free(struct engine *g)
 		return;
 	pool_close(&g->pool);
 	engine_logs_free(g);
+	if (g->ctx->hosts)
+		hosts_unwatch(g->ctx->hosts, &g->news);
 	for (size_t i = 0; i < g->project->n_env; i++)
 		services_free(g->look[i].last);
 	mem_free(g->look);
@@ -61,6 +68,8 @@ struct event *engine_next(struct engine *g)
 
 	if (ev && ev->type == EV_LOGS)
 		engine_logs_taken(g);
+	if (ev && ev->type == EV_HOST && ev->u.host.news == HOST_NEWS_BACK)
+		engine_host_back(g, ev->u.host.name);
 	return ev;
 }
 
@@ -158,22 +167,46 @@ uint64_t engine_request_number(struct engine *g)
 	return request;
 }
 
+/* again: where one is under way, another is wanted behind it; else only where its result is on its way. */
+static void look_at(struct engine *g, size_t i, bool again)
+{
+	bool begin;
+
+	pthread_mutex_lock(&g->lock);
+	begin = !g->look[i].running;
+	again = (again || g->look[i].over) && !begin;
+	g->look[i].again = g->look[i].again || again;
+	g->look[i].running = true;
+	pthread_mutex_unlock(&g->lock);
+	if (begin)
+		engine_add(g, 0, job_services, mem_strdup(g->project->env[i].name));
+}
+
 void engine_services(struct engine *g)
 {
 	for (size_t i = 0; i < g->project->n_env; i++) {
 		const struct env *env = &g->project->env[i];
-		bool begin;
 
-		if (!g->ctx->hosts || (env->n_service == 0 && env->n_host == 0))
-			continue;
-		pthread_mutex_lock(&g->lock);
-		begin = !g->look[i].running;
-		g->look[i].again = !begin;
-		g->look[i].running = true;
-		pthread_mutex_unlock(&g->lock);
-		if (begin)
-			engine_add(g, 0, job_services, mem_strdup(env->name));
+		if (g->ctx->hosts && (env->n_service > 0 || env->n_host > 0))
+			look_at(g, i, true);
 	}
+}
+
+static bool has_service_on(const struct env *env, const char *host)
+{
+	for (size_t i = 0; i < env->n_service; i++)
+		for (size_t k = 0; k < env->service[i].n_host; k++)
+			if (strcmp(env->service[i].host[k]->name, host) == 0)
+				return true;
+	return false;
+}
+
+/* A look that is under way has found it back most often, and sees what is there now. */
+void engine_host_back(struct engine *g, const char *name)
+{
+	for (size_t i = 0; i < g->project->n_env; i++)
+		if (has_service_on(&g->project->env[i], name))
+			look_at(g, i, false);
 }
 
 void engine_services_done(struct engine *g, const struct env *env)
@@ -183,7 +216,7 @@ void engine_services_done(struct engine *g, const struct env *env)
 
 	pthread_mutex_lock(&g->lock);
 	more = look->again;
-	look->again = false;
+	look->again = look->over = false;
 	look->running = more;
 	pthread_mutex_unlock(&g->lock);
 	if (more)

@@ -153,6 +153,7 @@ void event_free(struct event *ev)
 	case EV_RUN_STARTED:
 	case EV_REQUESTED:
 	case EV_LOGS:
+	case EV_HOST:
 	case EV_QUESTION:
 	case EV_EXPORTED:
 	case EV_TYPES:

@@ -34,6 +34,7 @@ enum event_type {
 	EV_SERVICES, /* one environment's services on all of its hosts, with a glance at their health */
 	EV_HEALTH,   /* one service on one host, while its health is checked with all attempts */
 	EV_LOGS,     /* the log store or what the query knows of it grew, or a source changed */
+	EV_HOST,     /* a host is silent, lost or back */
 	EV_QUESTION, /* a host asks something */
 	EV_EXPORTED, /* lines were written to a file, or why not */
 	EV_TYPES
@@ -144,6 +145,12 @@ struct event {
 			struct health_result *result; /* NULL: err says why */
 			bool last;                    /* the check of this environment is over */
 		} health;
+		struct {
+			char name[HOST_NAME_SIZE];
+			enum host_news news;
+			struct host_status status;
+			int64_t at_utc_ms;
+		} host; /* err: why nothing is known of it */
 		struct host_question question;
 		struct {
 			char path[256];

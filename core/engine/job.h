@@ -76,8 +76,10 @@ struct engine {
 	/* By environment; running and again under lock, last used by the one job that is under way. */
 	struct services_look {
 		bool running, again;
+		bool over;             /* its result is on its way: what happens now is not in it */
 		struct services *last; /* what was seen last */
 	} * look;
+	struct host_watch news; /* of all hosts */
 	struct logs *logs; /* logs.c; made by the UI thread when logs are looked at first; NULL */
 
 	struct stamp runs_stamp; /* used by the one job_runs that is under way */
@@ -109,9 +111,14 @@ void snapshot_next(const struct engine *g, struct snapshot *snap);
 /* A number for a request of several jobs. */
 uint64_t engine_request_number(struct engine *g);
 
+/* jobs_services.c: the watch of the hosts. */
+void engine_host_news(void *engine, const struct host *h, enum host_news news,
+		      const struct host_status *now);
 /* jobs_services.c. Posts what hosts of env ask. Any thread. */
 void engine_questions(struct engine *g, const struct env *env);
 void job_services(struct job *job); /* arg: char *environment */
+/* A host is back: looks at those of its environments that no look is under way for. UI thread. */
+void engine_host_back(struct engine *g, const char *name);
 void engine_services_done(struct engine *g, const struct env *env);
 
 /* logs.c. An EV_LOGS was taken: the next one may be posted. */

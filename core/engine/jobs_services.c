@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/mem.h"
 
 /* All hosts of one look are asked at the same time; who does not answer within this is shown as such. */
@@ -29,6 +30,25 @@ static struct services *services_copied(const struct services *s)
 	if (s->n_host)
 		memcpy(copy->host, s->host, s->n_host * sizeof(*s->host));
 	return copy;
+}
+
+/* --- News of hosts ---------------------------------------------------------------------------- */
+
+void engine_host_news(void *engine, const struct host *h, enum host_news news,
+		      const struct host_status *now)
+{
+	struct engine *g = engine;
+	struct event *ev = event_new(EV_HOST, 0);
+
+	str_copy(ev->u.host.name, sizeof(ev->u.host.name), host_name(h));
+	ev->u.host.news = news;
+	ev->u.host.status = *now;
+	ev->u.host.at_utc_ms = clock_utc_ms();
+	if (news == HOST_NEWS_SILENT)
+		host_silent_err(h, now, &ev->err);
+	else if (news == HOST_NEWS_LOST)
+		ev->err = now->err;
+	event_post(&g->queue, ev);
 }
 
 /* --- Questions -------------------------------------------------------------------------------- */
@@ -90,9 +110,10 @@ int engine_answer(struct engine *g, const struct host_question *q, const char *t
 
 /* --- Looking ---------------------------------------------------------------------------------- */
 
-static void look(struct job *job, const struct env *env, struct services **last)
+static void look(struct job *job, const struct env *env, struct services_look *state)
 {
 	struct engine *g = job->engine;
+	struct services **last = &state->last;
 	struct event *ev = event_new(EV_SERVICES, job->request);
 	struct services_seen *seen = mem_calloc(1, sizeof(*seen));
 	struct services *now = NULL;
@@ -110,6 +131,9 @@ static void look(struct job *job, const struct env *env, struct services **last)
 	services_free(*last);
 	*last = services_copied(now);
 	seen->services = now;
+	pthread_mutex_lock(&g->lock);
+	state->over = true;
+	pthread_mutex_unlock(&g->lock);
 	job_post(job, ev);
 }
 
@@ -117,9 +141,8 @@ void job_services(struct job *job)
 {
 	struct engine *g = job->engine;
 	const struct env *env = env_find(g->project, job->arg);
-	struct services **last = &g->look[env_index(g->project, env)].last;
 
-	look(job, env, last);
+	look(job, env, &g->look[env_index(g->project, env)]);
 	engine_questions(g, env);
 	engine_services_done(g, env);
 }

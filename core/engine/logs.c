@@ -217,7 +217,7 @@ static void job_logs(struct job *job)
 		if (!c || cancel_fired(&job->cancel))
 			break;
 		stop_all(l);
-		log_merge_flush(l->merge);
+		log_merge_restart(l->merge);
 		log_store_forget(l->store);
 		start_all(g, c);
 		choice_free(c);
@@ -292,6 +292,7 @@ struct export
 	struct log_store *store;
 	struct log_source source[LOG_SOURCES_MAX];
 	size_t n_source;
+	const char *path;
 	int fd;
 	int64_t lines;
 	struct strbuf text; /* not yet written */
@@ -302,8 +303,7 @@ struct export
 
 static int export_flush(struct export *x)
 {
-	int rc = x->text.len ? fs_write_all(x->fd, x->text.data, x->text.len, "log lines", &x->err)
-			     : 0;
+	int rc = x->text.len ? fs_write_all(x->fd, x->text.data, x->text.len, x->path, &x->err) : 0;
 
 	strbuf_reset(&x->text);
 	return rc;
@@ -336,6 +336,7 @@ static void job_export(struct job *job)
 
 	str_copy(ev->u.exported.path, sizeof(ev->u.exported.path), path);
 	strbuf_init(&x->text, STRBUF_NO_LIMIT);
+	x->path = path;
 	x->n_source = log_store_sources(g->logs->store, x->source, LOG_SOURCES_MAX);
 	x->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (x->fd < 0) {
@@ -350,6 +351,9 @@ static void job_export(struct job *job)
 	}
 	if (x->fd >= 0 && close(x->fd) != 0 && ev->err.code == ERR_OK)
 		err_sys(&ev->err, errno, "cannot write log lines to %s", path);
+	/* A part of the lines is not left under the name of all of them. */
+	if (x->fd >= 0 && ev->err.code != ERR_OK)
+		unlink(path);
 	ev->u.exported.lines = x->lines;
 	strbuf_clear(&x->text);
 	mem_free(x);

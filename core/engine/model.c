@@ -75,6 +75,7 @@ void model_clear(struct model *m)
 	for (size_t i = 0; m->services && i < m->project->n_env; i++)
 		services_seen_free(m->services[i]);
 	mem_free(m->services);
+	mem_free(m->away);
 	mem_free(m->asked);
 	*m = (struct model){ .armed_env = -1 };
 }
@@ -275,6 +276,58 @@ static void apply_preflight(struct model *m, struct event *ev)
 	ev->u.preflight.preflight = old;
 }
 
+/* Nothing is known of what was seen before. True when something was. */
+static bool forget_host(struct services_seen *seen, const struct host_away *a)
+{
+	bool forgot;
+
+	if (!seen || !seen->services)
+		return false;
+	forgot = services_host_away(seen->services, a->name, &a->status, &a->err, a->at_utc_ms);
+	for (size_t i = 0; forgot && i < seen->n_health; i++) {
+		struct health_result *r = &seen->health[i];
+
+		if (strcmp(r->host, a->name) != 0 || r->last.at_utc_ms > a->at_utc_ms)
+			continue;
+		r->verdict = HEALTH_UNKNOWN;
+		r->err = a->err;
+	}
+	return forgot;
+}
+
+static struct host_away *away_of(struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_away; i++)
+		if (strcmp(m->away[i].name, name) == 0)
+			return &m->away[i];
+	return NULL;
+}
+
+static void apply_host(struct model *m, const struct event *ev)
+{
+	struct host_away *a = away_of(m, ev->u.host.name);
+	bool forgot = false;
+
+	if (ev->u.host.news == HOST_NEWS_BACK) {
+		/* What is there now the next look says. */
+		if (a)
+			*a = m->away[--m->n_away];
+		return;
+	}
+	if (!a) {
+		m->away = mem_realloc(m->away, m->n_away + 1, sizeof(*m->away));
+		a = &m->away[m->n_away++];
+	}
+	*a = (struct host_away){ .status = ev->u.host.status,
+				 .err = ev->err,
+				 .at_utc_ms = ev->u.host.at_utc_ms };
+	str_copy(a->name, sizeof(a->name), ev->u.host.name);
+	for (size_t i = 0; i < m->project->n_env; i++)
+		forgot = forget_host(m->services[i], a) || forgot;
+	if (forgot)
+		news_err(m, &ev->err);
+}
+
 static void apply_services(struct model *m, struct event *ev)
 {
 	const struct env *env = env_find(m->project, ev->u.services->env);
@@ -284,6 +337,8 @@ static void apply_services(struct model *m, struct event *ev)
 		return;
 	place = &m->services[env_index(m->project, env)];
 	old = *place;
+	for (size_t i = 0; i < m->n_away; i++)
+		(void)forget_host(ev->u.services, &m->away[i]);
 	if (ev->u.services->services)
 		news_of_services(m, env, old ? old->services : NULL, ev->u.services->services);
 	*place = ev->u.services;
@@ -401,6 +456,9 @@ void model_apply(struct model *m, struct event *ev)
 		break;
 	case EV_HEALTH:
 		apply_health(m, ev);
+		break;
+	case EV_HOST:
+		apply_host(m, ev);
 		break;
 	case EV_QUESTION:
 		apply_question(m, &ev->u.question);

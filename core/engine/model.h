@@ -44,6 +44,14 @@ struct model {
 		bool over;
 		struct err err; /* why one could not be asked; code ERR_OK: none */
 	} health;               /* the check that was asked for last */
+	/* Hosts that are silent or lost: what was seen of them until then is not believed. */
+	struct host_away {
+		char name[HOST_NAME_SIZE];
+		struct host_status status;
+		struct err err;
+		int64_t at_utc_ms; /* of the news */
+	} * away;
+	size_t n_away;
 	/* What hosts ask, one of each host at most, the oldest first. left: the user does not want to be asked
 	 * by himself again. */
 	struct asked {

@@ -59,6 +59,10 @@ struct hosts {
 	struct answer *answer;
 	size_t n_answer, cap_answer;
 	uint64_t next_id;
+
+	pthread_mutex_t
+		watch_lock; /* guards watch, held while it is told; then only host->lock is taken */
+	struct host_watch *watch;
 };
 
 struct hosts *hosts_new(const struct host_context *ctx)
@@ -67,6 +71,7 @@ struct hosts *hosts_new(const struct host_context *ctx)
 
 	p->ctx = *ctx;
 	pthread_mutex_init(&p->lock, NULL); /* cannot fail on Linux */
+	pthread_mutex_init(&p->watch_lock, NULL);
 	p->next_id = 1;
 	return p;
 }
@@ -106,6 +111,7 @@ void hosts_free(struct hosts *p)
 		mem_free(p->answer[i].subject);
 	}
 	mem_free(p->answer);
+	pthread_mutex_destroy(&p->watch_lock);
 	pthread_mutex_destroy(&p->lock);
 	mem_free(p);
 }
@@ -124,6 +130,7 @@ static struct host *host_new(struct hosts *p, const struct host_spec *spec)
 	h->status.state = HOST_IDLE;
 	h->status.since_utc_ms = clock_utc_ms();
 	h->status.round_trip_us = -1;
+	h->told = HOST_NEWS_BACK;
 	return h;
 }
 
@@ -172,6 +179,14 @@ const char *host_state_name(enum host_state s)
 	return names[s];
 }
 
+void host_silent_err(const struct host *h, const struct host_status *now, struct err *e)
+{
+	char since[CLOCK_TEXT_SIZE];
+
+	err_set(e, ERR_TIMEOUT, "%s does not answer", h->name);
+	err_detail(e, "nothing came from it since %s", clock_hms(now->silent_utc_ms, since));
+}
+
 static void set_state_locked(struct host *h, enum host_state s, const struct err *why)
 {
 	if (h->status.state != s)
@@ -185,8 +200,76 @@ static void set_state_locked(struct host *h, enum host_state s, const struct err
 		h->clock_asked = false;
 	if (s != HOST_READY) {
 		h->status.round_trip_us = -1;
+		h->status.silent_utc_ms = 0;
 		h->status.about[0] = '\0';
 	}
+}
+
+/* What there is to tell now, if anything. Of what happened in between nobody is told: the last news are true. */
+static bool take_news(struct host *h, enum host_news *news, struct host_status *now)
+{
+	bool is_news;
+
+	pthread_mutex_lock(&h->lock);
+	*now = h->status;
+	*news = h->told;
+	if (now->state == HOST_DOWN)
+		*news = HOST_NEWS_LOST;
+	else if (now->state == HOST_READY)
+		*news = now->silent_utc_ms != 0 ? HOST_NEWS_SILENT : HOST_NEWS_BACK;
+	is_news = *news != h->told;
+	h->told = *news;
+	pthread_mutex_unlock(&h->lock);
+	return is_news;
+}
+
+static void tell(struct host *h)
+{
+	struct hosts *p = h->pool;
+	struct host_status now;
+	enum host_news news;
+
+	pthread_mutex_lock(&p->watch_lock);
+	if (take_news(h, &news, &now))
+		for (struct host_watch *w = p->watch; w; w = w->next)
+			if (!w->only || w->only == h)
+				w->fn(w->arg, h, news, &now);
+	pthread_mutex_unlock(&p->watch_lock);
+}
+
+static void watch_add(struct hosts *p, const struct host *only, struct host_watch *w)
+{
+	pthread_mutex_lock(&p->watch_lock);
+	w->only = only;
+	w->next = p->watch;
+	p->watch = w;
+	pthread_mutex_unlock(&p->watch_lock);
+}
+
+void hosts_watch(struct hosts *p, struct host_watch *w)
+{
+	watch_add(p, NULL, w);
+}
+
+void host_watch(struct host *h, struct host_watch *w)
+{
+	watch_add(h->pool, h, w);
+}
+
+void hosts_unwatch(struct hosts *p, struct host_watch *w)
+{
+	pthread_mutex_lock(&p->watch_lock);
+	for (struct host_watch **at = &p->watch; *at; at = &(*at)->next)
+		if (*at == w) {
+			*at = w->next;
+			break;
+		}
+	pthread_mutex_unlock(&p->watch_lock);
+}
+
+void host_unwatch(struct host *h, struct host_watch *w)
+{
+	hosts_unwatch(h->pool, w);
 }
 
 void host_set_state(struct host *h, enum host_state s, const struct err *why)
@@ -194,6 +277,15 @@ void host_set_state(struct host *h, enum host_state s, const struct err *why)
 	pthread_mutex_lock(&h->lock);
 	set_state_locked(h, s, why);
 	pthread_mutex_unlock(&h->lock);
+	tell(h);
+}
+
+void host_set_silent(struct host *h, int64_t since_utc_ms)
+{
+	pthread_mutex_lock(&h->lock);
+	h->status.silent_utc_ms = h->status.state == HOST_READY ? since_utc_ms : 0;
+	pthread_mutex_unlock(&h->lock);
+	tell(h);
 }
 
 void host_set_about(struct host *h, const char *about)

@@ -70,12 +70,37 @@ struct host_status {
 	struct err err;        /* HOST_DOWN, HOST_ASKS: why */
 	int64_t since_utc_ms;  /* of the state */
 	int64_t round_trip_us; /* of the last sign of life; -1 unknown */
+	/* HOST_READY: it owes an answer, and this is when the last byte came; 0: it answers. Only libssh2 sees it. */
+	int64_t silent_utc_ms;
 	bool skew_known;
 	int64_t skew_ms; /* its clock minus ours, measured at the connection */
 	char about[160]; /* "OpenSSH_9.2, ssh-ed25519, curve25519-sha256"; "" when not connected */
 };
 void host_status(struct host *h, struct host_status *out); /* any thread, does not wait */
 const char *host_state_name(enum host_state s);
+
+enum host_news {
+	HOST_NEWS_SILENT, /* it owes an answer: what was seen of it may be wrong by now */
+	HOST_NEWS_LOST,   /* HOST_DOWN */
+	HOST_NEWS_BACK    /* behind one of these: it answers */
+};
+
+/* Told of news at once, by whichever thread has them and under a lock: fn calls nothing of this header and does not
+ * wait. */
+struct host_watch {
+	void (*fn)(void *arg, const struct host *h, enum host_news news,
+		   const struct host_status *now);
+	void *arg;
+	const struct host *only; /* of the pool */
+	struct host_watch *next;
+};
+/* w is the caller's and stays where it is until unwatched; behind that fn is not called any more. */
+void hosts_watch(struct hosts *p, struct host_watch *w); /* all of its hosts */
+void hosts_unwatch(struct hosts *p, struct host_watch *w);
+void host_watch(struct host *h, struct host_watch *w);
+void host_unwatch(struct host *h, struct host_watch *w);
+/* Its silence as an error. May be called by a watch. */
+void host_silent_err(const struct host *h, const struct host_status *now, struct err *e);
 
 enum host_question_kind {
 	HOST_QUESTION_NONE,
@@ -89,8 +114,9 @@ struct host_question {
 	enum host_question_kind kind;
 	uint64_t id; /* of this question; an answer to another one is ERR_NOT_FOUND */
 	char host[HOST_NAME_SIZE];
-	char text[320];    /* what to ask, one line: "passphrase of ~/.ssh/id_ed25519" */
-	char subject[512]; /* what the answer is kept under: a key's path, "USER@HOST", … */
+	char text[320]; /* what to ask, one line: "passphrase of ~/.ssh/id_ed25519" */
+	char subject
+		[512]; /* what the answer is kept under: a key's path, "USER@HOST through JUMP", … */
 	char key_type[48], sha256[64]; /* HOST_QUESTION_KEY: "ssh-ed25519", "SHA256:…" */
 	bool echo;                     /* what is typed may be shown */
 };

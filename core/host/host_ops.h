@@ -63,6 +63,7 @@ struct host {
 	pthread_mutex_t lock; /* guards everything below; nothing waits while it is held */
 	struct host_status status;
 	struct host_question question;
+	enum host_news told; /* HOST_NEWS_BACK: nothing else was */
 	/* A command of this connection was asked for the time there. host_set_state(HOST_CONNECTING) undoes it. */
 	bool clock_asked;
 	struct http_client *idle; /* of http.c: with a warm connection, for who asks next */
@@ -74,6 +75,8 @@ struct host {
 void host_set_state(struct host *h, enum host_state s, const struct err *why);
 void host_set_about(struct host *h, const char *about);
 void host_set_round_trip(struct host *h, int64_t us);
+/* Nothing came since then although it was asked; 0: something came. */
+void host_set_silent(struct host *h, int64_t since_utc_ms);
 /* The other clock said remote_us at a moment between these two of ours, all microseconds since 1970, and
  * nearer to the second. */
 void host_set_clock(struct host *h, int64_t sent_us, int64_t got_us, int64_t remote_us);
@@ -81,7 +84,7 @@ void host_set_clock(struct host *h, int64_t sent_us, int64_t got_us, int64_t rem
  * q->subject is what the answer is kept under; of a key, where it is empty, "TYPE SHA256:…". */
 int host_ask(struct host *h, const struct host_question *q, struct err *e);
 void host_ask_no_more(struct host *h);
-/* What was answered for kind and subject (a key's path, "USER@HOST", or a key's "TYPE SHA256:…"); false when
+/* What was answered for kind and subject (a key's path, "USER@HOST through JUMP", or a key's "TYPE SHA256:…"); false when
  * nothing was. secret_clear it. The answer about a key counts for the host that asked only. */
 bool host_answered(struct host *h, enum host_question_kind kind, const char *subject,
 		   struct secret *out);

@@ -172,8 +172,11 @@ struct ssh_link {
 	int64_t idle_since_ms;
 
 	int64_t now_ms, heard_ms, asked_ms;
-	int asks;     /* signs of life asked for since the last byte came */
-	int n_global; /* signs of life that left an answer inside of libssh2 */
+	int asks;        /* signs of life asked for since the last byte came */
+	int64_t owed_ms; /* since when: asks > 0 */
+	int64_t sent_ms; /* when the first byte was sent behind the last that came; 0: none was */
+	bool silent;     /* and it was said */
+	int n_global;    /* signs of life that left an answer inside of libssh2 */
 	struct ssh_channel
 		*alive;   /* the channel that one was asked through, its answer being awaited */
 	int64_t asked_us; /* when; 0: nothing is to be measured */
@@ -264,7 +267,9 @@ struct ssh_agent;
 struct ssh_auth {
 	const struct ssh_config *config;
 	const char *user;
-	char subject[256];       /* "USER@HOST": what a password is kept under */
+	/* "USER@HOST:PORT through JUMP": what a password is kept under. Behind another bastion the same name may be
+	 * another machine. */
+	char subject[448];
 	struct strbuf tried;     /* for people: "agent key SHA256:…, ~/.ssh/id_ed25519" */
 	struct strbuf remark;    /* what was not tried, and why */
 	char remedy[256];        /* for the first of them */

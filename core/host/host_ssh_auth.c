@@ -134,14 +134,21 @@ int ssh_link_authenticate(struct ssh_link *l, const struct ssh_config *config, s
 {
 	struct ssh_auth a = { .config = config, .user = config->user };
 	struct strbuf subject;
+	bool fits;
 	int ret;
 
 	strbuf_init(&subject, sizeof(a.subject) - 1);
 	strbuf_addf(&subject, "%s@%s", config->user, config->host);
 	if (config->port != SSH_DEFAULT_PORT)
 		strbuf_addf(&subject, ":%d", config->port);
+	if (config->jump != NULL)
+		strbuf_addf(&subject, " through %s", config->jump);
+	fits = strbuf_ok(&subject);
 	str_copy(a.subject, sizeof(a.subject), strbuf_str(&subject));
 	strbuf_clear(&subject);
+	if (!fits) /* cut off, two hosts could share an answer */
+		return err_set(e, ERR_LIMIT, "user, name and way of %s are longer than %zu bytes",
+			       l->host->name, sizeof(a.subject) - 1);
 	strbuf_init(&a.tried, TEXT_MAX);
 	strbuf_init(&a.remark, TEXT_MAX);
 	l->auth = &a;

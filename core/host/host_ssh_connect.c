@@ -350,7 +350,7 @@ static int key_ask(struct ssh_link *l, const struct ssh_config *config, const st
 	const char *more = "";
 
 	if (a->authority)
-		more = " (known by an authority, whose certificates are not read here)";
+		more = " (known by an authority, whose certificates only transport = openssh reads)";
 	else if (a->other_type)
 		more = " (it is known by a key of another type)";
 	str_copy(q.key_type, sizeof(q.key_type), key->type);
@@ -392,7 +392,7 @@ static int key_check(struct ssh_link *l, const struct ssh_config *config,
 	if (config->known_first == NULL)
 		return 0; /* the answer counts as long as this process lives */
 	return known_hosts_append(config->known_first, name, port, &key, config->hash_known_hosts,
-				  e);
+				  l->deadline_ms, &l->stop, e);
 }
 
 static int shake_and_check(struct ssh_link *l, const struct ssh_config *config, struct err *e)

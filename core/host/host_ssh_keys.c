@@ -7,7 +7,8 @@
  * need no passphrase are tried before one is asked for.
  *
  * What libssh2 1.10 cannot do is found out from the file, without trying: RSA keys (it signs with SHA-1,
- * which current servers refuse) and ciphers that it cannot decrypt. Each is said with a remedy.
+ * which current servers refuse) and ciphers that it cannot decrypt. Certificates it cannot show; the key alone is
+ * offered then, since a server may know it too. Each is said with a remedy.
  */
 #include "core/host/host_ssh.h"
 
@@ -21,6 +22,8 @@
 /* So many failures are left for what follows keys. */
 #define KEY_TRIES_MAX 4
 #define WORDS_SIZE 512
+/* What is said of one, and its remedy. */
+#define CERTIFICATE "is not used by libssh2", "set transport = openssh, which shows certificates"
 
 struct key_file {
 	const char *path;
@@ -134,7 +137,11 @@ static bool agent_key_usable(struct ssh_link *l, const struct ssh_agent_key *key
 			"use an ed25519 key (ssh-keygen -t ed25519), or set transport = openssh");
 		return false;
 	}
-	return type_known(key->type) && strstr(key->type, "-cert-") == NULL;
+	if (strstr(key->type, "-cert-") != NULL) {
+		ssh_auth_remark(a, "the agent's certificate " CERTIFICATE);
+		return false;
+	}
+	return type_known(key->type);
 }
 
 static enum ssh_try agent_try(struct ssh_link *l, struct ssh_agent_key *key, struct err *e)
@@ -253,6 +260,28 @@ static bool file_usable(struct ssh_link *l, const struct key_file *f)
 		return false;
 	}
 	return true;
+}
+
+/* ssh shows those that are named, and those beside its keys, without being told to. */
+static void certificates_remark(struct ssh_auth *a, const struct key_file *file, size_t n)
+{
+	struct key_file f = { 0 };
+	struct strbuf path;
+
+	for (size_t i = 0; i < a->config->n_certificate; i++) {
+		f.path = a->config->certificate[i];
+		if (fs_exists(f.path))
+			file_remark(a, &f, CERTIFICATE);
+	}
+	strbuf_init(&path, 4096);
+	for (size_t i = 0; i < n; i++) {
+		strbuf_reset(&path);
+		strbuf_addf(&path, "%s-cert.pub", file[i].path);
+		f.path = strbuf_str(&path);
+		if (fs_exists(f.path))
+			file_remark(a, &f, CERTIFICATE);
+	}
+	strbuf_clear(&path);
 }
 
 static void file_read(struct ssh_link *l, struct key_file *f)
@@ -402,6 +431,7 @@ enum ssh_try ssh_auth_keys(struct ssh_link *l, struct err *e)
 		file[i].path = config->identity[i];
 		file_read(l, &file[i]);
 	}
+	certificates_remark(l->auth, file, config->n_identity);
 	agent_get(l);
 	t = agent_keys(l, file, config->n_identity, e);
 	if (t == SSH_TRY_NO)

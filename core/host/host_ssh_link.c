@@ -28,6 +28,9 @@
  * connection is dead, and what it carried is lost: its local ends are closed, and how a command ended is not
  * known. libssh2 itself would never notice.
  *
+ * Long before that the host is called silent, so that nobody takes for true what it said last: where something
+ * was sent and no byte comes for ASK_SOON_MS a sign of life is asked at once, and its answer has SILENT_MS.
+ *
  * The thread waits in one place, wait_fds on an epoll descriptor and the cancel of the connection.
  */
 #include "core/host/host_ssh.h"
@@ -48,6 +51,8 @@
 #define EXTRA_IDLE_MS 15000
 #define GLOBAL_MAX 2000 /* answers that libssh2 may keep: some hours of silence */
 #define MISSED_MAX 3
+#define ASK_SOON_MS 1000
+#define SILENT_MS 2000
 #define FREE_TRIES 100
 #define TRIES_LOST 3 /* connections that may break under a channel before it was opened */
 
@@ -109,6 +114,8 @@ static LIBSSH2_SEND_FUNC(link_send)
 	if (l->dead || l->mute)
 		return (ssize_t)length;
 	l->sent += length;
+	if (l->sent_ms == 0)
+		l->sent_ms = l->now_ms;
 	if (l->out.len == l->out_at) {
 		sent = send_now(l, buffer, length);
 		if (sent < 0)
@@ -271,6 +278,8 @@ static void alive_ask(struct ssh_link *l)
 	uint64_t sent = l->sent;
 
 	l->asked_ms = l->now_ms;
+	if (l->asks == 0)
+		l->owed_ms = l->now_ms;
 	if (l->alive != NULL) {
 		l->asks++; /* still no answer */
 		return;
@@ -294,12 +303,43 @@ static void alive_ask(struct ssh_link *l)
 	}
 }
 
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When the next sign of life is to be asked for. */
+static int64_t next_ask_ms(const struct ssh_link *l)
+{
+	int64_t each_ms = l->host->spec.alive_ms, at_ms = l->asked_ms + each_ms, soon_ms;
+
+	if (l->asks > 0 || l->sent_ms == 0)
+		return at_ms;
+	soon_ms = l->sent_ms > l->asked_ms ? l->sent_ms : l->asked_ms;
+	return sooner(at_ms, soon_ms + sooner(ASK_SOON_MS, each_ms));
+}
+
+static int64_t silent_at_ms(const struct ssh_link *l)
+{
+	return l->owed_ms + sooner(SILENT_MS, l->host->spec.alive_ms);
+}
+
+/* Further connections are left out: what one says the other would deny. */
+static void silence_check(struct ssh_link *l)
+{
+	if (l->silent || l->extra || l->asks == 0 || l->now_ms < silent_at_ms(l))
+		return;
+	l->silent = true;
+	host_set_silent(l->host, clock_utc_ms() - (l->now_ms - l->heard_ms));
+}
+
 /* Whether the other side is there. */
 static int alive_check(struct ssh_link *l, struct err *e)
 {
-	int64_t each_ms = l->host->spec.alive_ms;
-
-	if (each_ms <= 0 || l->now_ms - l->asked_ms < each_ms)
+	if (l->host->spec.alive_ms <= 0)
+		return 0;
+	silence_check(l);
+	if (l->now_ms < next_ask_ms(l))
 		return 0;
 	/* Nobody could take the answer in; it ends soon. */
 	if (l->handle == NULL && l->channels == NULL) {
@@ -320,6 +360,10 @@ static void heard(struct ssh_link *l)
 	l->arrived++;
 	l->heard_ms = l->now_ms;
 	l->asks = 0;
+	l->sent_ms = 0;
+	if (l->silent)
+		host_set_silent(l->host, 0);
+	l->silent = false;
 	if (l->alive == NULL && l->asked_us != 0) {
 		host_set_round_trip(l->host, clock_mono_us() - l->asked_us);
 		l->asked_us = 0;
@@ -408,7 +452,9 @@ static int64_t next_look_ms(const struct ssh_link *l)
 	int64_t next = WAIT_FOREVER;
 
 	if (l->host->spec.alive_ms > 0)
-		next = l->asked_ms + l->host->spec.alive_ms;
+		next = next_ask_ms(l);
+	if (l->host->spec.alive_ms > 0 && l->asks > 0 && !l->silent && !l->extra)
+		next = sooner(next, silent_at_ms(l));
 	if (l->channels == NULL && l->idle_since_ms + EXTRA_IDLE_MS < next &&
 	    (l->extra || l->retires || l->handle == NULL))
 		next = l->idle_since_ms + EXTRA_IDLE_MS;
@@ -586,6 +632,7 @@ static void run(struct ssh_link *l)
 	l->block = mem_alloc(SSH_BLOCK);
 	l->arrived = 1;
 	l->now_ms = l->heard_ms = l->asked_ms = clock_mono_ms();
+	l->sent_ms = 0;
 	arm(l, l->wake, &l->wake, EPOLLIN, &added);
 	ready(l);
 	rc = loop(l, &e);

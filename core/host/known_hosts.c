@@ -13,7 +13,8 @@
  * before it talks to the server (known_hosts_has_type), which then asks for one of them.
  *
  * Appending takes a lock on the file and writes one line with one write, so that two programs of ours (or two
- * threads) leave two whole lines. ssh itself takes no lock; a single short write to a file opened for
+ * threads) leave two whole lines. It is held for two short writes, but anybody who can read the file can hold it for
+ * ever, so the wait for it is bounded; the kernel tells nobody when it is given back. ssh itself takes no lock; a single short write to a file opened for
  * appending is what it does too.
  *
  * Not here: certificates. Lines of authorities are found only so that it can be said that they are not used.
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 #include "core/base/base64.h"
+#include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
@@ -35,6 +37,7 @@
 #define DEFAULT_PORT 22
 #define NAME_MAX_BYTES 1100 /* of a host: 1024 and a port */
 #define KEY_MAX ((size_t)64 << 10)
+#define LOCK_AGAIN_MS 20
 
 enum mark { MARK_NONE, MARK_REVOKED, MARK_AUTHORITY };
 
@@ -438,17 +441,38 @@ static void take_back(int fd, off_t before, size_t most)
 		(void)!ftruncate(fd, before);
 }
 
-static int append_text(const char *path, struct sv text, struct err *e)
+static int lock(int fd, const char *path, int64_t deadline_ms, struct cancel *c, struct err *e)
 {
-	/* Without the lock's wait being bounded nobody is worse off: it is held for two short writes. */
+	const int64_t start_ms = clock_mono_ms();
+	int64_t now_ms;
+
+	if (deadline_ms > start_ms + KNOWN_HOSTS_LOCK_MS)
+		deadline_ms = start_ms + KNOWN_HOSTS_LOCK_MS;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(e, errno, "cannot lock %s", path);
+		now_ms = clock_mono_ms();
+		if (now_ms >= deadline_ms) {
+			err_set(e, ERR_TIMEOUT, "cannot lock %s", path);
+			err_detail(e, "another process has held its lock for %lld ms",
+				   (long long)(now_ms - start_ms));
+			return err_hint(e, "find who holds it, and try again: lslocks");
+		}
+		if (wait_fds(NULL, 0, now_ms + LOCK_AGAIN_MS, c, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int append_text(const char *path, struct sv text, int64_t deadline_ms, struct cancel *c,
+		       struct err *e)
+{
 	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600), ret = -1;
 	off_t before;
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot open %s", path);
-	if (flock(fd, LOCK_EX) < 0) {
-		err_sys(e, errno, "cannot lock %s", path);
-	} else {
+	if (lock(fd, path, deadline_ms, c, e) == 0) {
 		before = lseek(fd, 0, SEEK_END);
 		if (end_last_line(fd, path, e) == 0 &&
 		    fs_write_all(fd, text.p, text.n, path, e) == 0)
@@ -463,7 +487,7 @@ static int append_text(const char *path, struct sv text, struct err *e)
 }
 
 int known_hosts_append(const char *path, const char *host, int port, const struct known_key *key,
-		       bool hashed, struct err *e)
+		       bool hashed, int64_t deadline_ms, struct cancel *c, struct err *e)
 {
 	char *dir = path_dir(path);
 	struct strbuf text;
@@ -473,7 +497,7 @@ int known_hosts_append(const char *path, const char *host, int port, const struc
 	known_hosts_line(host, port, key, hashed, &text);
 	ret = fs_mkdirs(dir, 0700, e);
 	if (ret == 0)
-		ret = append_text(path, strbuf_sv(&text), e);
+		ret = append_text(path, strbuf_sv(&text), deadline_ms, c, e);
 	if (ret != 0)
 		err_wrap(e, "cannot add the key of %s to the known hosts", host);
 	strbuf_clear(&text);

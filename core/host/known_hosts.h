@@ -8,6 +8,7 @@
 #ifndef HOST_KNOWN_HOSTS_H
 #define HOST_KNOWN_HOSTS_H
 
+#include "core/base/cancel.h"
 #include "core/base/str.h"
 
 #define KNOWN_HOSTS_FILE_MAX ((size_t)16 << 20)
@@ -61,9 +62,11 @@ bool known_hosts_has_type(const struct known_hosts *k, const char *host, int por
 void known_hosts_line(const char *host, int port, const struct known_key *key, bool hashed,
 		      struct strbuf *out);
 /* Appends that line to path, durably. The file is made (0600) when it is missing, and so are its folders
- * (0700). Others who append at the same time are waited for. */
+ * (0700). Others who append at the same time are waited for, KNOWN_HOSTS_LOCK_MS at most: ERR_TIMEOUT. */
+#define KNOWN_HOSTS_LOCK_MS 3000
 int known_hosts_append(const char *path, const char *host, int port, const struct known_key *key,
-		       bool hashed, struct err *e) MUST_CHECK;
+		       bool hashed, int64_t deadline_ms, struct cancel *c,
+		       struct err *e) MUST_CHECK;
 
 /* "SHA256:…" as ssh-keygen -l writes it. */
 void known_hosts_sha256(const void *blob, size_t n, char out[KNOWN_HOSTS_SHA256_SIZE]);

@@ -10,7 +10,7 @@
  * the known_hosts files by blanks without quotes, so that a path with a blank is told by the next piece not
  * starting like a path.
  *
- * Keywords of the user that we do not follow (ciphers, CheckHostIP, certificates, forwards) have no effect,
+ * Keywords of the user that we do not follow (ciphers, CheckHostIP, forwards) have no effect,
  * and none of them weakens the check of host keys: StrictHostKeyChecking is always taken as yes.
  */
 #include "core/host/ssh_config.h"
@@ -158,8 +158,9 @@ struct reading {
 	const struct ssh_target *target;
 	const struct host_context *ctx;
 	/* Until all is read: the %-words in them may stand below. */
-	struct sv identity[SSH_CONFIG_FILES_MAX], known[SSH_CONFIG_FILES_MAX], global, agent;
-	size_t n_identity, n_known;
+	struct sv identity[SSH_CONFIG_FILES_MAX], certificate[SSH_CONFIG_FILES_MAX],
+		known[SSH_CONFIG_FILES_MAX], global, agent;
+	size_t n_identity, n_certificate, n_known;
 };
 
 static bool is_none(struct sv value)
@@ -209,6 +210,9 @@ static void line_take(struct reading *r, struct sv key, struct sv value)
 	else if (sv_eq_str(key, "identityfile") && !is_none(value) &&
 		 r->n_identity < SSH_CONFIG_FILES_MAX)
 		r->identity[r->n_identity++] = value;
+	else if (sv_eq_str(key, "certificatefile") && !is_none(value) &&
+		 r->n_certificate < SSH_CONFIG_FILES_MAX)
+		r->certificate[r->n_certificate++] = value;
 	else if (sv_eq_str(key, "identitiesonly"))
 		c->identities_only = is_yes(value);
 	else if (sv_eq_str(key, "identityagent"))
@@ -246,18 +250,28 @@ static const char *agent_of(struct reading *r)
 	return path_expand(r->c, r->agent, r->target, r->ctx);
 }
 
+static const char **paths_expand(const struct reading *r, const struct sv *path, size_t n)
+{
+	struct ssh_config *c = r->c;
+	const char **list = arena_alloc(&c->arena, (n + 1) * sizeof(*list));
+
+	for (size_t i = 0; i < n; i++)
+		list[i] = path_expand(c, path[i], r->target, r->ctx);
+	return list;
+}
+
 static void files_take(struct reading *r)
 {
 	struct ssh_config *c = r->c;
 	size_t n_user = r->n_known;
 
 	known_add(r, r->global);
-	c->identity = arena_alloc(&c->arena, (r->n_identity + 1) * sizeof(*c->identity));
-	for (size_t i = 0; i < r->n_identity; i++)
-		c->identity[c->n_identity++] = path_expand(c, r->identity[i], r->target, r->ctx);
-	c->known = arena_alloc(&c->arena, (r->n_known + 1) * sizeof(*c->known));
-	for (size_t i = 0; i < r->n_known; i++)
-		c->known[c->n_known++] = path_expand(c, r->known[i], r->target, r->ctx);
+	c->identity = paths_expand(r, r->identity, r->n_identity);
+	c->n_identity = r->n_identity;
+	c->certificate = paths_expand(r, r->certificate, r->n_certificate);
+	c->n_certificate = r->n_certificate;
+	c->known = paths_expand(r, r->known, r->n_known);
+	c->n_known = r->n_known;
 	if (n_user > 0 && strcmp(c->known[0], "/dev/null") != 0)
 		c->known_first = c->known[0];
 	c->agent = agent_of(r);

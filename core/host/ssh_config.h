@@ -33,6 +33,8 @@ struct ssh_config {
 	const char *alias; /* HostKeyAlias; NULL: none */
 	const char **identity;
 	size_t n_identity;
+	const char **certificate; /* CertificateFile */
+	size_t n_certificate;
 	bool identities_only;
 	const char *agent;  /* socket; NULL: none */
 	const char **known; /* the user's known_hosts files, then the global ones */

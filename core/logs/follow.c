@@ -13,14 +13,21 @@
  *
  * A log file and a journal are not those of a process: they go on over its restarts, so nothing is looked at there.
  *
+ * Whoever finds the host back wakes all its followers out of their pauses. So that a host that comes and goes does not
+ * keep them busy, of two pauses in a row only one can be cut short. While a host is silent its log is called down,
+ * though nothing has ended yet: most often the stream just goes on.
+ *
  * What is told, as rows between the lines: a connection that was lost and how much with it, a container that
  * stopped, came up, was replaced or removed, older lines that were not fetched. What only stands in the way (no
  * host, no engine, no such container, no permission) is the state of the source, and is tried again.
  */
 #include "core/logs/follow_own.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
@@ -29,7 +36,7 @@
 #define BATCH_BYTES ((size_t)256 << 10)
 #define HOLD_BYTES ((size_t)8 << 20)
 #define RETRY_MIN_MS 500
-#define RETRY_MAX_MS 15000
+#define RETRY_MAX_MS 5000
 #define POLL_MIN_MS 1000 /* a container that does not run */
 #define POLL_MAX_MS 5000
 #define ASKS_MS 250 /* whether somebody answered the host's question */
@@ -213,13 +220,53 @@ static void tell_skew(struct follower *f)
 	log_store_source_skew(f->spec.store, f->spec.source, skew_ms);
 }
 
+/* --- What is said of the source ----------------------------------------------------------------- */
+
+static void say_state(struct follower *f, enum log_source_state state, const struct err *why)
+{
+	pthread_mutex_lock(&f->lock);
+	f->state = state;
+	f->state_err = *why;
+	if (!f->silent || state == LOG_SOURCE_DOWN)
+		log_store_source_state(f->spec.store, f->spec.source, state, why);
+	pthread_mutex_unlock(&f->lock);
+}
+
 static void set_state(struct follower *f, enum log_source_state state)
 {
 	struct err none;
 
 	err_clear(&none);
 	f->down = false;
-	log_store_source_state(f->spec.store, f->spec.source, state, &none);
+	say_state(f, state, &none);
+}
+
+static void set_down(struct follower *f, const struct err *e)
+{
+	f->down = true;
+	log_merge_ended(f->spec.merge, f->spec.source);
+	say_state(f, LOG_SOURCE_DOWN, e);
+}
+
+/* Any thread. Of a host that is lost the follower's own thread hears by what it reads from. */
+static void on_news(void *arg, const struct host *h, enum host_news news,
+		    const struct host_status *now)
+{
+	const uint64_t one = 1;
+	struct follower *f = arg;
+	struct err e;
+
+	pthread_mutex_lock(&f->lock);
+	f->silent = news == HOST_NEWS_SILENT;
+	if (f->silent && f->state != LOG_SOURCE_DOWN) {
+		host_silent_err(h, now, &e);
+		log_store_source_state(f->spec.store, f->spec.source, LOG_SOURCE_DOWN, &e);
+	} else if (news == HOST_NEWS_BACK) {
+		log_store_source_state(f->spec.store, f->spec.source, f->state, &f->state_err);
+	}
+	pthread_mutex_unlock(&f->lock);
+	if (news == HOST_NEWS_BACK)
+		(void)!write(f->back_fd, &one, sizeof(one));
 }
 
 /* It answers (again): its past is waited for. */
@@ -369,13 +416,6 @@ static int pause_of(struct follower *f, int64_t min_ms, int64_t max_ms)
 
 	f->pause_ms = 2 * ms;
 	return (int)ms;
-}
-
-static void set_down(struct follower *f, const struct err *e)
-{
-	f->down = true;
-	log_merge_ended(f->spec.merge, f->spec.source);
-	log_store_source_state(f->spec.store, f->spec.source, LOG_SOURCE_DOWN, e);
 }
 
 /* Something does not work. Says so, and how long to wait before it is tried again. */
@@ -561,16 +601,32 @@ static int round_once(struct follower *f)
 						   : pause_of(f, RETRY_MIN_MS, RETRY_MAX_MS);
 }
 
+/* Until it is tried again. -1: it is to stop. */
+static int wait_pause(struct follower *f, int ms)
+{
+	struct pollfd back = { .fd = f->back_fd, .events = POLLIN };
+	uint64_t count;
+	struct err e;
+	int n;
+
+	if (f->woken)
+		(void)!read(f->back_fd, &count, sizeof(count));
+	n = wait_fds(&back, f->woken ? 0 : 1, clock_mono_ms() + ms, &f->stop, &e);
+	f->woken = n > 0;
+	if (f->woken)
+		(void)!read(f->back_fd, &count, sizeof(count));
+	return n < 0 ? -1 : 0;
+}
+
 static void *follower_main(void *arg)
 {
 	struct follower *f = arg;
-	struct err e;
 	int next;
 
 	do {
 		next = round_once(f);
 		/* 1 is of no use as a time to wait, and means something else. */
-		if (next > 1 && wait_fds(NULL, 0, clock_mono_ms() + next, &f->stop, &e) < 0)
+		if (next > 1 && wait_pause(f, next) != 0)
 			next = ROUND_OVER;
 	} while (next != ROUND_OVER && !cancel_fired(&f->stop));
 	flush(f);
@@ -587,6 +643,8 @@ static void *follower_main(void *arg)
 
 static void follower_free(struct follower *f)
 {
+	if (f->back_fd >= 0)
+		close(f->back_fd);
 	http_client_free(f->http);
 	follow_batch_clear(&f->batch);
 	pthread_mutex_destroy(&f->lock);
@@ -617,6 +675,13 @@ int follow_start(const struct follow_spec *spec, struct follower **out, struct e
 		mem_free(f);
 		return -1;
 	}
+	f->back_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (f->back_fd < 0) {
+		error = errno;
+		cancel_clear(&f->stop);
+		mem_free(f);
+		return err_sys(e, error, "cannot create an event descriptor");
+	}
 	f->spec = *spec;
 	f->ops = runtime_ops_of(spec->service->kind);
 	f->is_container = spec->service->kind == RUNTIME_DOCKER ||
@@ -627,10 +692,13 @@ int follow_start(const struct follow_spec *spec, struct follower **out, struct e
 	pthread_mutex_init(&f->lock, NULL);
 	err_clear(&none);
 	log_merge_catching_up(spec->merge, spec->source);
-	log_store_source_state(spec->store, spec->source, LOG_SOURCE_CONNECTING, &none);
+	say_state(f, LOG_SOURCE_CONNECTING, &none);
+	f->watch = (struct host_watch){ .fn = on_news, .arg = f };
+	host_watch(spec->host, &f->watch);
 	error = follow_thread(&f->thread, follower_main, f);
 	if (error != 0) {
 		log_merge_ended(spec->merge, spec->source);
+		host_unwatch(spec->host, &f->watch);
 		follower_free(f);
 		return err_sys(e, error, "cannot start a thread for the log of %s",
 			       spec->service->name);
@@ -652,6 +720,7 @@ void follow_stop(struct follower *f)
 	cancel_fire(&f->stop);
 	follow_fetch_stop(f);
 	pthread_join(f->thread, NULL);
+	host_unwatch(f->spec.host, &f->watch);
 	follower_free(f);
 }
 

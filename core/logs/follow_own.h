@@ -64,6 +64,7 @@ struct follower {
 	int64_t pause_ms;         /* the next wait, growing */
 	int tries;                /* without follow: how often it broke */
 	bool down;
+	bool woken; /* the last wait ended because the host was back */
 	struct follow_batch batch;
 	bool hold;     /* the batch is kept until it is known whether older lines were left out */
 	bool older;    /* they were */
@@ -72,7 +73,13 @@ struct follower {
 	int64_t gap_row_ns;
 	int64_t got; /* lines that the runtime gave, of the past that is read */
 
-	pthread_mutex_t lock; /* guards what follows */
+	struct host_watch watch;
+	int back_fd; /* eventfd: the host is back */
+
+	pthread_mutex_t lock;        /* guards what follows */
+	enum log_source_state state; /* of the source, but for its host's silence */
+	struct err state_err;
+	bool silent;
 	struct follow_gap gap[FOLLOW_GAPS_MAX];
 	size_t n_gap;
 	struct log_pos wanted[FOLLOW_GAPS_MAX]; /* rows to fetch */

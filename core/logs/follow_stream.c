@@ -35,6 +35,7 @@ struct stream {
 	struct strbuf words; /* with which it was refused */
 	struct err err;      /* of reading it; ERR_OK none */
 	int64_t skew_ms, skew_at_ms;
+	int64_t now_ns;  /* when the bytes of now came, by the clock of the host */
 	int64_t last_ns; /* raw time of the line before; 0 none */
 	bool goes_on[2]; /* the next line of stdout, stderr is a part of the one before … */
 	enum log_level part_of[2]; /* … which has this level */
@@ -67,15 +68,13 @@ static bool is_success(int status)
 static int64_t time_of(struct stream *st, const struct runtime_line *l,
 		       const struct log_record *rec)
 {
-	int64_t now_ns = (clock_utc_ms() + st->skew_ms) * FOLLOW_NS_PER_MS;
-
 	if (l->utc_ns != 0)
 		return l->utc_ns;
-	if (rec->utc_ns != 0 && rec->utc_ns <= now_ns + FUTURE_NS)
+	if (rec->utc_ns != 0 && rec->utc_ns <= st->now_ns + FUTURE_NS)
 		return rec->utc_ns;
 	if (st->last_ns != 0 && (st->r->past || rec->continues))
 		return st->last_ns;
-	return now_ns;
+	return st->now_ns;
 }
 
 static void tell_lost(struct stream *st)
@@ -133,6 +132,7 @@ static int on_piece(struct stream *st, struct sv bytes)
 {
 	if (clock_mono_ms() - st->skew_at_ms > SKEW_LOOK_MS)
 		look_at_skew(st);
+	st->now_ns = (clock_utc_ms() + st->skew_ms) * FOLLOW_NS_PER_MS;
 	if (runtime_log_feed(st->log, bytes, on_line, st, &st->err) != 0)
 		return -1;
 	st->err.code = ERR_OK;

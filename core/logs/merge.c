@@ -538,6 +538,23 @@ void log_merge_flush(struct log_merge *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
+/* Nothing has been given out yet. */
+static void forget_times(struct log_merge *m)
+{
+	m->latest_ns = m->latest_other_ns = INT64_MIN;
+	m->latest_source = -1;
+	for (int i = 0; i < LOG_SOURCES_MAX; i++)
+		m->stream[i].delivered_ns = INT64_MIN;
+}
+
+void log_merge_restart(struct log_merge *m)
+{
+	pthread_mutex_lock(&m->lock);
+	drain(m, true);
+	forget_times(m);
+	pthread_mutex_unlock(&m->lock);
+}
+
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static struct log_merge *merge_new(void)
@@ -546,10 +563,7 @@ static struct log_merge *merge_new(void)
 	pthread_condattr_t attr;
 
 	m->patience_ms = LOG_MERGE_CATCH_UP_MS;
-	m->latest_ns = m->latest_other_ns = INT64_MIN;
-	m->latest_source = -1;
-	for (int i = 0; i < LOG_SOURCES_MAX; i++)
-		m->stream[i].delivered_ns = INT64_MIN;
+	forget_times(m);
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

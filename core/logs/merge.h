@@ -41,5 +41,8 @@ void log_merge_ended(struct log_merge *m, int source);
 void log_merge_add(struct log_merge *m, int source, const struct log_line *line, size_t n);
 /* Everything that waits goes out in order now. */
 void log_merge_flush(struct log_merge *m);
+/* The same, and what was delivered before counts no more: the next lines are a past that is read anew. No source
+ * is started. */
+void log_merge_restart(struct log_merge *m);
 
 #endif

@@ -440,8 +440,10 @@ static int64_t tell(struct log_query *q, int64_t now_ms)
 {
 	if (!q->more || q->grew == NULL)
 		return WAIT_FOREVER;
-	if (now_ms < q->grew_ms + GREW_MS)
+	/* Whoever asked waits for the whole answer, and gets it at once; what comes later has time. */
+	if (now_ms < q->grew_ms + GREW_MS && (q->answered || q->n_stale > 0))
 		return q->grew_ms + GREW_MS;
+	q->answered |= q->n_stale == 0;
 	q->grew_ms = now_ms;
 	q->more = false;
 	pthread_mutex_unlock(&q->lock);
@@ -598,6 +600,7 @@ static void ask(struct log_query *q, struct question *next)
 	memset(&q->sum, 0, sizeof(q->sum));
 	q->n_stale = q->n - q->first;
 	q->wish = 0;
+	q->answered = false;
 	q->grew_ms = 0; /* the first answers are told at once */
 	pthread_mutex_unlock(&q->lock);
 	question_drop(old);

@@ -155,6 +155,23 @@ void hits_free(struct hits_so_far *h)
 	mem_free(h);
 }
 
+/* --- Tables --------------------------------------------------------------------------------------- */
+
+/* The chunk that is evaluated: what is needed of it is unpacked when it is. */
+struct work {
+	struct log_store *store;
+	struct chunk *chunk;
+	struct room *r;
+	struct plain *held;
+};
+
+static const struct plain *need(struct work *w, unsigned tables)
+{
+	if (w->held != NULL)
+		return w->held;
+	return chunk_read(w->store, w->chunk, tables, w->r->zip, w->r->own, &w->held);
+}
+
 /* --- Patterns ------------------------------------------------------------------------------------ */
 
 struct marking {
@@ -175,13 +192,18 @@ static void mark(void *arg, size_t at)
 }
 
 /* Sets the bits of the lines from..to that p hits. */
-static bool run(const struct shared_pattern *p, const struct plain *t, uint32_t from, uint32_t to,
+static bool run(struct work *w, const struct shared_pattern *p, uint32_t from, uint32_t to,
 		const struct question *q, uint64_t *bits)
 {
-	struct marking m = { t, bits, from, t->at[from] };
+	const struct packed *packed = chunk_packed(w->store, w->chunk);
+	const struct plain *t;
+	struct marking m;
 
-	if (from >= to)
+	if (from >= to ||
+	    (packed != NULL && !log_pattern_may_hit(p->p, packed->gram, packed->gram_bits)))
 		return true;
+	t = need(w, PLAIN_TABLE | PLAIN_TEXT);
+	m = (struct marking){ t, bits, from, t->at[from] };
 	return log_pattern_lines_until(p->p, sv_n(t->text + m.base, t->at[to] - m.base), &q->stale,
 				       mark, &m);
 }
@@ -225,23 +247,21 @@ static void hits_ready(struct hits_so_far *h, const struct question *q, uint32_t
 	h->room = room;
 }
 
-static bool run_filter(struct hits_so_far *h, const struct question *q, const struct plain *t,
-		       uint32_t to)
+static bool run_filter(struct work *w, struct hits_so_far *h, const struct question *q, uint32_t to)
 {
 	for (size_t i = 0; i < q->n_in; i++)
-		if (!run(q->in[i], t, h->filter_done, to, q, h->in[i]))
+		if (!run(w, q->in[i], h->filter_done, to, q, h->in[i]))
 			return false;
 	for (size_t i = 0; i < q->n_out; i++)
-		if (!run(q->out[i], t, h->filter_done, to, q, h->out))
+		if (!run(w, q->out[i], h->filter_done, to, q, h->out))
 			return false;
 	h->filter_done = to;
 	return true;
 }
 
-static bool run_find(struct hits_so_far *h, const struct question *q, const struct plain *t,
-		     uint32_t to)
+static bool run_find(struct work *w, struct hits_so_far *h, const struct question *q, uint32_t to)
 {
-	if (q->find != NULL && !run(q->find, t, h->find_done, to, q, h->find))
+	if (q->find != NULL && !run(w, q->find, h->find_done, to, q, h->find))
 		return false;
 	h->find_done = to;
 	return true;
@@ -548,35 +568,19 @@ static struct eval *eval_shrink(struct eval *v)
 	return w;
 }
 
-struct work {
-	struct log_store *store;
-	struct chunk *chunk;
-	struct room *r;
-	struct plain *held;
-};
-
-static const struct plain *need(struct work *w, unsigned tables)
-{
-	if (w->held != NULL)
-		return w->held;
-	return chunk_read(w->store, w->chunk, tables, w->r->zip, w->r->own, &w->held);
-}
-
 static bool fill_shown(struct work *w, const struct question *q, const struct eval *before,
 		       struct hits_so_far *h, struct eval *v)
 {
-	const struct plain *t = need(w, PLAIN_TABLE);
+	const struct plain *t;
 	bool records;
 
 	if (before != NULL && before->filter_gen == q->filter_gen && before->to == v->to) {
 		memcpy(v->shown, before->shown, words_of(v->to) * sizeof(*v->shown));
 		return true;
 	}
-	if (q->n_in + q->n_out > 0) {
-		t = need(w, PLAIN_TABLE | PLAIN_TEXT);
-		if (!run_filter(h, q, t, v->to))
-			return false;
-	}
+	if (!run_filter(w, h, q, v->to))
+		return false;
+	t = need(w, PLAIN_TABLE);
 	records = heads(t, v->from, v->to, w->r->head);
 	decide(v, q, t, h, records ? w->r->head : NULL);
 	return true;
@@ -592,7 +596,7 @@ static bool fill_match(struct work *w, const struct question *q, const struct ev
 			memcpy(v->match, before->match, words_of(v->to) * sizeof(*v->match));
 		return true;
 	}
-	if (!run_find(h, q, need(w, PLAIN_TABLE | PLAIN_TEXT), v->to))
+	if (!run_find(w, h, q, v->to))
 		return false;
 	memcpy(v->match, h->find, words_of(v->to) * sizeof(*v->match));
 	return true;

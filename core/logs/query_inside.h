@@ -146,6 +146,7 @@ struct log_query {
 	int wish;             /* direction that a seek waits for; 0 none */
 	int64_t grew_ms;      /* when grew was called last */
 	bool more;            /* there is something it was not called for */
+	bool answered;        /* it was called when all of the question was evaluated */
 	bool ending;
 
 	struct store_watch watch;

@@ -15,6 +15,10 @@
  * line, and lines that meet it again do not match. Slices are SLICE bytes long, so that nobody waits long for
  * the end of one, and asking whether to stop comes between slices and lines.
  *
+ * Where something is known that each match has in it (literal.c), the pattern is run only from the line that has
+ * it, over a stretch of STRETCH bytes: a call for each line would cost more than it saves where many have it. Where
+ * that is all there is to the pattern it is not run at all.
+ *
  * Patterns of ASCII are matched as bytes, so any log can be searched; others as UTF-8 (which tolerates bytes
  * that are none). PCRE2 is loaded when the first pattern is made.
  */
@@ -26,11 +30,13 @@
 
 #include "core/base/library.h"
 #include "core/base/mem.h"
+#include "core/logs/literal.h"
 #include "core/logs/search_inside.h"
 
 #define PATTERN_MAX 4096
 #define MATCH_LIMIT 20000
 #define SLICE ((size_t)64 << 10)
+#define STRETCH ((size_t)2 << 10)
 
 /* clang-format off */
 #define FUNCTIONS(X) \
@@ -67,6 +73,7 @@ struct log_pattern {
 	pcre2_match_context_8 *limits; /* only read once it is made */
 	bool jit;
 	bool by_line; /* could match a newline: never given more than a line */
+	struct literals literals;
 };
 
 /* --- Rewriting ----------------------------------------------------------------------------------- */
@@ -283,6 +290,8 @@ static int compile(struct log_pattern *p, const char *text, struct err *e)
 			p->lib.pcre2_code_free_8(p->code);
 			p->code = fast;
 			p->by_line = false;
+			if (r.ascii)
+				literals_of(r.in, (options & PCRE2_CASELESS) != 0, &p->literals);
 		}
 	}
 	strbuf_clear(&r.out);
@@ -405,30 +414,53 @@ static bool one_by_one(struct hits *h, size_t from, size_t to)
 	return true;
 }
 
-/* from is the beginning of a line, to the end of one or of the text. */
-static void search_slice(struct hits *h, size_t from, size_t to)
+/* Where the line with place at begins; from is where a line begins, not behind at. */
+static size_t line_begin(struct sv text, size_t from, size_t at)
 {
-	struct sv slice = sv_n(h->text.p + from, to - from);
-	const PCRE2_SIZE *at = h->p->lib.pcre2_get_ovector_pointer_8(h->data);
-	size_t i = 0;
+	const char *nl = at > from ? memrchr(text.p + from, '\n', at - from) : NULL;
 
-	while (i < slice.n) {
-		int rc = match(h->p, slice, i, h->data);
-		const char *nl;
+	return nl != NULL ? (size_t)(nl - text.p) + 1 : from;
+}
+
+/* Runs the pattern from i, which begins a line, to the end of the stretch, which ends one or the text. */
+static void run_stretch(struct hits *h, struct sv stretch, size_t i)
+{
+	const PCRE2_SIZE *at = h->p->lib.pcre2_get_ovector_pointer_8(h->data);
+	size_t from = (size_t)(stretch.p - h->text.p);
+
+	while (i < stretch.n) {
+		int rc = match(h->p, stretch, i, h->data);
 
 		/* Behind the last newline there is no line any more, only a place that ^ and $ match. */
 		if (rc == PCRE2_ERROR_NOMATCH ||
-		    (rc >= 0 && at[0] >= slice.n && slice.p[slice.n - 1] == '\n'))
+		    (rc >= 0 && at[0] >= stretch.n && stretch.p[stretch.n - 1] == '\n'))
 			break;
 		if (rc < 0) {
-			one_by_one(h, from + i, to);
+			one_by_one(h, from + i, from + stretch.n);
 			break;
 		}
-		nl = at[0] > i ? memrchr(slice.p + i, '\n', at[0] - i) : NULL;
-		if (nl != NULL)
-			i = (size_t)(nl - slice.p) + 1;
+		i = line_begin(stretch, i, at[0]);
 		h->hit(h->arg, from + i);
-		i = line_end(slice, i) + 1;
+		i = line_end(stretch, i) + 1;
+	}
+}
+
+/* From where a literal is. */
+static void run_literals(struct hits *h, struct sv slice)
+{
+	const struct literals *l = &h->p->literals;
+	size_t next[LITERALS_MAX] = { 0 }, i = 0, end;
+
+	while ((i = literals_find(l, slice, i, next)) < slice.n) {
+		i = line_begin(slice, 0, i);
+		end = line_end(slice, l->exact || slice.n - i <= STRETCH ? i : i + STRETCH) + 1;
+		if (l->exact)
+			h->hit(h->arg, (size_t)(slice.p - h->text.p) + i);
+		else
+			run_stretch(h, sv_n(slice.p, end < slice.n ? end : slice.n), i);
+		if (end >= slice.n)
+			break;
+		i = end;
 	}
 }
 
@@ -448,8 +480,10 @@ bool log_pattern_lines_until(const struct log_pattern *p, struct sv text, const 
 			whole = one_by_one(&h, at, end);
 		else if (!(whole = !stopped(&h)))
 			break;
+		else if (p->literals.n > 0)
+			run_literals(&h, sv_n(text.p + at, end - at));
 		else
-			search_slice(&h, at, end);
+			run_stretch(&h, sv_n(text.p + at, end - at), 0);
 		at = end;
 	}
 	p->lib.pcre2_match_data_free_8(h.data);
@@ -460,4 +494,9 @@ void log_pattern_lines(const struct log_pattern *p, struct sv text,
 		       void (*hit)(void *arg, size_t line_at), void *arg)
 {
 	log_pattern_lines_until(p, text, NULL, hit, arg);
+}
+
+bool log_pattern_may_hit(const struct log_pattern *p, const uint64_t *bit, size_t bits)
+{
+	return grams_may_have(bit, bits, &p->literals);
 }

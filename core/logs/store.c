@@ -9,9 +9,12 @@
  * holds a chunk reads published lines with no lock at all, since plain tables do not move and packed ones do not
  * change.
  *
- * Full chunks queue for a thread that packs them. When more than WAITING_MAX wait, whoever adds packs one himself:
- * an intake that is faster than one core's compression takes a second core, memory stays bounded, and nothing
- * blocks or is dropped. Compression contexts and plain tables are used again.
+ * Full chunks queue for a thread that packs them, which takes more of a processor than all else that is done to a
+ * line. So it lets a burst pass, and reading has the processors: it packs when no chunk came for QUIET_MS, or those
+ * that wait take more than LAG_PART of the memory, LAG_MAX at most. They are searched as they are meanwhile. When
+ * they take WAITING_MAX more, whoever adds packs one himself: an intake that is faster than one core's compression takes
+ * a second core, memory stays bounded, and nothing blocks or is dropped. Compression contexts and plain tables are
+ * used again.
  *
  * Counts. lines, text_bytes and levels are of lines of kind LOG_LINE; a continuation line counts as a line but in
  * no level, so that a trace of forty lines is one error. It has the level of its record all the same, which is
@@ -27,7 +30,10 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 
-#define WAITING_MAX 6
+#define WAITING_MAX (6 * LOG_CHUNK_BYTES)
+#define LAG_PART 16
+#define LAG_MAX ((size_t)64 << 20)
+#define QUIET_MS 100
 #define TEXT_MAX ((size_t)16 << 20) /* of one line; runtimes give 1 MiB at most */
 
 /* --- Parts and chunks ---------------------------------------------------------------------------- */
@@ -132,6 +138,16 @@ const struct plain *chunk_read(struct log_store *s, struct chunk *c, unsigned wa
 	return own;
 }
 
+const struct packed *chunk_packed(struct log_store *s, struct chunk *c)
+{
+	const struct packed *packed;
+
+	pthread_mutex_lock(&s->lock);
+	packed = c->packed;
+	pthread_mutex_unlock(&s->lock);
+	return packed;
+}
+
 /* --- Watching ------------------------------------------------------------------------------------ */
 
 void store_watch_add(struct log_store *s, struct store_watch *w)
@@ -231,7 +247,38 @@ static int64_t second_of(int64_t utc_ns)
 	return utc_ns >= 0 ? utc_ns / 1000000000 : -((999999999 - utc_ns) / 1000000000);
 }
 
-void tally_seconds(struct log_store *s, struct tally *t)
+/* Lines of one second to the rates of their sources. */
+static void tally_rates(struct log_store *s, struct tally *t)
+{
+	int64_t utc_ms, mono_ms;
+
+	if (t->came_of == 0)
+		return;
+	utc_ms = clock_utc_ms();
+	mono_ms = clock_mono_ms();
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_source; i++)
+		if ((t->came_of >> i & 1) != 0)
+			log_rate_came(&s->source[i].rate, t->came_second, t->came[i], utc_ms,
+				      mono_ms);
+	pthread_mutex_unlock(&s->lock);
+	t->came_of = 0;
+}
+
+static void tally_rate(struct log_store *s, struct tally *t, uint16_t source, int64_t second)
+{
+	if (t->came_second != second) {
+		tally_rates(s, t);
+		t->came_second = second;
+	}
+	if ((t->came_of >> source & 1) == 0) {
+		t->came_of |= (uint64_t)1 << source;
+		t->came[source] = 0;
+	}
+	t->came[source]++;
+}
+
+static void give_times(struct log_store *s, struct tally *t)
 {
 	if (t->second != 0)
 		times_add(&s->times, t->second, t->in_second);
@@ -239,52 +286,60 @@ void tally_seconds(struct log_store *s, struct tally *t)
 	memset(t->in_second, 0, sizeof(t->in_second));
 }
 
+void tally_seconds(struct log_store *s, struct tally *t)
+{
+	give_times(s, t);
+	tally_rates(s, t);
+}
+
 static void tally_line(struct log_store *s, struct tally *t, const struct log_line *l)
 {
 	uint16_t i = l->source;
+	int64_t second;
 
 	if ((t->touched >> i & 1) == 0) {
 		t->touched |= (uint64_t)1 << i;
 		t->lines[i] = t->bytes[i] = t->gaps[i] = t->last_utc_ns[i] = 0;
 	}
 	stats_line(&t->stats, l);
-	t->gaps[i] += l->kind == LOG_GAP;
+	if (l->kind == LOG_GAP) {
+		t->gaps[i]++;
+		t->gap_utc_ns[i] = l->utc_ns;
+	}
 	if (l->utc_ns > t->last_utc_ns[i])
 		t->last_utc_ns[i] = l->utc_ns;
 	if (l->kind != LOG_LINE)
 		return;
 	t->lines[i]++;
 	t->bytes[i] += (int64_t)l->text.n + 1;
-	if (l->continues || l->utc_ns == 0)
+	if (l->utc_ns == 0)
 		return;
-	if (t->second != second_of(l->utc_ns)) {
-		tally_seconds(s, t);
-		t->second = second_of(l->utc_ns);
+	second = second_of(l->utc_ns);
+	if (t->rated)
+		tally_rate(s, t, i, second);
+	if (l->continues)
+		return;
+	if (t->second != second) {
+		give_times(s, t);
+		t->second = second;
 	}
 	t->in_second[l->level]++;
 }
 
 void tally_give(struct log_store *s, struct tally *t)
 {
-	int64_t now = clock_mono_ms() / 1000;
-
 	for (size_t i = 0; i < s->n_source; i++) {
 		struct source *src = &s->source[i];
-		size_t r = (size_t)(now % RATE_SECONDS);
 
 		if ((t->touched >> i & 1) == 0)
 			continue;
 		src->about.lines += t->lines[i];
 		src->about.bytes += t->bytes[i];
 		src->about.gaps += t->gaps[i];
+		if (t->gaps[i] > 0)
+			src->about.gap_utc_ns = t->gap_utc_ns[i];
 		if (t->last_utc_ns[i] > src->about.last_utc_ns)
 			src->about.last_utc_ns = t->last_utc_ns[i];
-		if (src->rate_second[r] != now)
-			src->rate_lines[r] = 0;
-		src->rate_second[r] = now;
-		src->rate_lines[r] += t->lines[i];
-		if (src->first_second == 0)
-			src->first_second = now;
 	}
 	stats_add(&s->sum, &t->stats, 1);
 	t->touched = 0;
@@ -333,7 +388,8 @@ void store_queue(struct log_store *s, struct chunk *c)
 	c->next_waiting = NULL;
 	*s->waiting_end = chunk_hold(c);
 	s->waiting_end = &c->next_waiting;
-	s->n_waiting++;
+	s->waiting_bytes += c->plain->text_room;
+	s->queued_ms = clock_mono_ms();
 	pthread_cond_signal(&s->work);
 }
 
@@ -374,8 +430,9 @@ struct log_pos log_store_add(struct log_store *s, const struct log_line *line, s
 
 	if (n == 0)
 		return pos;
-	t.touched = 0;
-	t.second = 0;
+	t.touched = t.came_of = 0;
+	t.second = t.came_second = 0;
+	t.rated = true;
 	memset(&t.stats, 0, sizeof(t.stats));
 	memset(t.in_second, 0, sizeof(t.in_second));
 	pthread_mutex_lock(&s->add_lock);
@@ -438,7 +495,7 @@ static struct chunk *next_waiting(struct log_store *s)
 	s->waiting = c->next_waiting;
 	if (s->waiting == NULL)
 		s->waiting_end = &s->waiting;
-	s->n_waiting--;
+	s->waiting_bytes -= c->plain->text_room;
 	return c;
 }
 
@@ -478,11 +535,28 @@ void store_help(struct log_store *s)
 		bool many;
 
 		pthread_mutex_lock(&s->lock);
-		many = s->n_waiting > WAITING_MAX;
+		many = s->waiting_bytes > s->lag_bytes + WAITING_MAX;
 		pthread_mutex_unlock(&s->lock);
 		if (!many || !store_pack_one(s))
 			break;
 		store_evict(s);
+	}
+}
+
+/* Until there is something to pack. lock is held, and given back meanwhile. */
+static void wait_for_work(struct log_store *s)
+{
+	while (!s->ending && s->waiting_bytes <= s->lag_bytes) {
+		int64_t due_ms = s->queued_ms + QUIET_MS;
+		struct timespec at = { .tv_sec = due_ms / 1000,
+				       .tv_nsec = due_ms % 1000 * 1000000 };
+
+		if (s->waiting == NULL)
+			pthread_cond_wait(&s->work, &s->lock);
+		else if (clock_mono_ms() >= due_ms)
+			return;
+		else
+			pthread_cond_timedwait(&s->work, &s->lock, &at);
 	}
 }
 
@@ -494,8 +568,7 @@ static void *pack_thread(void *arg)
 		bool ending;
 
 		pthread_mutex_lock(&s->lock);
-		while (s->waiting == NULL && !s->ending)
-			pthread_cond_wait(&s->work, &s->lock);
+		wait_for_work(s);
 		ending = s->ending;
 		pthread_mutex_unlock(&s->lock);
 		if (ending)
@@ -510,16 +583,21 @@ static void *pack_thread(void *arg)
 struct log_store *log_store_new(size_t max_bytes)
 {
 	struct log_store *s = mem_calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
 	sigset_t all, before;
 	int failed;
 
 	s->max_bytes = max_bytes;
+	s->lag_bytes = max_bytes / LAG_PART < LAG_MAX ? max_bytes / LAG_PART : LAG_MAX;
 	s->waiting_end = &s->waiting;
 	s->version = 1;
 	pthread_mutex_init(&s->add_lock, NULL);
 	pthread_mutex_init(&s->out_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->work, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->work, &attr);
+	pthread_condattr_destroy(&attr);
 	times_init(&s->times);
 	/* Signals are for the threads of whoever uses us. */
 	sigfillset(&all);

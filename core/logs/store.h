@@ -69,8 +69,9 @@ struct log_source {
 	int64_t lost;         /* lines known to be lost; the promise is 0 */
 	bool lost_some;       /* and some that nobody could count */
 	int64_t gaps;         /* rows of kind LOG_GAP that are still there */
+	int64_t gap_utc_ns;   /* of the last one that was put in */
 	int64_t last_utc_ns;
-	double per_second; /* over the last few seconds */
+	double per_second; /* by the times of its lines, over the last few seconds; -1 not known yet */
 };
 /* Registers a source; -1 when there are LOG_SOURCES_MAX. The strings of about are copied. */
 int log_store_source(struct log_store *s, const struct log_source *about);

@@ -4,7 +4,8 @@
  *
  * Plain they are a text with newlines, which is what is searched, and tables beside it. Packed they are four zstd
  * frames, so that each reader unpacks what it needs: the text, the table (lengths, sources, bits), the templates
- * for folding, the times for showing. A search for text needs the first two.
+ * for folding, the times for showing. A search for text needs the first two, and neither where the filter beside
+ * them says that the text is not there.
  *
  * Tables are turned around before they are packed, all first bytes, then all second ones, since bytes of one
  * kind compress well. Templates are numbered within the chunk; times are differences in the largest unit that
@@ -20,9 +21,7 @@
 #include <string.h>
 
 #include "core/base/mem.h"
-
-#define LEVEL_TEXT 1
-#define LEVEL_TABLE 1
+#include "core/logs/literal.h"
 
 uint16_t line_bits(const struct log_line *l)
 {
@@ -313,13 +312,16 @@ struct packed *packed_new(const struct plain *p, uint32_t n, struct zip *z)
 {
 	size_t text = n > 0 ? p->at[n] : 0, raw = raw_bound(n);
 	size_t room = zip_bound(text) + 3 * zip_bound(raw), used = 0;
+	size_t bits = grams_bits(text), head = sizeof(struct packed) + bits / 8;
 	char *out = mem_alloc(room);
 	uint8_t *table = mem_alloc(raw);
 	struct packed *k;
 
-	k = mem_calloc(1, sizeof(*k));
+	k = mem_calloc(1, head);
 	k->lines = n;
 	k->text_bytes = (uint32_t)text;
+	k->gram_bits = bits;
+	grams_fill(k->gram, bits, sv_n(p->text, text));
 	for (int f = 0; f < 4; f++) {
 		struct sv in = sv_n((const char *)table, 0);
 
@@ -333,14 +335,13 @@ struct packed *packed_new(const struct plain *p, uint32_t n, struct zip *z)
 			in.n = times_write(p, n, table);
 		assert(f == 0 || in.n <= raw);
 		k->frame[f].raw = (uint32_t)in.n;
-		k->frame[f].packed = (uint32_t)zip_pack(z, f == 0 ? LEVEL_TEXT : LEVEL_TABLE, in,
-							out + used, room - used);
+		k->frame[f].packed = (uint32_t)zip_pack(z, ZIP_NEAR, in, out + used, room - used);
 		assert(k->frame[f].packed > 0);
 		used += k->frame[f].packed;
 	}
-	k = mem_realloc(k, 1, sizeof(*k) + used);
-	k->bytes = sizeof(*k) + used;
-	memcpy(k->data, out, used);
+	k = mem_realloc(k, 1, head + used);
+	k->bytes = head + used;
+	k->data = memcpy((char *)k + head, out, used);
 	mem_free(out);
 	mem_free(table);
 	return k;

@@ -55,14 +55,16 @@ void plain_put(struct plain *p, uint32_t i, const struct log_line *l);
 /* Bytes of memory that n lines of it take. */
 size_t plain_bytes(const struct plain *p, uint32_t n);
 
-/* A packed chunk: frames behind each other. Never changes. */
+/* A packed chunk: the filter of its text (literal.h), and frames behind each other. Never changes. */
 struct packed {
 	uint32_t lines, text_bytes;
 	struct {
 		uint32_t raw, packed;
 	} frame[4];
 	size_t bytes; /* of the whole */
-	char data[];
+	size_t gram_bits;
+	const char *data;
+	uint64_t gram[];
 };
 struct packed *packed_new(const struct plain *p, uint32_t lines, struct zip *z);
 /* Fills the tables want of into, those that it has already excepted. Its room is made to fit. */

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "core/logs/rate.h"
 #include "core/logs/store_chunk.h"
 #include "core/logs/store_times.h"
 
@@ -52,12 +53,9 @@ struct store_watch {
 	struct store_watch *next;
 };
 
-#define RATE_SECONDS 8
-
 struct source {
 	struct log_source about;
-	int64_t rate_second[RATE_SECONDS], rate_lines[RATE_SECONDS]; /* by monotonic second */
-	int64_t first_second;
+	struct log_rate rate;
 };
 
 struct log_store {
@@ -86,7 +84,9 @@ struct log_store {
 	int64_t chunk_bytes; /* of all chunks, plain or packed */
 	size_t max_bytes;
 	struct chunk *waiting, **waiting_end; /* full, to be packed */
-	size_t n_waiting;
+	size_t waiting_bytes;                 /* of room for text in them */
+	size_t lag_bytes;                     /* so many may wait for a quiet moment */
+	int64_t queued_ms;                    /* when one came last */
 	struct plain *spare[4];
 	struct zip *zips[4];
 	struct store_watch *watch;
@@ -121,6 +121,8 @@ bool store_changes(struct log_store *s, struct store_view *v, bool *anew, size_t
 const struct plain *chunk_read(struct log_store *s, struct chunk *c, unsigned want, struct zip *z,
 			       struct plain *own, struct plain **held);
 void store_plain_back(struct log_store *s, struct plain *p); /* NULL is fine */
+/* What it is packed to, borrowed from the chunk; NULL while it is plain. */
+const struct packed *chunk_packed(struct log_store *s, struct chunk *c);
 
 /* --- Within the store ------------------------------------------------------------------------------ */
 
@@ -129,16 +131,20 @@ struct tally {
 	struct part_stats stats;
 	uint64_t touched; /* sources with … */
 	int64_t lines[LOG_SOURCES_MAX], bytes[LOG_SOURCES_MAX], gaps[LOG_SOURCES_MAX],
-		last_utc_ns[LOG_SOURCES_MAX];
+		gap_utc_ns[LOG_SOURCES_MAX], last_utc_ns[LOG_SOURCES_MAX];
 	int64_t second;
 	int32_t in_second[LOG_LEVELS];
+	/* Lines by source in one second, for its rate; not of lines that were fetched for a gap. */
+	bool rated;
+	uint64_t came_of;
+	int64_t came_second, came[LOG_SOURCES_MAX];
 };
 void stats_line(struct part_stats *st, const struct log_line *l);
 void stats_add(struct part_stats *st, const struct part_stats *more, int sign);
 /* Puts l behind the n lines of p when it fits. */
 bool store_put(struct log_store *s, struct part *p, uint32_t *n, const struct log_line *l,
 	       uint8_t level_of_source[LOG_SOURCES_MAX], struct tally *t);
-/* The tally to the sources and sums; lock is held. The seconds were given before by tally_seconds. */
+/* The tally to the sources and sums; lock is held. The seconds were given before by tally_seconds, without it. */
 void tally_seconds(struct log_store *s, struct tally *t);
 void tally_give(struct log_store *s, struct tally *t);
 

@@ -5,8 +5,6 @@
 #include "core/base/clock.h"
 #include "core/logs/store_inside.h"
 
-#define RATE_OVER_S 4
-
 int log_store_source(struct log_store *s, const struct log_source *about)
 {
 	int i = -1;
@@ -34,30 +32,16 @@ void log_store_forget(struct log_store *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Lines of the last few seconds, over the time that they took. */
-static double rate(const struct source *src, int64_t now_ms)
-{
-	int64_t now = now_ms / 1000, from = now - RATE_OVER_S, lines = 0, since_ms;
-
-	if (src->first_second == 0)
-		return 0;
-	for (size_t i = 0; i < RATE_SECONDS; i++)
-		if (src->rate_second[i] >= from && src->rate_second[i] <= now)
-			lines += src->rate_lines[i];
-	since_ms = now_ms - 1000 * (from > src->first_second ? from : src->first_second);
-	return (double)lines * 1000 / (double)(since_ms > 1000 ? since_ms : 1000);
-}
-
 size_t log_store_sources(struct log_store *s, struct log_source *out, size_t max)
 {
-	int64_t now_ms = clock_mono_ms();
+	int64_t utc_ms = clock_utc_ms(), mono_ms = clock_mono_ms();
 	size_t n;
 
 	pthread_mutex_lock(&s->lock);
 	n = s->n_source < max ? s->n_source : max;
 	for (size_t i = 0; i < n; i++) {
 		out[i] = s->source[i].about;
-		out[i].per_second = rate(&s->source[i], now_ms);
+		out[i].per_second = log_rate_now(&s->source[i].rate, utc_ms, mono_ms);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return n;
@@ -83,6 +67,8 @@ void log_store_source_state(struct log_store *s, int source, enum log_source_sta
 
 	if (src != NULL) {
 		src->state = state;
+		if (state == LOG_SOURCE_LIVE)
+			log_rate_begin(&s->source[source].rate, clock_mono_ms());
 		if (why != NULL)
 			src->err = *why;
 		else

@@ -66,6 +66,9 @@ int record_line(struct executor *x, const char *kind, int step, json_t *fields, 
 		struct err *e) MUST_CHECK;
 /* The same where the failure is not worth another error: it shows at the next line. */
 void record_note(struct executor *x, const char *kind, int step, json_t *fields);
+/* A step that waits for a lock and is going to try again. An apply_job.again without its first words. */
+void record_again(struct executor *x, int step, int attempt, int64_t wait_ms,
+		  const struct err *why);
 /* {"code":…,"msg":…,"detail":…,"hint":…} */
 json_t *record_error(const struct err *e);
 /* Queues the lines of earlier runners that the ledger lacks. */

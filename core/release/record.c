@@ -71,6 +71,17 @@ json_t *record_error(const struct err *e)
 	return j;
 }
 
+void record_again(struct executor *x, int step, int attempt, int64_t wait_ms, const struct err *why)
+{
+	json_t *j = json_object();
+
+	json_put_int(j, "attempt", attempt);
+	json_put_int(j, "wait_ms", wait_ms);
+	json_put_str(j, "text", "a lock was not to be had in time; trying again");
+	json_object_set_new(j, "error", record_error(why));
+	record_note(x, "progress", step, j);
+}
+
 /* --- The copy ------------------------------------------------------------------------------- */
 
 struct old_lines {

@@ -158,6 +158,25 @@ void services_compare(struct services *now, const struct services *before)
 			   &now->unit[i]);
 }
 
+bool services_host_away(struct services *s, const char *host, const struct host_status *status,
+			const struct err *why, int64_t at_utc_ms)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < s->n_unit; i++) {
+		struct service_unit *u = &s->unit[i];
+		struct service_host *h = &s->host[u->host];
+
+		if (strcmp(h->name, host) != 0 || u->at_utc_ms > at_utc_ms)
+			continue;
+		known = known || u->err.code == ERR_OK;
+		u->err = *why;
+		h->err = *why;
+		h->status = *status;
+	}
+	return known;
+}
+
 /* --- Asking ------------------------------------------------------------------------------------- */
 
 static bool speaks_http(enum runtime_kind k)

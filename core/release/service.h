@@ -54,6 +54,10 @@ void services_free(struct services *s); /* NULL is fine */
 /* What only two looks show: what starts again and again. services_read does it. */
 void services_compare(struct services *now, const struct services *before);
 
+/* The host is away: what was seen of it up to at_utc_ms is unknown, and why. True when something was known. */
+bool services_host_away(struct services *s, const char *host, const struct host_status *status,
+			const struct err *why, int64_t at_utc_ms);
+
 /* Of one service over its hosts. */
 struct service_summary {
 	size_t wanted, up;                /* hosts it should run on; on which service_unit_ok */

@@ -288,14 +288,9 @@ static void ahead_again(void *arg, const struct apply_job *job, int attempt, int
 			const struct err *why)
 {
 	struct ahead *a = arg;
-	json_t *j = json_object();
 
 	(void)job;
-	json_put_int(j, "attempt", attempt);
-	json_put_int(j, "wait_ms", wait_ms);
-	json_put_str(j, "text", "a lock was not to be had in time; trying again");
-	json_object_set_new(j, "error", record_error(why));
-	record_note(a->x, "progress", a->x->plan->step[a->told].n, j);
+	record_again(a->x, a->x->plan->step[a->told].n, attempt, wait_ms, why);
 }
 
 static int migrate_many(struct executor *x, size_t first, size_t *next, struct err *e)

@@ -82,14 +82,9 @@ static void seed_again(void *arg, const struct apply_job *job, int attempt, int6
 		       const struct err *why)
 {
 	struct seeding *d = arg;
-	json_t *j = json_object();
 
 	(void)job;
-	json_put_int(j, "attempt", attempt);
-	json_put_int(j, "wait_ms", wait_ms);
-	json_put_str(j, "text", "a lock was not to be had in time; trying again");
-	json_object_set_new(j, "error", record_error(why));
-	record_note(d->x, "progress", d->step->n, j);
+	record_again(d->x, d->step->n, attempt, wait_ms, why);
 }
 
 static void say_result(struct executor *x, const struct step *s, const struct apply_result *r,

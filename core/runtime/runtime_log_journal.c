@@ -4,8 +4,9 @@
  *
  * A field is a text; or an array of numbers, its bytes, when they are no UTF-8; or an array of those, when the entry
  * has the field more than once; or null, when it is too long (the request asks with --all, so that is rare). A
- * message with newlines in it is several lines of one time. The point is the cursor, which journalctl goes on
- * behind exactly.
+ * message with newlines in it is several lines of one time. The point is the cursor. journalctl is asked for the entry
+ * of it and what follows (--after-cursor goes on without a word at the next entry there is, where that one was removed
+ * with its file): when it does not come first, what stood behind it may be gone too, and some lines are lost.
  *
  * journald's rate limit leaves "Suppressed N messages from UNIT" behind, an entry with a message id of its own: N
  * lines were lost, and the entry is given as a line too.
@@ -97,18 +98,33 @@ static void give_entry(struct runtime_log *l, const json_t *entry)
 	strbuf_clear(&text);
 }
 
+/* Of the first entry: whether it is the one of the point, which was given. */
+static bool is_from(struct runtime_log *l, const json_t *entry)
+{
+	const char *cursor = json_string_value(json_object_get(entry, "__CURSOR"));
+
+	if (l->from.cursor[0] == '\0')
+		return false;
+	if (cursor != NULL && strcmp(cursor, l->from.cursor) == 0)
+		return true;
+	runtime_log_lose(l, -1);
+	return false;
+}
+
 /* One line of the output. An entry that cannot be read is one line lost; a stream that begins so is none. */
 static int entry_line(struct runtime_log *l, struct sv line, struct err *e)
 {
 	json_error_t error;
 	json_t *entry;
+	bool first = !l->any;
 
 	if (sv_trim(line).n == 0)
 		return 0;
 	entry = json_loadb(line.p, line.n, JSON_ALLOW_NUL, &error);
 	if (json_is_object(entry)) {
 		l->any = true;
-		give_entry(l, entry);
+		if (!first || !is_from(l, entry))
+			give_entry(l, entry);
 		json_decref(entry);
 		return 0;
 	}

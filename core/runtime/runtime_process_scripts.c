@@ -208,13 +208,15 @@ const char process_logs_script[] =
 	"	fi\n"
 	"else\n"
 	"	open_name\n"
-	"	[ \"$tail\" -ge 0 ] && { tail_at \"$tail\"; seek \"$at\"; }\n"
+	/* Not followed, what is written from here on is behind the last of them. */
+	"	[ \"$tail\" -ge 0 ] && { last=$fs; tail_at \"$tail\"; seek \"$at\"; }\n"
 	"fi\n"
 	"[ \"$mk\" = - ] && { mark_of /dev/fd/3; mk=$m; }\n"
 	"printf 'data %s %s 0 %s\\n' \"$in\" \"$at\" \"$mk\" || exit 0\n"
 
 	"while :; do\n"
 	"	look\n"
+	"	[ \"$follow\" = 1 ] || [ \"$fs\" -lt \"${last:-$fs}\" ] || fs=${last:-$fs}\n"
 	"	if [ \"$fs\" -lt \"$at\" ]; then\n"
 	"		if find_old - \"$at\" \"$mk\" && [ \"$mk\" != - ]; then rest_of \"$old\" \"$in\" \"$at\"\n"
 	"		else echo lost; fi\n"

@@ -69,7 +69,7 @@ static void request_logs(const struct runtime_service *s, const struct runtime_a
 	word[n++] = "--output-fields=MESSAGE,PRIORITY,MESSAGE_ID,N_DROPPED";
 	word[n++] = arena_printf(a, "--unit=%s", s->unit);
 	if (resume)
-		word[n++] = arena_printf(a, "--after-cursor=%s", args->point->cursor);
+		word[n++] = arena_printf(a, "--cursor=%s", args->point->cursor);
 	else if (args->since_utc_ms > 0)
 		word[n++] = journal_time(a, "--since", args->since_utc_ms);
 	if (args->until_utc_ms > 0 && !args->follow)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # The console over a host that is reached by SSH: an unknown key is asked by its last four characters,
-# a passphrase is hidden, then services and logs come through it; the host goes, which is said, and
+# a passphrase is hidden, then services and logs come through it; the host freezes or goes, which is said, and
 # comes back. A project without any database has no view of one.
 #
 # needs: servers
@@ -79,6 +79,22 @@ has_rows() { [ "$(log_rows)" -gt 0 ]; }
 ok 'its logs come' wait_until 60 has_rows
 shows '── following' 'and are followed'
 shows '0 lost' 'none is lost'
+
+# --- The host freezes ---
+
+screen_keys 1
+shows 'host +#ok' 'Envs has it as ok'
+services freeze app1 >/dev/null
+shows 'host +#SILENT' 'a frozen host is called silent, long before it is dead'
+shows 'services +#unknown' 'what runs there is unknown with it'
+screen_keys 4
+shows '\[a\] #web DOWN app1 does not answer' 'its log is not called live'
+services thaw app1 >/dev/null
+shows '\[a\] #web +[0-9]+/s' 'and goes on with it'
+screen_keys 1
+shows 'host +#ok' 'which is ok again'
+shows 'services +#1 of 1 up' 'with what runs there'
+screen_keys 4
 
 # --- The host goes and comes back ---
 

@@ -51,6 +51,12 @@ shows 'find: order' 'Esc leaves the former find'
 screen_keys Escape
 hides 'find: ' 'Esc ends the find'
 
+# Keys that the terminal's description does not have: an arrow of another mode, F13, one cut off.
+screen_tmux send-keys -H 1b 5b 41 \; send-keys -H 1b 5b 39 39 7e \; send-keys -H 1b 5b 31 3b
+screen_keys C-l j
+shows '>0004 +order items' 'unknown sequences are no keys, and the one behind them counts'
+hides 'ARMED' 'the A of an arrow does not arm'
+
 screen_keys '\'
 screen_type differs
 lists '0010 0009 0008 0007' 'the filter "differs" works while it is typed'

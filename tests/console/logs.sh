@@ -44,7 +44,8 @@ whole 120 36 'the frame is whole'
 
 screen_keys l l 0
 shows '\[0 Services\]' '0 shows services'
-shows '^>#web +local +running ' 'production is marked in each row'
+shows '^>#web +local +running .* bascule demo-service$' 'production is marked in each row, which says what it runs'
+shows '^ runtime +process +pid [0-9]+ ' 'and its process is named as others name it'
 shows '^ #worker +local +running ' 'the second service'
 screen_keys H
 shows '^ health +ok: 2 of 2 in a row' 'H checks the health with all attempts'
@@ -139,6 +140,12 @@ screen_type 1h
 screen_keys Enter
 shows 'reading again since' 's reads again since another time'
 ok 'and the lines come' wait_until 60 has_rows
+# They were read once: what is older than that is not late, and both are merged anew.
+screen_keys '>'
+screen_type "$TMPDIR/again.log"
+screen_keys Enter
+shows 'lines written to .*again.log' 'they are written to a file'
+ok 'and stand in the order of their times' sort -sc -k 1,1 <(grep -v ' -- ' "$TMPDIR/again.log")
 screen_keys s
 screen_type nonsense
 screen_keys Enter
@@ -161,6 +168,7 @@ shows '^ services .*#1 of 2 up' 'and counted'
 
 screen_resize 80 24
 shows '^ services .*#1/2 up +web' '80x24: the worst is named'
+shows '^ Next migrate of #production: not ready, 1 of 10 gates closed$' '80x24: how many gates are closed is not cut'
 whole 80 24 '80x24: environments are whole'
 screen_keys 0
 shows '^ #worker +local +running' '80x24: services'

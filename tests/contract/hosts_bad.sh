@@ -43,6 +43,14 @@ services proxy far app1 --delay 100 >/dev/null
 services proxy hole app2 >/dev/null
 services proxy hole blackhole >/dev/null
 services down app3
+# Clocks that were set wrong.
+for each in 'early -200' 'late 4000'; do
+	mkdir "$TMPDIR/${each% *}"
+	printf '#!/bin/sh\nexec %s -d "now %s seconds" "$@"\n' "$(command -v date)" "${each#* }" \
+		>"$TMPDIR/${each% *}/date"
+	chmod +x "$TMPDIR/${each% *}/date"
+	services start ssh "${each% *}" --env "PATH=$TMPDIR/${each% *}:$PATH" || bail 'no sshd'
+done
 services start ssh full --disk 1 && services fill full 0
 eval "$(services env app1)"
 export BASCULE_SSH_CONFIG=$SSH_CONFIG_ALL
@@ -80,6 +88,20 @@ is "$(of nothing state) $(of nothing error)" 'absent null' 'no container'
 in_time 60 0 'for people' bascule status hole good
 like "$out" 'services +1 up +unknown' 'side by side'
 like "$out" 'hole: .*in time.*try: ' 'with the reason, and what to do'
+
+# --- Clocks ---------------------------------------------------------------------------------------
+
+{
+	printf '%s\n' '[project]' 'name = clocks'
+	for each in app1 early late; do environment on-$each $each "engine_socket = $DOCKER_SOCKET"; done
+} >clocks.ini
+in_time 60 0 'a check of clocks' bascule -c clocks.ini check --json
+clock() { pick "map { \"\$_->{state} \$_->{found}\" } grep { \$_->{what} eq '$1' && \$_->{found} =~ /clock/ } @{\$j->{checks}}"; }
+like "$(clock app1)" '^ok its clock is as ours, within [0-9]+ ms$' 'one that goes right'
+like "$(clock early)" '^warn[a-z]* its clock is behind ours by 3m' 'one that is late'
+like "$(clock late)" '^warn[a-z]* its clock is ahead of ours by 1h' 'one that is an hour early'
+like "$(pick 'map { $_->{hint} // "" } grep { $_->{what} eq "late" } @{$j->{checks}}')" 'synchronise both clocks' \
+	'and what to do'
 
 # Up and down again, and not enough memory of it to be up.
 services docker docker run -d --name loops --restart always shop:1 /shopd --exit-after 30 --exit-code 3 \
@@ -136,8 +158,20 @@ like "$out" 'FAIL.*500.*\| .*(GET|order placed|starts)' 'with the last lines of 
 in_time 60 0 'of one that is well' bascule health serving well
 in_time 60 1 'on a machine that is down' bascule health gone
 like "$out$err" 'app3.*Connection refused' 'nobody knows'
+members() { pick 'join ",", map { sort keys %$_ } @{$j->{services}}'; }
+well='error,host,hint,log,ms,ok,service,state,status,successes,tries,verdict'
+in_time 60 1 'as a document' bascule health gone --json
+is "$(pick '$j->{ok}') $(verdict) $(pick '$j->{services}[0]{ok}')" 'false unknown false' 'not well'
+like "$(pick '$j->{services}[0]{error}')" 'app3.*Connection refused' 'which has the reason'
+is "$(members | tr , '\n' | sort)" "$(tr , '\n' <<<"$well" | sort)" 'and every member'
 in_time 60 1 'with one of two machines down' bascule health half --once --json
 is "$(verdict)" 'healthy unknown' 'the other is asked'
+is "$(pick 'map { $_->{host}, $_->{ok} } @{$j->{services}}') $(pick '$j->{ok}')" 'app1 true app3 false false' \
+	'and which of them it is'
+like "$(pick '$j->{services}[1]{error}')" 'web.*app3.*Connection refused' 'with its own reason'
+is "$(members | tr , '\n' | sort -u)" "$(tr , '\n' <<<"$well" | sort)" 'and every member'
+in_time 60 1 'a document of a black hole' bascule health hole --json
+is "$(verdict)" unknown 'is one too'
 
 # --- Logs: where they cannot be read ------------------------------------------------------------
 

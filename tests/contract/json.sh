@@ -34,6 +34,7 @@ look() {
 	fits plan migrate production
 	fits plan rollback development last 1
 	fits preflight development
+	fits health development --once
 	fits runs
 	fits backups
 	fits check

@@ -65,6 +65,16 @@ is "$(sort <<<"$err" | tr '\n' ' ')" \
 run "$BASCULE" logs dev
 is "$out" '' 'the default is the last quarter of an hour'
 
+exits 0 'the same service twice' "$BASCULE" logs dev web web --tail 100
+is "$(wc -l <<<"$out")" 4 'is read once'
+exits 0 'a time of day, as in the console' "$BASCULE" logs dev --tail 100 --since 0:00
+printf '%s\n' 'INFO web 1' '    at one (a.js:1)' '    at two (a.js:2)' 'INFO web 2' >web.cut
+mv web.log web.kept && mv web.cut web.log
+run "$BASCULE" logs dev web --tail 2
+is "$(grep -o 'at two\|web 2' <<<"$out" | tr '\n' ' ')" 'at two web 2 ' \
+	'a line that goes on a record that is not read is shown'
+mv web.kept web.log
+
 exits 0 'logs: JSON' "$BASCULE" logs dev --tail 100 --json
 ok 'each line is one document' jq -es 'length == 7' <<<"$out"
 is "$(jq -c 'select(.text | test("slow")) | [.time, .environment, .service, .host, .level, .fields]' <<<"$out")" \
@@ -82,6 +92,7 @@ like "$err" 'did you mean web' 'the nearest is named'
 exits 2 'no such level' "$BASCULE" logs dev --level loud
 exits 2 'no pattern' "$BASCULE" logs dev --grep '('
 exits 2 'no time' "$BASCULE" logs dev --since yesterday
+exits 2 'a time that is still to come' "$BASCULE" logs dev --since 2999-01-01T00:00:00Z
 exits 2 'no number' "$BASCULE" logs dev --tail all
 
 printf '2026-11-21T14:00:07Z INFO \033]0;owned\a\033[2J \xff\xfe \xe2\x80\xae \x00 end\r\n' >>web.log

@@ -58,6 +58,7 @@ exits 1 'trust without a terminal' setsid -w "$BASCULE" trust app1
 like "$err" "try: bascule trust app1 --fingerprint $shown" 'says how'
 exits 3 'trust of another fingerprint' setsid -w "$BASCULE" trust app1 --fingerprint SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 like "$err" "$shown" 'shows the one it has'
+like "$err" 'on app1 itself: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub' 'and where the true one is'
 is "$(cat "$SSH_KNOWN_HOSTS")" '' 'nothing is recorded'
 exits 3 '--read-only trusts nobody' setsid -w "$BASCULE" --read-only trust app1 --fingerprint "$key"
 exits 2 'trust of an option' setsid -w "$BASCULE" trust -- -oProxyCommand=x
@@ -66,7 +67,9 @@ exits 0 'trust of the fingerprint' setsid -w "$BASCULE" trust app1 --fingerprint
 like "$out" "app1 is trusted: ssh-ed25519 $shown" 'it says what'
 ok 'the key is recorded' grep -qF "$(cut -d' ' -f3 <<<"$known")" "$SSH_KNOWN_HOSTS"
 exits 0 'trust again' setsid -w "$BASCULE" trust app1
-like "$out" 'known already' 'it is known'
+is "$out" 'app1: its key is known already' 'it is known'
+exits 0 'trust again, with a fingerprint' setsid -w "$BASCULE" trust app1 --fingerprint SHA256:x
+like "$out" 'was not compared' 'does not pretend to have compared it'
 exits 1 'migrate with a known key' setsid -w "$BASCULE" migrate dev --yes --plain
 like "$err" 'passphrase' 'it misses the passphrase now'
 like "$err" 'ssh-add' 'with what helps'

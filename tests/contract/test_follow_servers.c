@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "tests/support/services.h"
 #include "tests/support/tmp.h"
@@ -360,6 +361,96 @@ static void follow__goes_on_exactly_there__with_a_file_over_ssh(void **state)
 	tmp_remove(dir);
 }
 
+/* Lets the pause of the follower's next tries grow to its end, and returns just when one has begun. */
+static void wait_long_pause(struct host *h)
+{
+	struct host_status st;
+	int64_t was = 0, before = 0;
+
+	/* Each try that fails sets the state anew. */
+	do {
+		world_pause(10);
+		host_status(h, &st);
+		if (st.state != HOST_DOWN || st.since_utc_ms == was)
+			continue;
+		before = was;
+		was = st.since_utc_ms;
+	} while (before == 0 || was - before < 4000);
+}
+
+static void follow__goes_on_at_once__when_somebody_finds_the_host_back(void **state)
+{
+	static const char *const nothing[] = { "true", NULL };
+	const struct host_command cmd = { .argv = nothing };
+	struct host_spec on = { .name = "jammed",
+				.transport = HOST_LIBSSH2,
+				.connect_timeout_ms = 20000,
+				.alive_ms = 20000 };
+	char *dir = tmp_make(), *path = tmp_path(dir, "app.log");
+	struct runtime_service file = {
+		.name = "app", .kind = RUNTIME_PROCESS, .pid_file = "/nonexistent", .log_file = path
+	};
+	struct host *h;
+	struct err e;
+	int64_t back_ms;
+	int s;
+
+	(void)state;
+	services_need(&sshd);
+	tmp_write(dir, "app.log", "line 1\n");
+	s = world_follow(&w, &on, &file, (struct follow_spec){ .follow = true });
+	world_wait_state(&w, s, LOG_SOURCE_LIVE);
+	h = hosts_get(w.hosts, &on);
+	free(services_tell("down", sshd.name, NULL));
+	wait_long_pause(h);
+	free(services_tell("start", "ssh", sshd.name, NULL));
+	back_ms = clock_mono_ms();
+	assert_int_equal(host_run(h, &cmd, NULL, NULL, NULL, back_ms + 60000, NULL, &e), 0);
+	world_wait_state(&w, s, LOG_SOURCE_LIVE);
+	assert_true(clock_mono_ms() - back_ms < 2000);
+	world_stop(&w, s);
+	free(path);
+	tmp_remove(dir);
+}
+
+/* While it owes an answer its log is not called live, and the same stream goes on behind that. */
+static void follow__is_down__while_the_host_is_frozen(void **state)
+{
+	static const char *const nothing[] = { "true", NULL };
+	const struct host_command cmd = { .argv = nothing };
+	struct host_spec on = { .name = "jammed",
+				.transport = HOST_LIBSSH2,
+				.connect_timeout_ms = 20000,
+				.alive_ms = 60000 };
+	char *dir = tmp_make(), *path = tmp_path(dir, "app.log");
+	struct runtime_service file = {
+		.name = "app", .kind = RUNTIME_PROCESS, .pid_file = "/nonexistent", .log_file = path
+	};
+	struct log_source about;
+	struct err e;
+	int s;
+
+	(void)state;
+	services_need(&sshd);
+	tmp_write(dir, "app.log", "line 1\n");
+	s = world_follow(&w, &on, &file, (struct follow_spec){ .follow = true });
+	world_wait_state(&w, s, LOG_SOURCE_LIVE);
+	free(services_tell("freeze", sshd.name, NULL));
+	assert_int_equal(host_run(hosts_get(w.hosts, &on), &cmd, NULL, NULL, NULL,
+				  clock_mono_ms() + 100, NULL, &e),
+			 -1);
+	world_wait_state(&w, s, LOG_SOURCE_DOWN);
+	world_source(&w, s, &about);
+	assert_int_equal(about.err.code, ERR_TIMEOUT);
+	free(services_tell("thaw", sshd.name, NULL));
+	world_wait_state(&w, s, LOG_SOURCE_LIVE);
+	world_expect(&w, s, "line", 1, 1);
+	assert_int_equal(world_count(&w, LOG_NOTE, ""), 0);
+	world_stop(&w, s);
+	free(path);
+	tmp_remove(dir);
+}
+
 int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -376,6 +467,8 @@ int main(void)
 		CASE(follow__goes_on_exactly_there__when_ssh_is_cut_off),
 		CASE(follow__goes_on_exactly_there__when_the_ssh_program_is_cut_off),
 		CASE(follow__goes_on_exactly_there__with_a_file_over_ssh),
+		CASE(follow__goes_on_at_once__when_somebody_finds_the_host_back),
+		CASE(follow__is_down__while_the_host_is_frozen),
 		CASE(follow__goes_on__when_the_engine_itself_was_killed),
 	};
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -530,21 +531,89 @@ static void proxy_open(const char *name)
 	ssh_world_again(&w);
 }
 
+/* How often each kind of news was told. */
+static atomic_int told[3];
+
+static void on_news(void *arg, const struct host *h, enum host_news news,
+		    const struct host_status *now)
+{
+	(void)arg;
+	assert_string_equal(host_name(h), w.server.name);
+	assert_int_equal(now->silent_utc_ms != 0, news == HOST_NEWS_SILENT);
+	assert_int_equal(now->state == HOST_DOWN, news == HOST_NEWS_LOST);
+	atomic_fetch_add(&told[news], 1);
+}
+
+static void watch_begin(struct host_watch *watch)
+{
+	for (size_t i = 0; i < 3; i++)
+		atomic_store(&told[i], 0);
+	*watch = (struct host_watch){ .fn = on_news };
+	host_watch(w.host, watch);
+}
+
+static void must_be_told(enum host_news news)
+{
+	int64_t until_ms = ssh_world_soon();
+
+	while (atomic_load(&told[news]) == 0) {
+		assert_true(clock_mono_ms() < until_ms);
+		assert_int_equal(wait_fds(NULL, 0, clock_mono_ms() + 20, NULL, &e), 0);
+	}
+}
+
 static void cut__is_lost__and_the_next_request_works(void **state)
 {
+	struct host_watch watch;
 	struct host_proc *p;
 	struct host_status st;
 
 	(void)state;
 	proxy_open("cutter");
+	watch_begin(&watch);
 	follow_start(&p);
 	free(services_tell("proxy", "cutter", "cut", NULL));
 	must_be_lost(p);
+	must_be_told(HOST_NEWS_LOST);
 	host_status(w.host, &st);
 	assert_int_equal(st.state, HOST_DOWN);
 	assert_int_equal(ssh_world_run(&w, "exit 6", NULL), 6);
+	must_be_told(HOST_NEWS_BACK);
 	host_status(w.host, &st);
 	assert_int_equal(st.state, HOST_READY);
+	host_unwatch(w.host, &watch);
+	assert_int_equal(atomic_load(&told[HOST_NEWS_SILENT]), 0);
+}
+
+/* It would be dead after a minute; a follower that waits for lines owes nothing before. */
+static void frozen_host__is_told__long_before_it_is_dead(void **state)
+{
+	const struct host_command cmd = { .script = ":" };
+	struct host_watch watch;
+	struct host_status st;
+	struct host_proc *p;
+	int64_t asked_ms;
+
+	(void)state;
+	watch_begin(&watch);
+	follow_start(&p);
+	free(services_tell("freeze", w.server.name, NULL));
+	asked_ms = clock_mono_ms();
+	assert_int_equal(host_run(w.host, &cmd, NULL, NULL, NULL, asked_ms + 200, NULL, &e), -1);
+	assert_int_equal(e.code, ERR_TIMEOUT);
+	must_be_told(HOST_NEWS_SILENT);
+	assert_true(clock_mono_ms() - asked_ms < w.spec.alive_ms / 2);
+	host_status(w.host, &st);
+	assert_int_equal(st.state, HOST_READY);
+	assert_true(st.silent_utc_ms > 0 && st.silent_utc_ms <= clock_utc_ms());
+	host_silent_err(w.host, &st, &e);
+	assert_non_null(strstr(e.msg, "does not answer"));
+	free(services_tell("thaw", w.server.name, NULL));
+	must_be_told(HOST_NEWS_BACK);
+	assert_int_equal(ssh_world_run(&w, "exit 6", NULL), 6);
+	host_unwatch(w.host, &watch);
+	assert_int_equal(atomic_load(&told[HOST_NEWS_LOST]), 0);
+	host_proc_close(p);
 }
 
 /* A connection that has less time than a busy machine may need is tried again. */
@@ -735,6 +804,7 @@ int main(void)
 		CASE(forward__closes__what_cannot_be_reached),
 		CASE(forward__goes_on__when_there_are_descriptors_again),
 		CASE(cut__is_lost__and_the_next_request_works),
+		CASE(frozen_host__is_told__long_before_it_is_dead),
 		CASE(silence__is_noticed),
 		CASE(quiet_connection__stays__as_long_as_it_answers),
 		CASE(restarted_server__is_connected_to_again),

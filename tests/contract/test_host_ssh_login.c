@@ -355,6 +355,41 @@ static void key_files__that_libssh2_cannot_use__are_explained(void **state)
 	free(none);
 }
 
+/* The key alone is no help where only its certificate counts; that it was not shown must not be a riddle. */
+static void certificates__that_are_not_shown__are_explained(void **state)
+{
+	struct strbuf text;
+	char *ca, *key, *named, *beside;
+
+	(void)state;
+	ssh_world_open(&w, "certified", "");
+	ca = tmp_path(w.dir, "ca");
+	key = tmp_path(w.dir, "key");
+	beside = tmp_path(w.dir, "key-cert.pub");
+	named = tmp_path(w.dir, "named-cert.pub");
+	tool("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", ca, NULL);
+	tool("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key, NULL);
+	tool("ssh-keygen", "-q", "-s", ca, "-I", "me", "-n", w.server.user, key, NULL);
+	strbuf_init(&text, 4096);
+	strbuf_addf(&text, "Host *\nIdentityFile %s\n", key);
+	ssh_world_config(&w, strbuf_str(&text));
+	ssh_world_refused(&w, &e, ERR_REFUSED);
+	has(e.detail, "key-cert.pub is not used by libssh2");
+	has(e.hint, "transport = openssh");
+	tool("mv", beside, named, NULL);
+	strbuf_addf(&text, "CertificateFile %s\nCertificateFile %s/none\n", named, w.dir);
+	ssh_world_config(&w, strbuf_str(&text));
+	ssh_world_refused(&w, &e, ERR_REFUSED);
+	has(e.detail, "named-cert.pub is not used by libssh2");
+	assert_null(strstr(e.detail, "none is not"));
+	has(e.hint, "transport = openssh");
+	strbuf_clear(&text);
+	free(ca);
+	free(key);
+	free(named);
+	free(beside);
+}
+
 /* --- The agent --------------------------------------------------------------------------------- */
 
 static pid_t agent_start(char **socket)
@@ -615,6 +650,40 @@ static void way__that_shows_one_key_twice__is_asked_about_twice(void **state)
 	gets_in();
 }
 
+/* Two machines of one name and port, each behind its own host: what was typed for one is nothing for the other. */
+static void way__is_part_of_what_an_answer_is_for(void **state)
+{
+	struct host_question q;
+	struct server gate;
+	struct strbuf text;
+
+	(void)state;
+	world_password("inner", "--set KbdInteractiveAuthentication=no");
+	(void)services_start_as(SERVICE_SSH, "gate", "", &gate);
+	strbuf_init(&text, 8192);
+	strbuf_addf(&text,
+		    "Host inner\nProxyJump east\nHost inner-west\nProxyJump west\n"
+		    "Host inner*\nHostName 127.0.0.1\nPort %d\nUser %s\nIdentityFile %s/missing\n"
+		    "UserKnownHostsFile %s\nHostKeyAlias [127.0.0.1]:%d\n"
+		    "Host east west\nHostName 127.0.0.1\nPort %d\nUser %s\nIdentityFile %s\n"
+		    "UserKnownHostsFile %s\n",
+		    w.server.port, w.server.user, w.dir, w.server.known_hosts, w.server.port,
+		    gate.port, gate.user, gate.key, gate.known_hosts);
+	ssh_world_config(&w, strbuf_str(&text));
+	strbuf_clear(&text);
+	asks(HOST_QUESTION_PASSWORD, &q);
+	has(q.text, " through east");
+	answer(&q, w.server.password);
+	gets_in();
+	w.spec.name = "inner-west";
+	w.host = hosts_get(w.pool, &w.spec);
+	asks(HOST_QUESTION_PASSWORD, &q);
+	has(q.text, " through west");
+	answer(&q, w.server.password);
+	gets_in();
+	services_stop(&gate);
+}
+
 static void way__that_leads_in_a_circle__is_refused(void **state)
 {
 	(void)state;
@@ -680,6 +749,7 @@ int main(void)
 		CASE(passphrase__is_asked_once__and_again_when_wrong),
 		CASE(passphrase__is_not_asked__for_a_key_that_is_not_wanted),
 		CASE(key_files__that_libssh2_cannot_use__are_explained),
+		CASE(certificates__that_are_not_shown__are_explained),
 		CASE(agent__signs),
 		CASE(agent__with_many_keys__does_not_use_up_the_tries),
 		CASE(prompts__are_passed_on),
@@ -688,6 +758,7 @@ int main(void)
 		CASE(way__leads_through_two_others),
 		CASE(way__asks_in_the_name_of_its_end),
 		CASE(way__that_shows_one_key_twice__is_asked_about_twice),
+		CASE(way__is_part_of_what_an_answer_is_for),
 		CASE(way__that_leads_in_a_circle__is_refused),
 		CASE(proxy_command__is_for_the_ssh_program),
 		CASE(revoked_keys__are_for_the_ssh_program),

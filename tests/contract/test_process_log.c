@@ -320,6 +320,33 @@ static void a_tail__is_so_many_lines__of_any_file(void **state)
 	follower_close(&f);
 }
 
+/* A service that writes while the script looks for the place: here its `tail` is what writes. */
+static void a_tail__that_is_not_followed__ends_where_the_file_ended(void **state)
+{
+	struct runtime_args args = { .tail = 3 };
+	struct follower f;
+	char *usual = mem_strdup(getenv("PATH")), *tool = tmp_path(dir, "tail"), paths[600];
+	char script[900];
+
+	(void)state;
+	write_lines(5);
+	snprintf(script, sizeof(script),
+		 "#!/bin/sh\necho 'line 6 of a service' >>'%s'\nPATH='%s' exec tail \"$@\"\n", path,
+		 usual);
+	tmp_write(dir, "tail", script);
+	assert_int_equal(chmod(tool, 0755), 0);
+	snprintf(paths, sizeof(paths), "%s:%s", dir, usual);
+	assert_int_equal(setenv("PATH", paths, 1), 0);
+	follower_open(&f, &args);
+	read_to(&f, 0);
+	assert_int_equal(setenv("PATH", usual, 1), 0);
+	for (int i = 1; i <= 6; i++)
+		assert_int_equal(given[i], i >= 3 && i <= 5);
+	follower_close(&f);
+	mem_free(usual);
+	free(tool);
+}
+
 static void a_file__that_is_not_there_yet__is_waited_for(void **state)
 {
 	struct follower f;
@@ -354,6 +381,7 @@ int main(void)
 		CASE(a_reconnect__goes_on__through_files_rotated_meanwhile),
 		CASE(what_is_gone__counts_as_lost__and_the_rest_comes),
 		CASE(a_tail__is_so_many_lines__of_any_file),
+		CASE(a_tail__that_is_not_followed__ends_where_the_file_ended),
 		CASE(a_file__that_is_not_there_yet__is_waited_for),
 		CASE(binary__passes_as_it_is),
 	};

@@ -41,7 +41,7 @@ static void mask_rates(struct canvas *c)
 			struct canvas_cell *cell = &c->cell[row * c->cols + col];
 
 			if (strcmp(cell->text, "s") != 0 || strcmp(cell[-1].text, "/") != 0 ||
-			    !strchr("0123456789k", cell[-2].text[0]))
+			    !strchr("0123456789k-", cell[-2].text[0]))
 				continue;
 			for (int i = 2; i < 6; i++)
 				memcpy(cell[-i].text, i == 2 ? "n" : " ", 2);
@@ -135,6 +135,25 @@ static void logs__following__at_every_size(void **state)
 	golden("logs-ascii", 120, 36, true);
 }
 
+/* Times under the columns are whole, whatever a column is long. */
+static void logs__over_hours_and_days__say_the_times(void **state)
+{
+	static const char line[] = "INFO GET /api/orders/17 200";
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		log_world_line(&l, LOG_WEB_1, (int64_t)(200 - i) * 60000, line);
+	log_world_row(&l, LOG_WEB_2, 100 * 60000, LOG_GAP, LOG_GAP_OLDER);
+	show();
+	big("logs-hours");
+	small("logs-hours-80x24");
+	log_store_empty(l.store);
+	for (int i = 0; i < 200; i++)
+		log_world_line(&l, LOG_WEB_1, (int64_t)(200 - i) * 5400000, line);
+	big("logs-days");
+	small("logs-days-80x24");
+}
+
 static void logs__paused__keeps_its_rows_while_more_comes(void **state)
 {
 	(void)state;
@@ -220,6 +239,38 @@ static void logs__find__goes_to_matches_over_the_whole_buffer(void **state)
 	big("logs-find-previous");
 	act(ACT_BACK, NULL);
 	big("logs-find-ended");
+}
+
+static void logs__find__goes_the_other_way_when_there_is_none_on_this_one(void **state)
+{
+	(void)state;
+	show_incident();
+	act(ACT_PAUSE, NULL);
+	act(ACT_FIND, "slow query 9");
+	assert_false(m.t.model.news[0]);
+	act(ACT_FIND_NEXT, NULL);
+	assert_string_equal(m.t.model.news, "no match below");
+}
+
+/* What was typed on the way to the pattern is nobody's question. */
+static void logs__find_typed__says_nothing_of_what_is_not_there_yet(void **state)
+{
+	(void)state;
+	show_incident();
+	act(ACT_FIND, NULL);
+	type("no such thing\r");
+	assert_false(m.t.model.news[0]);
+}
+
+static void logs__find__says_what_is_wrong_and_keeps_what_was_found(void **state)
+{
+	(void)state;
+	show_incident();
+	act(ACT_FIND, "slow query 9");
+	act(ACT_FIND, "(");
+	assert_string_equal(m.t.model.news,
+			    "cannot search for (: missing closing parenthesis, at character 2");
+	big("logs-find-mistake");
 }
 
 static void logs__find_what_a_record_of_fields_does_not_show__shows_it_raw(void **state)
@@ -391,12 +442,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(logs__following__at_every_size),
+		CASE(logs__over_hours_and_days__say_the_times),
 		CASE(logs__paused__keeps_its_rows_while_more_comes),
 		CASE(logs__page_up_and_down__comes_back_to_following),
 		CASE(logs__errors__are_gone_through),
 		CASE(logs__level_and_filters__narrow),
 		CASE(logs__filter_typed__works_while_typing_and_esc_undoes),
 		CASE(logs__find__goes_to_matches_over_the_whole_buffer),
+		CASE(logs__find__goes_the_other_way_when_there_is_none_on_this_one),
+		CASE(logs__find_typed__says_nothing_of_what_is_not_there_yet),
+		CASE(logs__find__says_what_is_wrong_and_keeps_what_was_found),
 		CASE(logs__find_what_a_record_of_fields_does_not_show__shows_it_raw),
 		CASE(logs__record_opened),
 		CASE(logs__wrapped_unfolded_and_other_times),

@@ -26,6 +26,7 @@
 #	      --shell chatty|nologin|slow|PROGRAM   a login that prints noise, ends at once, takes a
 #	                  second; PROGRAM takes -c COMMAND
 #	      --no-forwarding            neither to ports nor to sockets
+#	      --systemd                  a machine with systemd and its journal (see systemd.sh); needs root
 #	      --jump NAME the client's config goes through that server
 #	      --disk MB   HOME on a disk of that size, for fill and unfill
 #	rekey NAME        other host keys; the client's known_hosts stays
@@ -61,7 +62,7 @@
 #	                  session) _DIR _KEY _KNOWN_HOSTS
 #	                  _PASSWORD _PASSPHRASE _HOSTKEY_SHA256 _HOSTKEY_ED25519 (and so on) _PID _DATA _LOG
 #	                  of docker DOCKER: _NAME _SOCKET _HOST (for DOCKER_HOST) _DIR _DATA _LOG _PID _BRIDGE
-#	need pg|my|pgbouncer|tls|ssh|docker|podman|curl...  ends with 77 and names the packages that are missing
+#	need pg|my|pgbouncer|tls|ssh|docker|podman|systemd|curl...  ends with 77 and names the packages that are missing
 #	can-mount         ends with 0 when --disk is possible
 #
 # Roles: the superuser (postgres, root) by the socket, without password; app, without password by the
@@ -140,12 +141,18 @@ need() {
 			command -v ip >/dev/null || missing+=(iproute2)
 			;;
 		podman) command -v podman >/dev/null || missing+=(podman) ;;
+		systemd) [ -x /lib/systemd/systemd ] && command -v journalctl >/dev/null || missing+=(systemd) ;;
 		*) die "need: what is $word?" ;;
 		esac
 	done
 	if [ ${#missing[@]} = 0 ]; then
-		[[ " $* " =~ \ (docker|podman)\  ]] && ! can_docker || return 0
-		missing=('docker: only root can run it here')
+		if [[ " $* " =~ \ (docker|podman)\  ]] && ! can_docker; then
+			missing=('docker: only root can run it here')
+		elif [[ " $* " =~ \ systemd\  ]] && ! can_systemd; then
+			missing=('systemd: no namespaces or no cgroup v2 for it here')
+		else
+			return 0
+		fi
 	fi
 	echo "${missing[*]}"
 	return 77

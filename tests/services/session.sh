@@ -222,6 +222,7 @@ instance_crash() {
 instance_end() {
 	instance_quiet "$1"
 	docker_end "$1"
+	ssh_end "$1"
 	[ ! -e "$1/mounted" ] || umount -l "$1/data"
 	rm -rf "$1"
 }

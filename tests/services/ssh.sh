@@ -26,6 +26,7 @@ ssh_options() {
 		--key) key=${2-} && shift ;;
 		--encrypted-key) passphrase=$ssh_passphrase ;;
 		--shell) shell=${2-} && shift ;;
+		--systemd) systemd=yes ;;
 		--no-forwarding) set+=(AllowTcpForwarding=no AllowStreamLocalForwarding=no) ;;
 		--jump) jump=${2-} && shift ;;
 		--password) password=${2-} && shift ;;
@@ -131,8 +132,24 @@ ssh_argv() {
 		inner=(unshare --mount /bin/sh -c 'mount --bind "$0" /etc/shadow && exec "$@"'
 			"$dir/shadow")
 	fi
+	if [ -n "$systemd" ]; then
+		need systemd >/dev/null || die "not here: $(need systemd)"
+		inner=(/bin/sh "$services_dir/systemd.sh" "$dir" "${inner[@]}")
+	fi
 	printf '%s\n' "$REPLY" "${inner[@]}" "$(PATH=/usr/sbin:/sbin:$PATH command -v sshd)" \
 		-D -e -f "$dir/sshd_config" -p @PORT@ >"$dir/argv"
+}
+
+# can_systemd: may one be process 1 of namespaces of its own here?
+can_systemd() {
+	[ "$EUID" = 0 ] && unshare --mount --propagation private --pid --fork --cgroup --ipc --uts \
+		mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null
+}
+
+# ssh_end FOLDER: what is outside of it, when no process of it is left.
+ssh_end() {
+	[ ! -s "$1/cgroup" ] || find "$(<"$1/cgroup")" -depth -type d -exec rmdir {} + 2>/dev/null
+	return 0
 }
 
 # ssh_client FOLDER OF NAME PORT [JUMP]: the client's files in FOLDER, for a server at that port with
@@ -166,7 +183,7 @@ ssh_client() {
 
 verb_start_ssh() { # NAME [OPTION]...
 	local name=$1 set=() env=() hostkeys=ed25519,ecdsa key=ed25519 passphrase='' shell='' jump=''
-	local password='' disk='' login
+	local password='' disk='' systemd='' login
 	login=$(id -un)
 	shift
 	ssh_options "$@"

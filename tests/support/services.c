@@ -213,19 +213,19 @@ static void stop_all_at_exit(void)
 		registered = atexit(stop_all) == 0;
 }
 
-static int is_installed(enum server_kind kind)
+bool services_have(const char *what)
 {
 	const char *ci = getenv("CI");
 	char *said;
-	int status = services_try(&said, "need", kind_name[kind], NULL);
+	int status = services_try(&said, "need", what, NULL);
 
 	if (status == NOT_INSTALLED) {
 		/* With a colon it is no package but a reason. */
-		const char *what = strchr(said, ':') ? "" : "not installed: ";
+		const char *why = strchr(said, ':') ? "" : "not installed: ";
 
 		if (ci && strcmp(ci, "true") == 0)
-			fail_msg("%s%s", what, said);
-		print_message("%s%s\n", what, said);
+			fail_msg("%s%s", why, said);
+		print_message("%s%s\n", why, said);
 	} else if (status != 0) {
 		fail_msg("services.sh need: %s", said);
 	}
@@ -240,7 +240,7 @@ int services_start_as(enum server_kind kind, const char *name, const char *optio
 	struct command c;
 
 	memset(out, 0, sizeof(*out));
-	if (!is_installed(kind)) {
+	if (!services_have(kind_name[kind])) {
 		mem_free(words);
 		return -1;
 	}

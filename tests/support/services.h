@@ -3,6 +3,7 @@
 #ifndef SUPPORT_SERVICES_H
 #define SUPPORT_SERVICES_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum server_kind { SERVICE_PG, SERVICE_MY, SERVICE_SSH, SERVICE_DOCKER };
@@ -35,6 +36,8 @@ int services_start(enum server_kind kind, struct server *out);
 /* The same with a name and options of `start`, separated by blanks: "--durable --set port=1". */
 int services_start_as(enum server_kind kind, const char *name, const char *options,
 		      struct server *out);
+/* Whether what `services.sh need` calls so is here; says what is missing, and fails in continuous integration. */
+bool services_have(const char *what);
 /* Skips the running test when s was not started. */
 void services_need(const struct server *s);
 /* Ends the server, removes its data, frees s. */

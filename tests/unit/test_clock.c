@@ -158,6 +158,67 @@ static void clock_parse_span__refuses__anything_else(void **state)
 	}
 }
 
+#define NOW_MS INT64_C(1795270052000) /* Sat 21 Nov 2026 14:07:32 UTC */
+#define MINUTE INT64_C(60000)
+
+static void is_ago(const char *text, int64_t ms_ago)
+{
+	int64_t at = 0;
+
+	if (!clock_parse_past(text, NOW_MS, &at))
+		fail_msg("`%s` was not read", text);
+	assert_int_equal(NOW_MS - at, ms_ago);
+}
+
+static void is_no_past(const char *text)
+{
+	int64_t at = 42;
+
+	if (clock_parse_past(text, NOW_MS, &at))
+		fail_msg("`%s` was read as %lld", text, (long long)at);
+	assert_int_equal(at, 42);
+}
+
+static void clock_parse_past__spans(void **state)
+{
+	(void)state;
+	is_ago("15m", 15 * MINUTE);
+	is_ago("2h", 120 * MINUTE);
+	is_ago("90", 90000);
+	is_ago("7d", 7 * 1440 * MINUTE);
+}
+
+static void clock_parse_past__times_of_the_last_day(void **state)
+{
+	(void)state;
+	is_ago("14:05", 2 * MINUTE + 32000);
+	is_ago("14:07:32", 0);
+	is_ago("0:00", 14 * 60 * MINUTE + 7 * MINUTE + 32000);
+	/* later than now: yesterday's */
+	is_ago("14:08", 1440 * MINUTE - 28000);
+	is_ago("23:59:59", 1440 * MINUTE - (INT64_C(23) * 60 + 59 - 14 * 60 - 7) * MINUTE - 27000);
+}
+
+static void clock_parse_past__whole_times(void **state)
+{
+	(void)state;
+	is_ago("2026-11-21T14:05:00Z", 2 * MINUTE + 32000);
+	is_ago("2026-11-21T14:05:00.500Z", 2 * MINUTE + 31500);
+}
+
+static void clock_parse_past__nonsense_and_the_future__are_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",      "x",        "-5m",        "24:00",
+		"14:60", "14:05:61", "14:05:10:3", "2027-01-01T00:00:00Z",
+		"14:",   ":05",      "99999d"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		is_no_past(texts[i]);
+}
+
 static void clocks__run_forwards__in_their_units(void **state)
 {
 	int64_t mono = clock_mono_ms(), boot = clock_boot_ms(), us = clock_mono_us();
@@ -182,6 +243,10 @@ int main(void)
 		cmocka_unit_test(clock_ago__says_how_long__in_one_unit),
 		cmocka_unit_test(clock_parse_span__reads__every_unit),
 		cmocka_unit_test(clock_parse_span__refuses__anything_else),
+		cmocka_unit_test(clock_parse_past__spans),
+		cmocka_unit_test(clock_parse_past__times_of_the_last_day),
+		cmocka_unit_test(clock_parse_past__whole_times),
+		cmocka_unit_test(clock_parse_past__nonsense_and_the_future__are_refused),
 		cmocka_unit_test(clocks__run_forwards__in_their_units),
 	};
 

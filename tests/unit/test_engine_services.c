@@ -7,9 +7,11 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -17,6 +19,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/engine/model.h"
+#include "core/host/host_ops.h"
 #include "tests/support/tmp.h"
 #include "tests/support/workspace.h"
 
@@ -157,6 +160,44 @@ static void look__into_the_model__replaces_the_one_before(void **state)
 	model_clear(&m);
 }
 
+/* The transport's words stand for a connection that broke between two looks. */
+static void host__lost__is_unknown_at_once_and_looked_at_when_it_is_back(void **state)
+{
+	struct host *h = hosts_get(w.ctx.hosts, &here);
+	const struct service_unit *u;
+	struct event *old;
+	struct model m;
+	struct err why;
+
+	(void)state;
+	model_init(&m, w.project, &w.ctx);
+	engine_services(g);
+	model_apply(&m, await(EV_SERVICES));
+	engine_services(g);
+	old = await(EV_SERVICES);
+	err_set(&why, ERR_LOST, "the connection to local ended");
+	host_set_state(h, HOST_DOWN, &why);
+	model_apply(&m, await(EV_HOST));
+	u = &m.services[1]->services->unit[0];
+	assert_int_equal(u->err.code, ERR_LOST);
+	assert_int_equal(m.services[1]->services->host[0].status.state, HOST_DOWN);
+	assert_false(service_unit_ok(u));
+	assert_true(m.news_bad);
+	assert_string_equal(m.news, why.msg);
+	/* A look that saw it before, and comes later. */
+	model_apply(&m, old);
+	u = &m.services[1]->services->unit[0];
+	assert_int_equal(u->err.code, ERR_LOST);
+	/* Nobody asks for this one. */
+	host_set_state(h, HOST_READY, NULL);
+	model_apply(&m, await(EV_HOST));
+	model_apply(&m, await(EV_SERVICES));
+	u = &m.services[1]->services->unit[0];
+	assert_ok(u->err.code == ERR_OK ? 0 : -1, &u->err);
+	assert_int_equal(m.n_away, 0);
+	model_clear(&m);
+}
+
 static void health__without_url__is_the_state_alone(void **state)
 {
 	struct model m;
@@ -227,6 +268,32 @@ static void logs__followed__come_and_go_on_coming(void **state)
 	free(path);
 }
 
+static void logs__exported_to_a_full_disk__leave_no_part_of_them(void **state)
+{
+	struct log_choice choice = { w.project->env[1].name, "web", "local" };
+	char *path = tmp_path(w.dir, "part.txt");
+	struct rlimit usual, little;
+	struct event *ev;
+
+	(void)state;
+	append("one\ntwo\nthree\n");
+	engine_logs_follow(g, &choice, 1, 0, -1);
+	await_lines(3);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+	little = usual;
+	little.rlim_cur = 16;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	engine_logs_export(g, path);
+	ev = await(EV_EXPORTED);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+	assert_int_not_equal(ev->err.code, ERR_OK);
+	assert_non_null(strstr(ev->err.msg, path));
+	assert_int_equal(access(path, F_OK), -1);
+	event_free(ev);
+	free(path);
+}
+
 static void logs__chosen_again__begin_anew(void **state)
 {
 	struct log_choice choice = { w.project->env[1].name, "web", "local" };
@@ -256,6 +323,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(look__running_process__is_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(look__into_the_model__replaces_the_one_before,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			host__lost__is_unknown_at_once_and_looked_at_when_it_is_back, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(health__without_url__is_the_state_alone, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(health__of_a_service_that_is_none__is_over, setup,
@@ -264,6 +334,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(logs__followed__come_and_go_on_coming, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			logs__exported_to_a_full_disk__leave_no_part_of_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(logs__chosen_again__begin_anew, setup, teardown),
 	};
 

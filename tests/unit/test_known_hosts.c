@@ -5,17 +5,21 @@
  */
 #include "core/host/known_hosts.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/base/base64.h"
+#include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "tests/support/tmp.h"
 
@@ -247,6 +251,11 @@ static void line__is_what_check_finds(void **state)
 	strbuf_clear(&key.bytes);
 }
 
+static int64_t soon(void)
+{
+	return clock_mono_ms() + 60000;
+}
+
 static void append__makes_what_is_missing(void **state)
 {
 	char *dir = tmp_make(), *path = tmp_path(dir, ".ssh/deep/known_hosts"), *text;
@@ -256,22 +265,63 @@ static void append__makes_what_is_missing(void **state)
 
 	(void)state;
 	key_init(&key, K1);
-	assert_int_equal(known_hosts_append(path, "a", 22, &key.known, false, &e), 0);
+	assert_int_equal(known_hosts_append(path, "a", 22, &key.known, false, soon(), NULL, &e), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(stat(folder, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
 	/* A line without its end stays a line of its own. */
 	tmp_write(dir, ".ssh/deep/known_hosts", "b ssh-ed25519 " K2);
-	assert_int_equal(known_hosts_append(path, "a", 22, &key.known, false, &e), 0);
+	assert_int_equal(known_hosts_append(path, "a", 22, &key.known, false, soon(), NULL, &e), 0);
 	text = tmp_read(dir, ".ssh/deep/known_hosts");
 	assert_string_equal(text, "b ssh-ed25519 " K2 "\na ssh-ed25519 " K1 "\n");
 	mem_free(text);
-	assert_int_equal(known_hosts_append(dir, "a", 22, &key.known, false, &e), -1);
+	assert_int_equal(known_hosts_append(dir, "a", 22, &key.known, false, soon(), NULL, &e), -1);
 	assert_non_null(strstr(e.msg, "known hosts"));
 	strbuf_clear(&key.bytes);
 	mem_free(path);
 	mem_free(folder);
+	tmp_remove(dir);
+}
+
+/* Whoever can read the file can hold its lock for ever. */
+static void append__waits_for_the_lock__but_not_for_ever(void **state)
+{
+	char *dir = tmp_make(), *path = tmp_path(dir, "kh"), *text;
+	struct cancel stop;
+	struct key key;
+	int fd;
+
+	(void)state;
+	key_init(&key, K1);
+	tmp_write(dir, "kh", "");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	assert_int_equal(known_hosts_append(path, "a", 22, &key.known, false, clock_mono_ms() + 50,
+					    NULL, &e),
+			 -1);
+	assert_int_equal(e.code, ERR_TIMEOUT);
+	assert_non_null(strstr(e.msg, "cannot add the key of a"));
+	assert_non_null(strstr(e.detail, path));
+	assert_non_null(strstr(e.detail, "another process has held its lock for"));
+	assert_non_null(strstr(e.hint, "lslocks"));
+	/* Its own limit, where the caller has none. */
+	assert_int_equal(
+		known_hosts_append(path, "a", 22, &key.known, false, WAIT_FOREVER, NULL, &e), -1);
+	assert_int_equal(e.code, ERR_TIMEOUT);
+	assert_int_equal(cancel_init(&stop, &e), 0);
+	cancel_fire(&stop);
+	assert_int_equal(
+		known_hosts_append(path, "a", 22, &key.known, false, WAIT_FOREVER, &stop, &e), -1);
+	assert_int_equal(e.code, ERR_CANCELLED);
+	cancel_clear(&stop);
+	text = tmp_read(dir, "kh");
+	assert_string_equal(text, "");
+	mem_free(text);
+	close(fd);
+	assert_int_equal(known_hosts_append(path, "a", 22, &key.known, false, soon(), NULL, &e), 0);
+	strbuf_clear(&key.bytes);
+	mem_free(path);
 	tmp_remove(dir);
 }
 
@@ -292,7 +342,7 @@ static void append__leaves_nothing__where_there_is_no_room(void **state)
 	little.rlim_cur = sizeof(before) + 40;
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
-	rc = known_hosts_append(path, "a", 22, &key.known, false, &e);
+	rc = known_hosts_append(path, "a", 22, &key.known, false, soon(), NULL, &e);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
 	signal(SIGXFSZ, SIG_DFL);
 	assert_int_equal(rc, -1);
@@ -371,6 +421,7 @@ int main(void)
 		cmocka_unit_test(types__are_those_of_the_host),
 		cmocka_unit_test(line__is_what_check_finds),
 		cmocka_unit_test(append__makes_what_is_missing),
+		cmocka_unit_test(append__waits_for_the_lock__but_not_for_ever),
 		cmocka_unit_test(append__leaves_nothing__where_there_is_no_room),
 		cmocka_unit_test(read__passes_over_none__and_says_what_is_unreadable),
 		cmocka_unit_test(base64__goes_both_ways),

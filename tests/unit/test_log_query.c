@@ -88,8 +88,8 @@ static struct log_line line_make(struct world *w, char *buf, size_t size, bool l
 	if (l.continues)
 		l.level = LOG_LEVEL_NONE;
 	l.late = dice(w, 9) == 0;
-	n = snprintf(buf, size, "%s %s %u", l.continues ? "  at" : "took", words[word],
-		     dice(w, 50));
+	n = snprintf(buf, size, "%s %s %u", l.continues ? "  at" : "took",
+		     dice(w, 400) == 0 ? "refunds" : words[word], dice(w, 50));
 	l.text = sv_n(buf, (size_t)n);
 	if (dice(w, 60) == 0)
 		l.kind = dice(w, 2) == 0 ? LOG_GAP : LOG_NOTE;
@@ -494,10 +494,9 @@ static void compare(struct world *w, const struct log_filter *f, const char *fin
 
 static const char *random_filter(struct world *w, struct log_filter *f)
 {
-	static const char *const words[] = {
-		"cart", "user", "1", "^took", "^  at", "9", "nothing"
-	};
-	const char *find = dice(w, 3) == 0 ? NULL : words[dice(w, 7)];
+	static const char *const words[] = { "cart",  "user", "1",       "^took",
+					     "^  at", "9",    "nothing", "refunds" };
+	const char *find = dice(w, 3) == 0 ? NULL : words[dice(w, 8)];
 	struct err e;
 
 	memset(f, 0, sizeof(*f));
@@ -506,7 +505,7 @@ static const char *random_filter(struct world *w, struct log_filter *f)
 	f->fold = dice(w, 3) != 0;
 	for (f->n = dice(w, 2) * dice(w, 4); f->n > 0;) {
 		for (size_t i = 0; i < f->n; i++) {
-			f->pattern[i].text = words[dice(w, 7)];
+			f->pattern[i].text = words[dice(w, 8)];
 			f->pattern[i].out = dice(w, 2) == 0;
 		}
 		break;

@@ -10,8 +10,13 @@
 
 #include <cmocka.h>
 
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
 #include "core/base/clock.h"
+#include "core/base/library.h"
 #include "core/base/mem.h"
+#include "core/logs/literal.h"
 #include "core/logs/search_inside.h"
 
 static struct log_pattern *pattern(const char *text)
@@ -215,6 +220,189 @@ static void lines__are_those__that_match_alone(void **state)
 	strbuf_clear(&b);
 }
 
+/* --- Random patterns against PCRE2 alone ----------------------------------------------------------- */
+
+/* clang-format off */
+#define FUNCTIONS(X) \
+	X(pcre2_compile_8) X(pcre2_code_free_8) X(pcre2_match_8) X(pcre2_match_data_create_8) X(pcre2_match_data_free_8)
+
+struct pcre {
+#define X(f) __typeof__(f) *f;
+	FUNCTIONS(X)
+#undef X
+};
+
+#define X(f) { #f, offsetof(struct pcre, f) },
+static const struct library_symbol symbols[] = { FUNCTIONS(X) };
+#undef X
+/* clang-format on */
+
+static const char *const files[] = { "libpcre2-8.so.0", NULL };
+static const struct library library = { .name = "libpcre2-8",
+					.file = files,
+					.symbol = symbols,
+					.n_symbol = sizeof(symbols) / sizeof(symbols[0]) };
+
+static uint32_t random_state = 1;
+
+static uint32_t dice(uint32_t n)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return (random_state >> 16) % n;
+}
+
+static void add_sequence(struct strbuf *b, int depth);
+
+static void add_letter(struct strbuf *b)
+{
+	/* Upper case is rare, since it makes all of a pattern heed case. */
+	strbuf_addc(b, dice(12) == 0 ? "AB"[dice(2)] : "aaabbb c1-"[dice(10)]);
+}
+
+static void add_group(struct strbuf *b, int depth)
+{
+	static const char *const begins[] = { "(",    "(?:",  "(?=", "(?!",
+					      "(?<!", "(?i:", "(?>", "(?-i:" };
+	size_t begin = dice(8);
+
+	strbuf_adds(b, begins[begin]);
+	if (begin == 4) {
+		add_letter(b);
+	} else {
+		add_sequence(b, depth + 1);
+		while (dice(3) == 0) {
+			strbuf_addc(b, '|');
+			add_sequence(b, depth + 1);
+		}
+	}
+	strbuf_addc(b, ')');
+}
+
+static void add_atom(struct strbuf *b, int depth)
+{
+	static const char *const odd[] = { ".",       "[ab]",        "[^a]", "[]a]",  "[^]b]",
+					   "[a\\]b]", "\\d",         "\\s",  "\\S",   "\\b",
+					   "\\.",     "\\-",         "\\W",  "[a-c]", "^",
+					   "$",       "[[:alpha:]]", "(?i)", "[(a]",  "[a|b]" };
+
+	if (dice(100) < 70)
+		for (uint32_t n = 1 + dice(4); n > 0; n--)
+			add_letter(b);
+	else if (dice(3) > 0 || depth > 2)
+		strbuf_adds(b, odd[dice(sizeof(odd) / sizeof(odd[0]))]);
+	else
+		add_group(b, depth);
+}
+
+static void add_sequence(struct strbuf *b, int depth)
+{
+	static const char *const times[] = { "*",    "+",    "?",  "{0,2}", "{2}",
+					     "{1,}", "{,2}", "{2", "{x}",   "+?" };
+
+	for (uint32_t n = 1 + dice(3); n > 0; n--) {
+		add_atom(b, depth);
+		if (dice(4) == 0)
+			strbuf_adds(b, times[dice(10)]);
+	}
+}
+
+/* The lines that PCRE2 alone finds; false when it does not take the pattern. */
+static bool lines_naive(const struct pcre *lib, const char *text, bool fold, struct sv lines,
+			struct found *f)
+{
+	size_t place;
+	int code;
+	pcre2_code_8 *re = lib->pcre2_compile_8((PCRE2_SPTR8)text, PCRE2_ZERO_TERMINATED,
+						fold ? PCRE2_CASELESS : 0, &code, &place, NULL);
+	pcre2_match_data_8 *d = lib->pcre2_match_data_create_8(1, NULL);
+
+	f->n = 0;
+	for (size_t at = 0; re != NULL && at < lines.n;) {
+		size_t n = (size_t)((char *)memchr(lines.p + at, '\n', lines.n - at) - lines.p) -
+			   at;
+
+		if (lib->pcre2_match_8(re, (PCRE2_SPTR8)lines.p + at, n, 0, 0, d, NULL) >= 0)
+			f->at[f->n++] = at;
+		at += n + 1;
+	}
+	lib->pcre2_match_data_free_8(d);
+	lib->pcre2_code_free_8(re);
+	return re != NULL;
+}
+
+/* Case is heeded when a letter that stands for itself is upper case: all but those behind a backslash. */
+static bool ignores_case(struct sv text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '\\')
+			i++;
+		else if (text.p[i] >= 'A' && text.p[i] <= 'Z')
+			return false;
+	return true;
+}
+
+static void random_lines(struct strbuf *b)
+{
+	strbuf_reset(b);
+	for (uint32_t n = 60 + dice(60); n > 0; n--) {
+		for (uint32_t k = dice(3) == 0 ? 0 : dice(dice(9) == 0 ? 300 : 20); k > 0; k--)
+			strbuf_addc(b, "aaabbbAB  c1-.]{"[dice(16)]);
+		strbuf_addc(b, '\n');
+	}
+}
+
+static void random_patterns__find_what_pcre_alone_finds(void **state)
+{
+	struct found *want = mem_calloc(1, sizeof(*want)), *have = mem_calloc(1, sizeof(*have));
+	struct strbuf text, lines;
+	struct pcre lib;
+	size_t taken = 0, skipped = 0;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(library_load(&library, &lib, &e), 0);
+	strbuf_init(&text, STRBUF_NO_LIMIT);
+	strbuf_init(&lines, STRBUF_NO_LIMIT);
+	for (int i = 0; i < 8000; i++) {
+		uint64_t bit[4096] = { 0 };
+		size_t bits;
+		struct log_pattern *p;
+
+		if (i % 20 == 0)
+			random_lines(&lines);
+		strbuf_reset(&text);
+		do
+			add_sequence(&text, 0);
+		while (dice(4) == 0 && (strbuf_addc(&text, '|'), true));
+		if (!lines_naive(&lib, strbuf_str(&text), ignores_case(strbuf_sv(&text)),
+				 strbuf_sv(&lines), want))
+			continue;
+		taken++;
+		p = pattern(strbuf_str(&text));
+		have->n = 0;
+		log_pattern_lines(p, strbuf_sv(&lines), hit, have);
+		if (have->n != want->n ||
+		    memcmp(have->at, want->at, want->n * sizeof(want->at[0])) != 0)
+			fail_msg("%s finds %zu lines, PCRE2 %zu", strbuf_str(&text), have->n,
+				 want->n);
+		/* A filter that has each byte only once: little is possible by chance. */
+		bits = (size_t)8 * grams_bits(lines.len);
+		assert_true(bits / 64 <= 4096);
+		grams_fill(bit, bits, strbuf_sv(&lines));
+		if (!log_pattern_may_hit(p, bit, bits)) {
+			assert_int_equal(want->n, 0);
+			skipped++;
+		}
+		log_pattern_free(p);
+	}
+	assert_true(taken > 4000);
+	assert_true(skipped > 100);
+	strbuf_clear(&text);
+	strbuf_clear(&lines);
+	mem_free(want);
+	mem_free(have);
+}
+
 static void lines__over_many_slices__are_all_found(void **state)
 {
 	struct log_pattern *p = pattern("needle$");
@@ -288,6 +476,7 @@ int main(void)
 		cmocka_unit_test(pattern__with_a_mistake__names_its_place),
 		cmocka_unit_test(match__gives_whole_characters),
 		cmocka_unit_test(lines__are_those__that_match_alone),
+		cmocka_unit_test(random_patterns__find_what_pcre_alone_finds),
 		cmocka_unit_test(lines__over_many_slices__are_all_found),
 		cmocka_unit_test(lines__that_backtrack_for_ever__do_not_match),
 		cmocka_unit_test(lines__end_early__when_they_are_stopped),

@@ -127,6 +127,15 @@ static void unknown__is_not_up_and_not_down__when_a_host_is_gone(void **state)
 		"{\"ok\":null,\"status\":null,\"ms\":null,\"service\":null,\"host\":null,\"error\":null}");
 }
 
+static void what_runs_and_is_not_well__is_said_in_its_word(void **state)
+{
+	(void)state;
+	unit[2].unit.health = HEALTH_UNHEALTHY;
+	expect_cells("3 of 4 up  worker unhealthy", "ok  200 in 2 ms  (2 of 2)");
+	unit[0].loops = true;
+	expect_cells("2 of 4 up  web loops", "ok  200 in 2 ms  (2 of 2)");
+}
+
 static void failures__come_before_what_is_unknown(void **state)
 {
 	(void)state;
@@ -152,7 +161,7 @@ static void loops__are_wrong__though_it_runs(void **state)
 	(void)state;
 	unit[3].loops = true;
 	assert_true(look_services_wrong(&look));
-	expect_cells("3 of 4 up  worker running", "ok  200 in 2 ms  (2 of 2)");
+	expect_cells("3 of 4 up  worker loops", "ok  200 in 2 ms  (2 of 2)");
 }
 
 static void nothing__is_a_dash_and_null(void **state)
@@ -180,6 +189,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			unknown__is_not_up_and_not_down__when_a_host_is_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_runs_and_is_not_well__is_said_in_its_word,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(failures__come_before_what_is_unknown, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(loops__are_wrong__though_it_runs, setup, teardown),

@@ -240,6 +240,31 @@ static void merge__marks_as_late__what_comes_behind_a_later_line_of_another(void
 	assert_string_equal(order(), "ab!cde!");
 }
 
+/* As the console does when the logs are read again since an earlier time. */
+static void merge__merges_the_past__when_it_is_read_again(void **state)
+{
+	(void)state;
+	log_merge_catching_up(m, 0);
+	log_merge_catching_up(m, 1);
+	add(0, 100 * MS, "x");
+	add(1, 101 * MS, "y");
+	log_merge_ended(m, 0);
+	log_merge_ended(m, 1);
+	log_merge_restart(m);
+	wait_for(2);
+	log_merge_patience(m, WAIT_FOREVER);
+	log_merge_catching_up(m, 0);
+	log_merge_catching_up(m, 1);
+	add(0, 10 * MS, "b");
+	add(0, 30 * MS, "d");
+	add(1, 1 * MS, "a");
+	add(1, 20 * MS, "c");
+	log_merge_ended(m, 0);
+	log_merge_ended(m, 1);
+	wait_for(6);
+	assert_string_equal(order(), "xyabcd");
+}
+
 static void merge__gives_out_everything__when_flushed_or_freed(void **state)
 {
 	(void)state;
@@ -408,6 +433,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			merge__marks_as_late__what_comes_behind_a_later_line_of_another, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(merge__merges_the_past__when_it_is_read_again,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(merge__gives_out_everything__when_flushed_or_freed,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -163,7 +163,7 @@ static void requests__of_systemd_and_processes__are_words(void **state)
 		{ RUNTIME_LOGS,
 		  &systemd,
 		  { .tail = 20, .since_utc_ms = 5, .follow = true, .point = &cursor },
-		  JOURNAL "|--after-cursor=s=1;i=2|--lines=all|--follow" },
+		  JOURNAL "|--cursor=s=1;i=2|--lines=all|--follow" },
 		{ RUNTIME_INSPECT, &unitless, { .tail = -1 }, "config: service web has no unit" },
 		{ RUNTIME_INSPECT,
 		  &process,

@@ -326,6 +326,30 @@ static void journal__gives_messages__in_every_form(void **state)
 	strbuf_clear(&s);
 }
 
+/* It is asked for the entry of the point: when that does not come first, it was removed, and others may be. */
+static void journal__goes_on__behind_its_cursor(void **state)
+{
+	const struct runtime_log_point point = { .cursor = "c1" };
+	const struct runtime_args args = { .tail = -1, .point = &point };
+	struct runtime_log_point at;
+	struct strbuf s;
+
+	(void)state;
+	strbuf_init(&s, STRBUF_NO_LIMIT);
+	expect_args(RUNTIME_SYSTEMD, &args, &s, "", 0);
+	strbuf_adds(&s, ENTRY("c1", "000001", ",\"MESSAGE\":\"one\""));
+	expect_args(RUNTIME_SYSTEMD, &args, &s, "", 0);
+	mem_free(lines_of(RUNTIME_SYSTEMD, &args, strbuf_sv(&s), 100, &at, NULL));
+	assert_string_equal(at.cursor, "c1");
+	strbuf_adds(&s, ENTRY("c2", "000002", ",\"MESSAGE\":\"two\""));
+	expect_args(RUNTIME_SYSTEMD, &args, &s, "O2000 two\n", 0);
+	strbuf_reset(&s);
+	strbuf_adds(&s, ENTRY("c8", "000008", ",\"MESSAGE\":\"eight\""));
+	strbuf_adds(&s, ENTRY("c9", "000009", ",\"MESSAGE\":\"nine\""));
+	expect_args(RUNTIME_SYSTEMD, &args, &s, "O8000 eight\nO9000 nine\n", -1);
+	strbuf_clear(&s);
+}
+
 static void journal__that_is_none__is_an_error(void **state)
 {
 	struct strbuf s;
@@ -740,6 +764,7 @@ int main(void)
 		cmocka_unit_test(terminals__have_no_frames__and_stamps_inside_of_long_lines),
 		cmocka_unit_test(lines__longer_than_the_limit__come_in_parts),
 		cmocka_unit_test(journal__gives_messages__in_every_form),
+		cmocka_unit_test(journal__goes_on__behind_its_cursor),
 		cmocka_unit_test(journal__that_is_none__is_an_error),
 		cmocka_unit_test(files__are_lines__between_those_of_the_script),
 		cmocka_unit_test(files__cut_in_a_line__go_on_before_it),

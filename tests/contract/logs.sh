@@ -3,7 +3,7 @@
 # ends when it is told to or when nobody reads any more, and leaves no process behind.
 . tests/support/tap.sh
 
-limit=30 # seconds to wait for what comes in an instant where nothing else runs
+limit=60 # seconds to wait for what comes in an instant where nothing else runs
 shop=$TMPDIR/shop
 mkdir -p "$shop"
 cd "$shop" || bail 'no folder'

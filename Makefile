@@ -42,8 +42,9 @@ JOBS ?= 2
 MODE_CFLAGS.release := -O2 -g -fstack-protector-strong -fPIE
 MODE_CPPFLAGS.release := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 MODE_LDFLAGS.release := -pie -Wl,-z,relro,-z,now
-# Hundreds of test programs are linked from one archive, anew after each change of it: gold needs half of ld's time.
-ifneq ($(filter debug asan tsan,$(MODE)),)
+# Hundreds of test programs are linked from one archive, anew after each change of it: gold needs half of ld's time. It
+# warns of every symbol of AddressSanitizer.
+ifneq ($(filter debug tsan,$(MODE)),)
 MODE_LDFLAGS.$(MODE) := $(if $(shell command -v ld.gold),-fuse-ld=gold)
 endif
 MODE_CFLAGS.debug := -Og -g
@@ -255,7 +256,7 @@ programs-of = $(patsubst %.c,build/$(strip $(2))/%,$(foreach d,$(1),$(wildcard t
 tests-of = $(call programs-of,$(1),$(2)) $(foreach d,$(1),$(wildcard tests/$d/*.sh))
 replays-of = $(patsubst tests/fuzz/fuzz_%.c,build/$(strip $(1))/tests/fuzz/replay_%,$(FUZZ_C))
 only = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$t),$t)),$(1))
-run-tests = $(Q)BUILD=$(B) tools/run-tests -j $(JOBS) $(call only,$(1))
+run-tests = $(Q)BUILD=$(B) tools/run-tests -j $(or $(2),$(JOBS)) $(call only,$(1))
 
 LINT := tools/layer-check tools/hdr-check tools/size-check tools/format-check tools/shell-check \
 	tools/man-check tools/docs-check
@@ -281,7 +282,7 @@ check:
 # release build is compiled by gcc, the sanitizers by clang: no warnings with either is part of it.
 check-now: test-programs
 	$(call run-tests,$(LINT) $(call tests-of,$(TEST_DIRS),debug) $(call replays-of,debug) \
-		$(SANITIZED))
+		$(SANITIZED),$$(($(JOBS) + 1))) # one of three waits: for a server, a lease, a silence
 
 # Under the sanitizers: what runs in one process. Scripts drive the debug build.
 sanitized-of = $(filter-out %.sh,$(call tests-of,unit contract golden,$(1))) $(call replays-of,$(1))
@@ -296,7 +297,7 @@ FAST_BIN = $(filter-out $(SLOW:%.c=$(B)/%),$(call programs-of,unit contract gold
 check-fast: $(B)/bascule $(SERVICES_BIN) \
 	$(filter $(B)/tests/unit/% $(B)/tests/contract/% $(B)/tests/golden/%,$(TEST_BIN))
 	@echo 'left out, because they start servers or wait: $(sort $(notdir $(SLOW:%.c=%)))'
-	$(call run-tests,$(FAST_BIN))
+	$(call run-tests,$(FAST_BIN),$$((2 * $(JOBS)))) # they wait for half of their time
 
 ## check-unit: one kind of test; also check-contract check-golden check-console check-torture
 check-unit check-contract check-golden: check-%: test-programs

@@ -37,7 +37,8 @@
 
 struct demo {
 	struct cli *c;
-	char *dir; /* absolute */
+	char *dir;               /* absolute */
+	struct demo_ports ports; /* of one that is being made */
 };
 
 static int write_file(const struct demo *d, const char *name, const char *text, struct err *e)
@@ -72,21 +73,21 @@ static int write_migration(const struct demo *d, const struct demo_migration *m,
 	return write_file(d, name, m->down, e);
 }
 
-static int write_config(const struct demo *d, struct err *e)
+static int write_config(struct demo *d, struct err *e)
 {
 	struct strbuf text;
 	int rc;
 
 	strbuf_init(&text, 16384);
 	strbuf_addf(&text, "%s", demo_config);
-	rc = demo_services_config(&text, e);
+	rc = demo_services_config(&text, &d->ports, e);
 	if (rc == 0)
 		rc = write_file(d, "bascule.ini", strbuf_str(&text), e);
 	strbuf_clear(&text);
 	return rc;
 }
 
-static int write_files(const struct demo *d, struct err *e)
+static int write_files(struct demo *d, struct err *e)
 {
 	size_t i;
 
@@ -265,7 +266,7 @@ static int read_project(const struct demo *d, struct err *e)
 	return rc;
 }
 
-static int make(const struct demo *d, struct err *e)
+static int make(struct demo *d, struct err *e)
 {
 	print_note("making a demo workspace in %s", d->dir);
 	if (fs_mkdirs(d->dir, 0755, e) != 0 || write_files(d, e) != 0 || read_project(d, e) != 0 ||
@@ -355,6 +356,7 @@ int cmd_demo(struct cli *c, struct err *e)
 	}
 	if (rc == 0)
 		rc = demo_services_start(c->project, c->ctx.exe, e);
+	demo_ports_release(&d.ports);
 	if (rc == 0)
 		rc = show(&d, e);
 	mem_free(d.dir);

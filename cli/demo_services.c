@@ -3,7 +3,9 @@
  * The services of the demo.
  *
  * Each is this program once more (`bascule demo-service`, cli/demo_service.c) as a process of its own,
- * described in bascule.ini as any other `runtime = process` is. The ports are chosen when the demo is made.
+ * described in bascule.ini as any other `runtime = process` is. The ports are chosen when the demo is made,
+ * seconds before its services start: until then they are held by sockets that let nobody else in but who says
+ * SO_REUSEADDR, which the services do and who looks for a free port does not.
  * Production is a little sick: about once a minute its web has a burst of errors. Nothing of the
  * user's environment stays with processes that live for hours, nor does a descriptor: who waits for the
  * end of our output does not wait for theirs.
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #include "core/base/child.h"
+#include "core/base/digest.h"
 #include "core/base/fs.h"
 
 #define PORT_FIRST 20000 /* below what the kernel gives to clients */
@@ -30,13 +33,12 @@
 /* What each one is told besides its port and files. */
 static const struct demo_service_kind {
 	const char *environment, *service, *version, *rate, *shape, *burst_every, *backfill;
-} kinds[] = {
+} kinds[DEMO_SERVICES] = {
 	{ "development", "web", "1.10.0", "1", "mixed", NULL, "300" },
 	{ "staging", "web", "1.8.0", "1", "mixed", NULL, "300" },
 	{ "production", "web", "1.6.0", "4", "mixed", "60000", "2400" },
 	{ "production", "worker", "1.6.0", "1", "worker", NULL, "600" },
 };
-#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static const char config_head[] =
 	"\n"
@@ -64,13 +66,16 @@ static const char config_worker[] = "runtime = process\n"
 static int take_port(int *port)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), i;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, i;
+	unsigned first;
 
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	digest_random(&first, sizeof(first));
 	for (i = 0; fd >= 0 && i < PORT_COUNT; i++) {
-		*port = PORT_FIRST + (int)(((unsigned)getpid() + (unsigned)i * 7) % PORT_COUNT);
+		*port = PORT_FIRST + (int)((first % PORT_COUNT + (unsigned)i * 7) % PORT_COUNT);
 		at.sin_port = htons((uint16_t)*port);
-		if (bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+		if (bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+		    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0)
 			return fd;
 	}
 	if (fd >= 0)
@@ -78,24 +83,25 @@ static int take_port(int *port)
 	return -1;
 }
 
-int demo_services_config(struct strbuf *config, struct err *e)
+void demo_ports_release(struct demo_ports *held)
 {
-	int fd[KINDS], port[KINDS], rc = 0;
-	size_t n = 0;
+	while (held->n > 0)
+		close(held->fd[--held->n]);
+}
 
-	while (rc == 0 && n < KINDS) {
-		fd[n] = take_port(&port[n]);
-		if (fd[n] < 0)
-			rc = err_set(e, ERR_SYSTEM, "no port of this machine is free");
-		else
-			n++;
+int demo_services_config(struct strbuf *config, struct demo_ports *held, struct err *e)
+{
+	int port[DEMO_SERVICES];
+
+	while (held->n < DEMO_SERVICES) {
+		int fd = take_port(&port[held->n]);
+
+		if (fd < 0)
+			return err_set(e, ERR_SYSTEM, "no port of this machine is free");
+		held->fd[held->n++] = fd;
 	}
-	for (size_t i = 0; i < n; i++)
-		close(fd[i]);
-	if (rc != 0)
-		return -1;
 	strbuf_addf(config, "%s%s", config_head, config_health);
-	for (size_t i = 0; i < KINDS; i++) {
+	for (size_t i = 0; i < DEMO_SERVICES; i++) {
 		bool alone = strcmp(kinds[i].service, "worker") == 0;
 
 		strbuf_addf(config,
@@ -109,7 +115,7 @@ int demo_services_config(struct strbuf *config, struct err *e)
 
 static const struct demo_service_kind *kind_of(const char *environment, const char *service)
 {
-	for (size_t i = 0; i < KINDS; i++)
+	for (size_t i = 0; i < DEMO_SERVICES; i++)
 		if (strcmp(kinds[i].environment, environment) == 0 &&
 		    strcmp(kinds[i].service, service) == 0)
 			return &kinds[i];

@@ -38,7 +38,7 @@ health = http://127.0.0.1:$port/health
 INI
 "$BASCULE" demo-service --port "$port" --log "$project/web.log" --pid-file "$project/web.pid" \
 	--rate 5 --backfill 200 </dev/null >/dev/null 2>&1 &
-wait_until 10 test -s web.pid || bail 'the service does not start'
+wait_until 60 test -s web.pid || bail 'the service does not start'
 
 # --- What the host asks ---
 
@@ -76,7 +76,7 @@ ok 'the key is recorded' test -s "$SSH_KNOWN_HOSTS"
 screen_keys L
 log_rows() { screen_text | grep -cE '^[>+ ][0-9:.]{12} #a '; }
 has_rows() { [ "$(log_rows)" -gt 0 ]; }
-ok 'its logs come' wait_until 20 has_rows
+ok 'its logs come' wait_until 60 has_rows
 shows '── following' 'and are followed'
 shows '0 lost' 'none is lost'
 
@@ -104,7 +104,7 @@ screen_keys 1 R
 shows 'host +#DOWN' 'and so does Envs'
 services start ssh app1 >/dev/null
 again() { screen_keys R && screen_matches 'services +#1 of 1 up'; }
-ok 'it comes back by itself' wait_until 40 again
+ok 'it comes back by itself' wait_until 60 again
 screen_keys 4
 shows '\[a\] #web +[0-9]+/s' 'and the logs go on'
 shows ' 0 lost' 'with none lost'

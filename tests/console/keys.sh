@@ -25,7 +25,7 @@ palette() {
 ids() { screen_text | grep -E '^.{1,2}00[0-9]{2} .* (yes|no)$' | grep -oE '^.{1,2}00[0-9]{2}' | grep -oE '[0-9]+' | tr '\n' ' '; }
 ids_are() { [ "$(ids)" = "$1 " ]; }
 lists() { # IDS DESCRIPTION
-	if wait_until 10 ids_are "$1"; then pass "$2"; else fail "$2" "ids: $(ids)" "$(screen_text)"; fi
+	if wait_until 60 ids_are "$1"; then pass "$2"; else fail "$2" "ids: $(ids)" "$(screen_text)"; fi
 }
 
 # --- Find, filter, sort ---
@@ -178,7 +178,7 @@ shows ':theme light' 'names of themes are completed'
 screen_keys Enter
 other_colours() { [ "$(screen_colours)" != "$colours_before" ]; }
 hides ':theme light' 'the theme is taken'
-ok 'and changes the colours' wait_until 5 other_colours
+ok 'and changes the colours' wait_until 60 other_colours
 palette 'theme lihgt'
 screen_keys Enter
 shows 'theme.*lihgt' 'a theme that is not there is named'

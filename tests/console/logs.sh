@@ -58,7 +58,7 @@ screen_keys L
 shows '\[4 Logs\]' 'L opens the logs'
 shows '^>#production > logs > web' 'of the selected service'
 shows '── following' 'they follow'
-ok 'with rows' wait_until 10 has_rows
+ok 'with rows' wait_until 60 has_rows
 shows '^ sources +\[a\] #web ' 'its source is marked as production'
 shows '^[ 0-9]+\|.*i' 'lines over time'
 shows 'E error' 'with what its letters mean'
@@ -81,7 +81,7 @@ shows '── following' 'G follows again'
 
 palette 'level error'
 shows 'level >= ERROR' 'only errors'
-ok 'there are some' wait_until 10 has_rows
+ok 'there are some' wait_until 60 has_rows
 not_ok 'and nothing else' grep -qE '^[>+ ][0-9:.]{12} #a (INFO|WARN|DEBUG)' <(log_rows)
 palette 'level debug'
 hides 'level >= ERROR' 'and lower again'
@@ -89,7 +89,7 @@ screen_keys '\'
 screen_type '!GET'
 screen_keys Enter
 shows '1:!GET' 'a filter is named'
-ok 'lines are left' wait_until 10 has_rows
+ok 'lines are left' wait_until 60 has_rows
 hides '^[>+ ][0-9:.]{12} #a .*GET' 'what it hides is gone'
 screen_keys '\'
 screen_tmux send-keys -l -- -1
@@ -119,7 +119,7 @@ screen_tmux set -g set-clipboard on
 line=$(log_rows | grep '^>' | sed -E 's/^.{22}//; s/  .*//' | cut -c 1-20)
 screen_keys y
 copied() { screen_tmux show-buffer 2>/dev/null | grep -qF -- "$line"; }
-ok 'y copies the line to the clipboard' wait_until 5 copied
+ok 'y copies the line to the clipboard' wait_until 60 copied
 screen_keys Tab
 shows '\[a\] #production/web@local' 'Tab lists the sources'
 shows '\( \) #production/worker +Space follows' 'and what could be followed too'
@@ -128,7 +128,7 @@ shows '^>#production > logs > web and' 'Space follows it'
 shows '\[b\] #worker' 'as a second source'
 screen_keys Tab
 has_worker_rows() { log_rows | grep -qE '^[>+ ][0-9:.]{12} #b '; }
-ok 'lines of both are merged' wait_until 10 has_worker_rows
+ok 'lines of both are merged' wait_until 60 has_worker_rows
 screen_keys '>'
 screen_type "$TMPDIR/exported.log"
 screen_keys Enter
@@ -139,7 +139,7 @@ screen_keys s
 screen_type 1h
 screen_keys Enter
 shows 'reading again since' 's reads again since another time'
-ok 'and the lines come' wait_until 10 has_rows
+ok 'and the lines come' wait_until 60 has_rows
 # They were read once: what is older than that is not late, and both are merged anew.
 screen_keys '>'
 screen_type "$TMPDIR/again.log"
@@ -150,6 +150,16 @@ screen_keys s
 screen_type nonsense
 screen_keys Enter
 shows 'is no time before now' 'what is no time is refused'
+
+# --- Another environment ---
+
+screen_keys 1 h 4
+shows '^>staging > logs' '4 shows the logs of the environment that is selected now'
+hides '#web' 'and none of the one before'
+screen_keys 1 4
+shows '^>staging > logs' 'and goes on with them'
+screen_keys 1 l 4
+shows '^>#production > logs' 'back in production they are those again'
 
 # --- A service that fails, and one that dies ---
 

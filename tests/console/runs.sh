@@ -120,7 +120,7 @@ before=$(pauses)
 palette retry
 shows 'asked run [0-9]+: retry|PAUSED' 'retry is asked for'
 # The screen said so before: the journal tells one pause from the next.
-ok 'and pauses again' wait_until 30 pauses_more_than "$before"
+ok 'and pauses again' wait_until 60 pauses_more_than "$before"
 palette skip
 shows 'reason for skipping the step:' 'skip wants a reason'
 screen_type 'not needed here'

@@ -26,7 +26,7 @@ frame_whole() { [ -z "$(frame_fault "$@")" ]; }
 whole() {
 	local what=$1
 	shift
-	if wait_until 5 frame_whole "$@"; then
+	if wait_until 60 frame_whole "$@"; then
 		pass "$what"
 	else
 		fail "$what" "$(frame_fault "$@")" "$(screen_text)"
@@ -119,8 +119,10 @@ screen_resize 79 24
 shows '^bascule needs 80x20, has 79x24$' '79x24: a plain message with what is needed'
 screen_resize 120 19
 shows '^bascule needs 80x20, has 120x19$' '120x19: the same'
+screen_resize 2 1
+shows '^ba$' '2x1: what fits of it'
+# The last cell of a terminal stays empty where writing it would scroll, and of one cell it is the only one.
 screen_resize 1 1
-shows '^b$' '1x1: what fits of it'
 screen_keys 2 j j
 screen_resize 80 20
 shows '>0010 +stock trigger' '80x20: it comes back, with what was typed meanwhile'

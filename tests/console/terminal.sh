@@ -36,7 +36,7 @@ restored() { # STATUS DESCRIPTION
 	typed "echo status \$?; stty -g >'$TMPDIR/after'"
 	shows "^status $1\$" "$what: exit status $1"
 	ok "$what: the terminal's settings are as they were" \
-		wait_until 5 cmp -s "$TMPDIR/before" "$TMPDIR/after"
+		wait_until 60 cmp -s "$TMPDIR/before" "$TMPDIR/after"
 	is "$(screen_tmux display -p 'alternate #{alternate_on} cursor #{cursor_flag} keys #{keypad_cursor_flag}')" \
 		'alternate 0 cursor 1 keys 0' "$what: its screen, cursor and cursor keys too"
 	is "$(last_of '\x1b\[\?2004h' '\x1b\[\?2004l')" '^[[?2004l' \
@@ -95,7 +95,7 @@ open_console
 pid=$(console_pid)
 screen_stop
 gone() { [ ! -d "/proc/$pid" ]; }
-ok 'the terminal goes away: the console ends' wait_until 10 gone
+ok 'the terminal goes away: the console ends' wait_until 60 gone
 
 # --- No terminal ---
 

@@ -15,10 +15,10 @@ answers() { curl -sf "$1" >"$TMPDIR/answer"; }
 # Whoever waits for the end of its output is not kept waiting by what lives on.
 exits 0 'the demo is made, and its output ends' \
 	timeout 60 sh -c '"$0" demo "$1" --plain 2>&1 | cat' "$BASCULE" "$demo"
-ok 'four services run, each with its pid file' wait_until 10 all_run
+ok 'four services run, each with its pid file' wait_until 60 all_run
 first=$(running)
 for url in $(sed -n 's/^health = //p' "$demo/bascule.ini"); do
-	ok "one answers" wait_until 10 answers "$url"
+	ok "one answers" wait_until 60 answers "$url"
 	like "$(<"$TMPDIR/answer")" '"status":"ok"' 'that it is well'
 done
 log=$(<"$demo/run/production/web.log")
@@ -30,14 +30,14 @@ ok 'opened again' "$BASCULE" demo "$demo" --plain
 is "$(running)" "$first" 'they are the same'
 gone=$(<"$demo/run/staging/web.pid")
 kill "$gone"
-ok 'one is stopped' wait_until 10 test ! -e "$demo/run/staging/web.pid"
+ok 'one is stopped' wait_until 60 test ! -e "$demo/run/staging/web.pid"
 ok 'opened again' "$BASCULE" demo "$demo" --plain
-ok 'it is back' wait_until 10 all_run
+ok 'it is back' wait_until 60 all_run
 is "$(running | grep -cx "$gone")" 0 'as another process'
 
 rm "$demo/run/production/worker.pid"
 three_run() { [ "$(running | wc -l)" = 3 ]; }
-ok 'one ends when its pid file is gone' wait_until 10 three_run
+ok 'one ends when its pid file is gone' wait_until 60 three_run
 rm -rf "$demo"
-ok 'all end with the folder' wait_until 10 none_runs
+ok 'all end with the folder' wait_until 60 none_runs
 done_testing

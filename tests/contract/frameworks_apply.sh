@@ -270,17 +270,17 @@ revision d4 c3 'make last' "open('running', 'w').close()
         time.sleep(0.02)
     op.execute('CREATE TABLE last (id int)')" "op.execute('DROP TABLE last')"
 bascule migrate development >said 2>&1 &
-wait_until 30 test -e running || bail "$(cat said)"
+wait_until 60 test -e running || bail "$(cat said)"
 tool=$(tool)
 exits 4 'a run can be aborted while its tool runs' bascule abort "$(newest)"
 wait $!
 is "$?" 4 '... and ends so'
-ok '... and with it the tool' wait_until 20 gone "$tool"
+ok '... and with it the tool' wait_until 60 gone "$tool"
 is "$(counts development)" '3 1' '... with what was done before'
 rm -f running
 
 bascule migrate development >said 2>&1 &
-wait_until 30 test -e running || bail "$(cat said)"
+wait_until 60 test -e running || bail "$(cat said)"
 tool=$(tool)
 kill -KILL "$(runner)"
 wait $!
@@ -289,7 +289,7 @@ run_is "$n" interrupted && pass 'a killed runner leaves an interrupted run' ||
 	fail 'a killed runner leaves an interrupted run' "$(bascule runs)"
 ok 'its tool goes on' kill -0 "$tool"
 bascule resume "$n" >said 2>&1 &
-ok 'resume waits for it' wait_until 30 journal_has "$n" 'outlived its runner'
+ok 'resume waits for it' wait_until 60 journal_has "$n" 'outlived its runner'
 touch go
 wait $!
 is "$?" 0 '... to its end'
@@ -302,13 +302,13 @@ is "$(counts development)" '4 0' 'everything is applied'
 bascule rollback development last 1 >/dev/null
 rm -f running go
 bascule migrate development >said 2>&1 &
-wait_until 30 test -e running || bail "$(cat said)"
+wait_until 60 test -e running || bail "$(cat said)"
 tool=$(tool)
 kill -KILL "$(runner)"
 wait $!
 ok 'the tool of another killed runner goes on' kill -0 "$tool"
 exits 4 'its run is given up' bascule abort "$(newest)"
-ok '... and the tool is ended' wait_until 20 gone "$tool"
+ok '... and the tool is ended' wait_until 60 gone "$tool"
 is "$(counts development)" '3 1' '... with nothing of it applied'
 
 # --- Django ---------------------------------------------------------------------------------------

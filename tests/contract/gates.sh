@@ -53,7 +53,7 @@ at_step_of() { grep -q "$2" "$(folder "$1")/journal.ndjson"; }
 interrupted() {
 	speed 2000000000
 	bascule migrate production --to 0002 --confirm production >said 2>&1 &
-	wait_until 10 sqlite3 -readonly data/production.sqlite 'SELECT * FROM one' || bail "$(cat said)"
+	wait_until 60 sqlite3 -readonly data/production.sqlite 'SELECT * FROM one' || bail "$(cat said)"
 	kill -KILL "$(runner)"
 	wait $!
 	speed 1

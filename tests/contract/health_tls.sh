@@ -35,7 +35,7 @@ service() { # NAME: shows that certificate, and answers 200 to everything
 		"$PWD" "$1" "$PWD" "$1"
 	printf '%s\n' "health = https://127.0.0.1:$port/health" 'health_delay = 0s' 'health_attempts = 4' \
 		'health_interval = 200ms' 'health_successes = 3'
-	wait_until 10 bash -c ": <>/dev/tcp/127.0.0.1/$port" 2>/dev/null
+	wait_until 60 bash -c ": <>/dev/tcp/127.0.0.1/$port" 2>/dev/null
 }
 {
 	printf '%s\n' '[project]' 'name = shop' 'pipeline = here -> there'

@@ -107,7 +107,7 @@ SQL
 has_12() { [ "$(applied development)" = 12 ]; }
 runner() { pgrep -f -- "--state $XDG_STATE_HOME/bascule --mode"; }
 bascule migrate development >said 2>&1 &
-if wait_until 10 has_12 && kill -KILL "$(runner)"; then
+if wait_until 60 has_12 && kill -KILL "$(runner)"; then
 	wait $!
 	leads 'unfinished-run' 'gate unfinished-run is closed' 'bascule rollback development last 1'
 	is "$(applied development)" 13 'unfinished-run: and is done'

@@ -74,8 +74,8 @@ environment() { # NAME HOST [LINE of its service]...
 # --- Status -------------------------------------------------------------------------------------
 
 begin=$SECONDS
-in_time 30 0 'the status of them all' bascule status --json
-[ $((SECONDS - begin)) -le 12 ]
+in_time 60 0 'the status of them all' bascule status --json
+[ $((SECONDS - begin)) -le 30 ] # of eleven, each with 4 s and more
 is $? 0 'takes as long as the slowest may take'
 for each in good slow chatty few full; do is "$(of $each state)" running "$each: its service runs"; done
 for each in hole gone denied nodocker; do is "$(of $each state)" unknown "$each: nobody knows"; done
@@ -85,7 +85,7 @@ is "$(of denied error)" "cannot reach docker: postgres may not use $DOCKER_SOCKE
 is "$(of nodocker error)" 'cannot reach docker: there is no /nowhere/docker.sock' 'no docker'
 is "$(of half state)" 'running unknown' 'one of two machines is down'
 is "$(of nothing state) $(of nothing error)" 'absent null' 'no container'
-in_time 30 0 'for people' bascule status hole good
+in_time 60 0 'for people' bascule status hole good
 like "$out" 'services +1 up +unknown' 'side by side'
 like "$out" 'hole: .*in time.*try: ' 'with the reason, and what to do'
 
@@ -95,7 +95,7 @@ like "$out" 'hole: .*in time.*try: ' 'with the reason, and what to do'
 	printf '%s\n' '[project]' 'name = clocks'
 	for each in app1 early late; do environment on-$each $each "engine_socket = $DOCKER_SOCKET"; done
 } >clocks.ini
-in_time 30 0 'a check of clocks' bascule -c clocks.ini check --json
+in_time 60 0 'a check of clocks' bascule -c clocks.ini check --json
 clock() { pick "map { \"\$_->{state} \$_->{found}\" } grep { \$_->{what} eq '$1' && \$_->{found} =~ /clock/ } @{\$j->{checks}}"; }
 like "$(clock app1)" '^ok its clock is as ours, within [0-9]+ ms$' 'one that goes right'
 like "$(clock early)" '^warn[a-z]* its clock is behind ours by 3m' 'one that is late'
@@ -122,8 +122,8 @@ for i in 1 2 3; do services docker docker start c$i >/dev/null; done
 	done
 } >>bascule.ini
 looped() { [ "$(services docker docker inspect -f '{{.RestartCount}}' loops)" -ge 3 ]; }
-wait_until 30 looped
-in_time 30 0 'status of a machine with 200' bascule status crowd --json
+wait_until 60 looped
+in_time 60 0 'status of a machine with 200' bascule status crowd --json
 states=$(of crowd state | tr ' ' '\n')
 is "$(grep -c created <<<"$states")" 197 'most were only created'
 is "$(tail -n +2 <<<"$states" | grep -c running)" 3 'three run'
@@ -156,44 +156,44 @@ like "$(pick 'map { $_->{error} // "-" } @{$j->{services}}')" '500.*302' 'which 
 in_time 60 1 'for people' bascule health serving fails
 like "$out" 'FAIL.*500.*\| .*(GET|order placed|starts)' 'with the last lines of its log'
 in_time 60 0 'of one that is well' bascule health serving well
-in_time 30 1 'on a machine that is down' bascule health gone
+in_time 60 1 'on a machine that is down' bascule health gone
 like "$out$err" 'app3.*Connection refused' 'nobody knows'
 members() { pick 'join ",", map { sort keys %$_ } @{$j->{services}}'; }
 well='error,host,hint,log,ms,ok,service,state,status,successes,tries,verdict'
-in_time 30 1 'as a document' bascule health gone --json
+in_time 60 1 'as a document' bascule health gone --json
 is "$(pick '$j->{ok}') $(verdict) $(pick '$j->{services}[0]{ok}')" 'false unknown false' 'not well'
 like "$(pick '$j->{services}[0]{error}')" 'app3.*Connection refused' 'which has the reason'
 is "$(members | tr , '\n' | sort)" "$(tr , '\n' <<<"$well" | sort)" 'and every member'
-in_time 30 1 'with one of two machines down' bascule health half --once --json
+in_time 60 1 'with one of two machines down' bascule health half --once --json
 is "$(verdict)" 'healthy unknown' 'the other is asked'
 is "$(pick 'map { $_->{host}, $_->{ok} } @{$j->{services}}') $(pick '$j->{ok}')" 'app1 true app3 false false' \
 	'and which of them it is'
 like "$(pick '$j->{services}[1]{error}')" 'web.*app3.*Connection refused' 'with its own reason'
 is "$(members | tr , '\n' | sort -u)" "$(tr , '\n' <<<"$well" | sort)" 'and every member'
-in_time 30 1 'a document of a black hole' bascule health hole --json
+in_time 60 1 'a document of a black hole' bascule health hole --json
 is "$(verdict)" unknown 'is one too'
 
 # --- Logs: where they cannot be read ------------------------------------------------------------
 
-in_time 20 0 'a machine that is well' bascule logs good --tail 3
+in_time 60 0 'a machine that is well' bascule logs good --tail 3
 like "$out" 'GET |order placed' 'gives its lines'
-in_time 30 0 'one that is far away' bascule logs slow --tail 3
+in_time 60 0 'one that is far away' bascule logs slow --tail 3
 like "$out" 'GET |order placed' 'does too'
-in_time 20 0 'one whose login prints noise' bascule logs chatty --tail 3
+in_time 60 0 'one whose login prints noise' bascule logs chatty --tail 3
 like "$out" 'GET |order placed' 'gives the lines'
 unlike "$out$err" 'Welcome|nvm' 'and not the noise'
-in_time 15 1 'one that is down' bascule logs gone
+in_time 60 1 'one that is down' bascule logs gone
 like "$err" 'app3.*Connection refused' 'is said to refuse'
-in_time 15 1 'one of two that are down' bascule logs half --tail 3
+in_time 60 1 'one of two that are down' bascule logs half --tail 3
 like "$out" 'web@app1 .*(GET|order placed)' 'leaves the lines of the other'
 like "$err" 'app3.*Connection refused' 'and is said'
-in_time 15 1 'one in a black hole' bascule logs hole
+in_time 60 1 'one in a black hole' bascule logs hole
 like "$err" 'hole (did not answer )?in time' 'is said not to answer'
-in_time 15 1 'who may not use docker' bascule logs denied
+in_time 60 1 'who may not use docker' bascule logs denied
 like "$err" "postgres may not use $DOCKER_SOCKET.*try: " 'is told so, and what helps'
-in_time 15 1 'no docker' bascule logs nodocker
+in_time 60 1 'no docker' bascule logs nodocker
 like "$err" 'there is no /nowhere/docker.sock' 'is said'
-in_time 15 1 'no such container' bascule logs nothing
+in_time 60 1 'no such container' bascule logs nothing
 like "$err" 'no container nothing on app1' 'is said'
 
 # --- Logs: what is in them ----------------------------------------------------------------------
@@ -213,10 +213,10 @@ run_shopd counted --shape numbered --rate max --count 100000 --exit
 	printf '%s\n' 'pid_file = back.pid' 'log_file = back.log'
 } >>bascule.ini
 
-in_time 30 0 'bytes that are no text' bascule logs bad dirty --since 1h
+in_time 60 0 'bytes that are no text' bascule logs bad dirty --since 1h
 is "$(escapes "$out")" 0 'come to a terminal as text'
 like "$out" 'x1b]0;owned' 'what can be read of them is there'
-in_time 30 0 'as JSON' bascule logs bad dirty --since 1h --json
+in_time 60 0 'as JSON' bascule logs bad dirty --since 1h --json
 is "$(perl -MJSON::PP -ne 'decode_json($_) && $n++; END { print $n }' <<<"$out")" 301 'each line is valid'
 
 timeout 60 bascule logs bad huge --since 1h >huge.out
@@ -231,7 +231,7 @@ is "$("$shopd" --verify <counted.out)" \
 	'lines=100000 missing=0 again=0 first=1 last=100000 hash=good' '100,000 lines, counted and hashed'
 rm counted.out
 
-in_time 30 0 'a clock that goes back' bascule logs bad back --tail 2000
+in_time 60 0 'a clock that goes back' bascule logs bad back --tail 2000
 is "$(grep -c ' INFO \| WARN ' <<<"$out")" 1002 'loses no line'
 
 # --- Logs: what happens to them -----------------------------------------------------------------
@@ -270,7 +270,7 @@ run_shopd flow --shape numbered --rate 400 --count 4000
 printf '\n[environment cut]\nhost = far\nprotected = no\n[service flow on cut]\nengine_socket = %s\n' \
 	"$DOCKER_SOCKET" >>bascule.ini
 follow cut cut
-ok 'a log from far away' wait_until 30 lines_of cut.out ' n=' 200
+ok 'a log from far away' wait_until 60 lines_of cut.out ' n=' 200
 services proxy far cut >/dev/null
 seen=$(grep -c ' n=' cut.out)
 ok 'goes on after a cut' wait_until 60 lines_of cut.out ' n=' $((seen + 200))
@@ -285,9 +285,9 @@ is "$("$shopd" --verify <cut.out)" 'lines=4000 missing=0 again=0 first=1 last=40
 run_shopd short --rate 20 --name first
 printf '\n[service short on bad]\nengine_socket = %s\n' "$DOCKER_SOCKET" >>bascule.ini
 follow short bad short
-ok 'a container is followed' wait_until 30 has short.out 'first 1.0.0 starts'
+ok 'a container is followed' wait_until 60 has short.out 'first 1.0.0 starts'
 services docker docker rm -f short >/dev/null
-ok 'removed, that is told' wait_until 30 has short.err 'short'
+ok 'removed, that is told' wait_until 60 has short.err 'short'
 diag "$(cat short.err)"
 run_shopd short --rate 20 --name second
 ok 'the next of its name is followed' wait_until 60 has short.out 'second 1.0.0 starts'

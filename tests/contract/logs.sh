@@ -3,7 +3,7 @@
 # ends when it is told to or when nobody reads any more, and leaves no process behind.
 . tests/support/tap.sh
 
-limit=30 # seconds to wait for what comes in an instant where nothing else runs
+limit=60 # seconds to wait for what comes in an instant where nothing else runs
 shop=$TMPDIR/shop
 mkdir -p "$shop"
 cd "$shop" || bail 'no folder'
@@ -83,6 +83,11 @@ is "$(jq -c 'select(.text | test("slow")) | [.time, .environment, .service, .hos
 run "$BASCULE" logs dev --tail 1 --json
 is "$(jq -rs '[.[] | select(.kind == "gap") | .service] | sort | join(" ")' <<<"$out")" 'web worker' \
 	'what is missing is an object too'
+
+# shellcheck disable=SC2016 # for that shell
+is "$(PATH=${BASCULE%/*}:$PATH bash -c '. <(bascule completion bash)
+	COMP_WORDS=(bascule logs dev w) COMP_CWORD=3; _bascule; echo "${COMPREPLY[*]}"')" 'web worker' \
+	'Tab completes services'
 
 # --- Bad input -----------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ eval "$(services env my)"
 
 shop=$TMPDIR/shop
 mkdir -p "$shop/migrations/up" "$shop/migrations/down" "$shop/.state"
-limit=30 # seconds to wait for what comes in an instant where nothing else runs
+limit=60 # seconds to wait for what comes in an instant where nothing else runs
 # Long waits for locks: what ends a statement here is the request, not a timeout.
 settings='protected = no
 confirm = none

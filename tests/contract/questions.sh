@@ -116,7 +116,7 @@ shows 'wrong' 'a wrong one is asked for again'
 screen_type "$passphrase"
 screen_keys Enter
 runner_up() { pgrep -f "^$BASCULE run .*$XDG_STATE_HOME"; }
-if wait_until 30 runner_up; then
+if wait_until 60 runner_up; then
 	pid=$(runner_up | head -n 1)
 	tr '\0' '\n' <"/proc/$pid/cmdline" >"$seen/cmdline"
 	tr '\0' '\n' <"/proc/$pid/environ" >"$seen/environ"

@@ -154,12 +154,12 @@ ROLLBACK;
 SQL
 holder=$!
 held() { ! sqlite3 data/development.sqlite 'BEGIN IMMEDIATE; ROLLBACK;'; }
-wait_until 20 held || bail 'the database is not held'
+wait_until 60 held || bail 'the database is not held'
 sed -i 's/^env_files = app.env/&\nlock_timeout = 1h/' bascule.ini
 bascule migrate development >"$seen/run" 2>&1 </dev/null &
 watcher=$!
 runner() { pgrep -f "^$BASCULE run .*$XDG_STATE_HOME"; }
-if wait_until 20 runner; then
+if wait_until 60 runner; then
 	pid=$(runner | head -n 1)
 	tr '\0' '\n' <"/proc/$pid/cmdline" >"$seen/cmdline"
 	tr '\0' '\n' <"/proc/$pid/environ" | grep -v '^CANARY_VARIABLE=' >"$seen/environ"

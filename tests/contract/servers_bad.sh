@@ -13,7 +13,7 @@ services_need pg my
 services start pg >/dev/null || bail 'PostgreSQL does not start'
 services start my >/dev/null || bail 'MariaDB does not start'
 
-LIMIT=40 # seconds that no command may take: the longest takes 8, of which 6 are its lease
+LIMIT=90 # seconds that no command may take: the longest takes 8, of which 6 are its lease
 one='CREATE TABLE one (x int);'
 
 # A world with an SQLite environment beside the server's: two pg|my [LINES]

@@ -126,7 +126,7 @@ services sql my 'create table r (a int)'
 ok 'a standby' services replica standby pg
 services sql pg 'insert into r values (5)'
 standby_has() { [ "$(services sql standby 'select a from r')" = 5 ]; }
-ok 'follows' wait_until 30 standby_has
+ok 'follows' wait_until 60 standby_has
 not_ok 'and is read-only' services sql standby 'insert into r values (6)'
 ok 'a read-only MariaDB' services replica read-my my
 ok 'has the tables' services sql read-my 'select * from r'
@@ -193,7 +193,7 @@ is "$(services sql my 'select * from r')" 7 'and what was asked is done'
 asleep() { [ "$(services sql "$1" "$2")" = 1 ]; }
 app_pg "$X_URL" 'select pg_sleep(60)' 2>/dev/null &
 client=$!
-ok 'a client waits' wait_until 30 asleep pg \
+ok 'a client waits' wait_until 60 asleep pg \
 	"select count(*) from pg_stat_activity where query = 'select pg_sleep(60)'"
 services proxy px-pg cut client >/dev/null
 wait $client
@@ -221,7 +221,7 @@ exits 2 'an unknown command' services proxy px-pg explode
 ok 'one is stopped' services stop a
 ok 'nothing of it is left' nothing_left "$session/a"
 ok 'all are stopped' services stop-all
-ok 'nothing of them is left' wait_until 30 nothing_left "$session"
+ok 'nothing of them is left' wait_until 60 nothing_left "$session"
 
 # An owner that is killed: with its servers up, and in the middle of starting them.
 cat >"$TMPDIR/owner.sh" <<'O'
@@ -248,7 +248,7 @@ O
 eval "$(<"$TMPDIR/swept.env")"
 ok 'without a watcher a server stays' kill -0 "$PG_PID"
 services start pg
-ok 'until the next one starts' wait_until 30 nothing_left "${PG_SOCKET_DIR%/*}"
+ok 'until the next one starts' wait_until 60 nothing_left "${PG_SOCKET_DIR%/*}"
 services stop-all
 
 # Two that need the template at the same time.

@@ -56,7 +56,7 @@ of() {
 }
 look() { run bascule status test --json; }
 settled() { look && [ "$(of steady state) $(of broken state) $(of killed state)" = 'running failed failed' ]; }
-ok 'units come into their states' wait_until 30 settled
+ok 'units come into their states' wait_until 60 settled
 look
 is "$(of steady ok) $(of steady restarts) $(of steady error)" 'true 0 null' 'one that runs'
 like "$(of steady since)" '^20[0-9-]+T[0-9:.]+Z$' 'since when'
@@ -68,11 +68,11 @@ is "$(of idle state) $(of nothing state)" 'stopped absent' 'one that was not sta
 is "$(of hidden ok)" false 'one that is masked'
 is "$(of wrong ok)" false 'one whose file is wrong'
 loops() { look && [ "$(of looping loops) $(of looping ok)" = 'true false' ]; }
-ok 'one that comes up again and again' wait_until 30 loops
+ok 'one that comes up again and again' wait_until 60 loops
 pid=$(on systemctl show --value --property=MainPID steady)
 on kill -KILL "$pid"
 came_back() { look && [ "$(of steady restarts)/$(of steady state)" = 1/running ]; }
-ok 'one that was killed counts one restart' wait_until 30 came_back
+ok 'one that was killed counts one restart' wait_until 60 came_back
 
 # --- Health -------------------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ like "$out" 'no database' 'is its log'
 run bascule logs test steady
 is "$(grep -c ready <<<"$out")" 2 'over a restart'
 after() { run bascule logs test chatty && [[ $out == *after* ]]; }
-ok 'one whose rate limit let little through' wait_until 30 after
+ok 'one whose rate limit let little through' wait_until 60 after
 run bascule logs test chatty
 lost=$(sed -n 's/.*Suppressed \([0-9]*\) messages from chatty.*/\1/p' <<<"$out")
 is $((lost + $(grep -c ' line [0-9]' <<<"$out"))) 9000 'says how many it kept back'

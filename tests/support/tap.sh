@@ -204,7 +204,7 @@ screen_lacks() { ! screen_text | grep -qE -- "$1"; }
 
 # screen_wait REGEX [SECONDS]: until a line of the screen matches; on a timeout shows the screen.
 screen_wait() {
-	wait_until "${2:-10}" screen_matches "$1" && return 0
+	wait_until "${2:-60}" screen_matches "$1" && return 0
 	diag "no line matches: $1"
 	diag "$(screen_text)"
 	return 1
@@ -212,7 +212,7 @@ screen_wait() {
 
 # screen_wait_gone REGEX [SECONDS]: until no line of the screen matches.
 screen_wait_gone() {
-	wait_until "${2:-10}" screen_lacks "$1" && return 0
+	wait_until "${2:-60}" screen_lacks "$1" && return 0
 	diag "a line still matches: $1"
 	diag "$(screen_text)"
 	return 1
@@ -240,7 +240,7 @@ screen_dead() {
 
 # screen_wait_exit [SECONDS]: until the program has ended; $status gets its exit status.
 screen_wait_exit() {
-	if ! wait_until "${1:-10}" screen_dead; then
+	if ! wait_until "${1:-60}" screen_dead; then
 		diag "the program has not ended"
 		diag "$(screen_text)"
 		return 1
@@ -265,6 +265,6 @@ screen_stop_all() {
 		server=$(tmux -S "$socket" display -p '#{pid}' 2>/dev/null)
 		tmux -S "$socket" kill-server 2>/dev/null
 		# It answers before it ends.
-		[ -z "$server" ] || wait_until 3 tap_gone "$server"
+		[ -z "$server" ] || wait_until 60 tap_gone "$server"
 	done
 }

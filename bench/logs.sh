@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The store of followed logs: memory for 1 GB of log, intake, searches beside `grep -cE` on the same bytes in a cached
-# file, the first screen behind a new filter, and the calls of a screen under 100,000 lines a second.
+# The store of followed logs: memory for 1 GB of log when all of it is packed, intake, searches beside `grep -cE` on the
+# same bytes in a cached file, the first screen behind a new filter, and the calls of a screen under 100,000 lines a
+# second.
 . "$(dirname "$0")/support.bash"
 
 BYTES=${BYTES:-1000000000}

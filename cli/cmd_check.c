@@ -145,8 +145,8 @@ static void check_source(struct check *k, const struct source *s)
 
 	for (i = 0; i < s->n; i++)
 		down += s->list[i].down == DOWN_SQL;
-	check_add(k, CHECK_OK, "migrations", "", "%s: %zu files' worth, %zu reversible, layout %s",
-		  s->dir, s->n, down, s->layout);
+	check_add(k, CHECK_OK, "migrations", "", "%s: %zu migration%s, %zu reversible, layout %s",
+		  s->dir, s->n, s->n == 1 ? "" : "s", down, s->layout);
 	for (i = 0; i < s->n_problem; i++)
 		check_add(k, s->problem[i].error ? CHECK_FAIL : CHECK_WARN, "migrations",
 			  s->problem[i].hint, "%s%s%s", s->problem[i].path,

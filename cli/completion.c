@@ -18,7 +18,7 @@ static const char *fixed_words(const char *kind)
 		const char *kind, *words;
 	} table[] = {
 		{ "shell", "bash zsh fish" },
-		{ "plan", "migrate rollback baseline accept restore" },
+		{ "plan", "migrate rollback baseline accept mark restore seed" },
 	};
 	size_t i;
 
@@ -77,10 +77,12 @@ static void add_case(struct strbuf *out)
 	strbuf_adds(out, "\"\n\t\toptions=\"");
 	add_option_names(out, OPT_READING);
 	strbuf_adds(out, "\" ;;\n\tesac\n");
-	/* What stands behind the first word of two commands. */
+	/* What stands behind the first word of some commands. */
 	strbuf_adds(out, "\tcase \"$cmd $count\" in\n"
 			 "\t'plan 2') words=\"$(bascule completion words env 2>/dev/null)\" ;;\n"
 			 "\t'rollback 2') words='last to-version' ;;\n"
+			 "\t'logs '[2-9] | 'health '[2-9])\n"
+			 "\t\twords=\"$(bascule completion words service 2>/dev/null)\" ;;\n"
 			 "\tesac\n");
 }
 
@@ -182,6 +184,21 @@ static void shell_fish(struct strbuf *out)
 	}
 }
 
+/* Those of one environment that no earlier one has. */
+static void add_services(struct strbuf *out, const struct project *p, size_t env)
+{
+	for (size_t i = 0; i < p->env[env].n_service; i++) {
+		const char *name = p->env[env].service[i].runtime.name;
+		bool had = false;
+		struct err e;
+
+		for (size_t k = 0; k < env && !had; k++)
+			had = cli_service(&p->env[k], name, &e) != NULL;
+		if (!had)
+			strbuf_addf(out, "%s\n", name);
+	}
+}
+
 /* Names for the scripts above. Nothing to complete is no error: the user only pressed Tab. */
 static int print_words(struct cli *c, const char *kind, struct strbuf *out)
 {
@@ -194,6 +211,8 @@ static int print_words(struct cli *c, const char *kind, struct strbuf *out)
 	if (strcmp(kind, "env") == 0)
 		for (i = 0; i < c->project->n_env; i++)
 			strbuf_addf(out, "%s\n", c->project->env[i].name);
+	for (i = 0; strcmp(kind, "service") == 0 && i < c->project->n_env; i++)
+		add_services(out, c->project, i);
 	if (strcmp(kind, "run") == 0 &&
 	    run_list(&c->ctx, c->project->name, NULL, &list, &n, &unreadable, &e) == 0)
 		for (i = 0; i < n; i++)

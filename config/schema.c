@@ -75,7 +75,7 @@ const struct option options[] = {
 	  "key or a server wants what libssh2 cannot do." },
 	{ "environment", "host_alive", OPTION_SPAN, NULL, SECOND, 10 * MINUTE, "5s", "5s",
 	  "How often a machine is asked for a sign of life; it counts as gone after three without "
-	  "an answer." },
+	  "an answer. Over libssh2 one that owes an answer for some seconds is shown as silent." },
 	{ "environment", "history", OPTION_ENUM, histories, 0, 0, "auto", "dbmate",
 	  "Whose record of applied migrations is read beside bascule's own: the one that is found, "
 	  "none, or the table of a tool, which is never written to." },

@@ -19,6 +19,7 @@
 #include "core/base/utf8.h"
 #include "tui/clipboard.h"
 
+/* Those of the environment one comes from; what is followed of it already goes on as it is. */
 static void logs_open(struct tui *t, void *state)
 {
 	struct logs_state *s = state;
@@ -26,12 +27,17 @@ static void logs_open(struct tui *t, void *state)
 
 	s->m = &t->model;
 	logs_begin(t);
-	if (t->returning || s->n_choice > 0)
+	env = t->returning ? -1 : tui_env_before(t, VIEW_LOGS);
+	if (env < 0)
 		return;
-	env = tui_env_before(t, VIEW_LOGS);
-	if (env < 0 || t->model.project->env[env].n_service == 0)
-		return;
-	logs_follow(t, s, env, "", false);
+	for (size_t i = 0; i < s->n_choice; i++)
+		if (s->choice[i].env == env)
+			return;
+	if (t->model.project->env[env].n_service > 0)
+		logs_follow(t, s, env, "", false);
+	else if (s->n_choice > 0)
+		model_news(&t->model, true, "%s has no services: these are the logs of before",
+			   t->model.project->env[env].name);
 }
 
 static void logs_event(struct tui *t, void *state, enum event_type type)

@@ -31,7 +31,7 @@ size_t zip_bound(size_t n)
 
 /* The table in which level 1 looks for what was there before is larger than a processor's first cache. In a log
  * lines like this one were some lines ago: a quarter of that table finds nearer ones, which are also shorter to
- * write, in five sixths of the time. */
+ * write, in five sixths of the time. (Random sentences of thousands of words become an eighth larger.) */
 #define NEAR_HASH_LOG 12
 
 static size_t pack(ZSTD_CCtx *c, int level, struct sv in, char *out, size_t room)

@@ -13,9 +13,10 @@
  *
  * The first thread listens to the store. It evaluates the part that is added to at most every TICK_MS, so that a
  * flood of lines costs what searching them costs and little more. The second one helps when there is more to do
- * than one entry. The UI evaluates an entry itself when it needs it at once, for BUDGET_US a call and one entry more at
- * most, and never waits for a thread that is at the same: that may have lost its processor. So little logs are
- * answered at the first call, and large ones never block.
+ * than one entry. Both are in the background: where processors are short, a key is answered before they have all.
+ * The UI evaluates an entry itself when it needs it at once, for BUDGET_US a call and one entry more at most, and
+ * never waits for a thread that is at the same: that may have lost its processor. So little logs are answered at
+ * the first call, and large ones never block.
  *
  * One lock, held for looks at bits and numbers only; work is done outside, by who set busy in the entry. Sums over
  * entries are taken by walking over them: ten thousand entries, five gigabytes of log, are some twenty
@@ -29,6 +30,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/base/thread.h"
 
 #define TICK_MS 40
 #define GREW_MS 50
@@ -505,6 +507,7 @@ static void *run_worker(struct log_query *q, bool first)
 	struct err e;
 	int64_t until = 0;
 
+	thread_background();
 	room_init(&r);
 	while (!cancel_fired(&q->cancel)) {
 		struct pollfd fd[2] = { { .fd = q->kick, .events = POLLIN },

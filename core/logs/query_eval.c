@@ -475,9 +475,12 @@ static void count_line(struct eval *v, const struct plain *t, uint32_t i, uint32
 static void rows(struct eval *v, const struct plain *t, bool fold, struct room *r)
 {
 	eval_owners(t, v, fold, r, r->owner);
-	for (uint32_t i = bits_next(v->shown, v->from, v->to); i < v->to;
-	     i = bits_next(v->shown, i + 1, v->to))
-		count_line(v, t, i, r->owner[i]);
+	for (size_t w = 0; w < words_of(v->to); w++)
+		for (uint64_t left = v->shown[w]; left != 0; left &= left - 1) {
+			uint32_t i = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(left);
+
+			count_line(v, t, i, r->owner[i]);
+		}
 	v->n.hidden = (int64_t)(v->to - v->from) - v->n.lines;
 	for (int k = 0; k < SEEKS; k++)
 		if (v->seeks[k] == 0)

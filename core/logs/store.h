@@ -2,8 +2,9 @@
 /*
  * Followed logs in memory: compressed chunks, in the order in which they are to be read. Never on disk.
  *
- * Lines come merged from core/logs/merge.h. The open chunk is plain text; when it is full (LOG_CHUNK_BYTES) it
- * is compressed with its table of lines, and only counts stay outside. Held bytes are bounded: the oldest chunks
+ * Lines come merged from core/logs/merge.h. The open chunk is plain text; behind it, when lines do not come in a
+ * burst, full ones (LOG_CHUNK_BYTES) are compressed with their tables of lines, and only counts and a filter for
+ * searches stay outside. Held bytes are bounded: the oldest chunks
  * leave first and are counted. Any thread; the store has its own lock, which is never held while anything is
  * compressed, searched or waited for.
  *

@@ -151,6 +151,16 @@ screen_type nonsense
 screen_keys Enter
 shows 'is no time before now' 'what is no time is refused'
 
+# --- Another environment ---
+
+screen_keys 1 h 4
+shows '^>staging > logs' '4 shows the logs of the environment that is selected now'
+hides '#web' 'and none of the one before'
+screen_keys 1 4
+shows '^>staging > logs' 'and goes on with them'
+screen_keys 1 l 4
+shows '^>#production > logs' 'back in production they are those again'
+
 # --- A service that fails, and one that dies ---
 
 screen_keys 0

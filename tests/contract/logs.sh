@@ -84,6 +84,11 @@ run "$BASCULE" logs dev --tail 1 --json
 is "$(jq -rs '[.[] | select(.kind == "gap") | .service] | sort | join(" ")' <<<"$out")" 'web worker' \
 	'what is missing is an object too'
 
+# shellcheck disable=SC2016 # for that shell
+is "$(PATH=${BASCULE%/*}:$PATH bash -c '. <(bascule completion bash)
+	COMP_WORDS=(bascule logs dev w) COMP_CWORD=3; _bascule; echo "${COMPREPLY[*]}"')" 'web worker' \
+	'Tab completes services'
+
 # --- Bad input -----------------------------------------------------------------------------------
 
 exits 2 'no such environment' "$BASCULE" logs deev

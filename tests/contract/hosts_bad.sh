@@ -154,7 +154,7 @@ in_time 60 1 'health of five' bascule health serving --json
 is "$(verdict)" 'healthy unhealthy unhealthy unhealthy healthy' 'three fail, each for its reason'
 like "$(pick 'map { $_->{error} // "-" } @{$j->{services}}')" '500.*302' 'which is said'
 in_time 60 1 'for people' bascule health serving fails
-like "$out" 'FAIL.*500.*\| .*(GET|order placed|starts)' 'with the last lines of its log'
+like "$out" 'FAIL.*500.*\| .*(GET|order placed|starts|payment|more|at )' 'with the last lines of its log'
 in_time 60 0 'of one that is well' bascule health serving well
 in_time 60 1 'on a machine that is down' bascule health gone
 like "$out$err" 'app3.*Connection refused' 'nobody knows'
@@ -176,16 +176,16 @@ is "$(verdict)" unknown 'is one too'
 # --- Logs: where they cannot be read ------------------------------------------------------------
 
 in_time 60 0 'a machine that is well' bascule logs good --tail 3
-like "$out" 'GET |order placed' 'gives its lines'
+like "$out" '20[0-9-]+T[0-9:.]+Z ' 'gives its lines'
 in_time 60 0 'one that is far away' bascule logs slow --tail 3
-like "$out" 'GET |order placed' 'does too'
+like "$out" '20[0-9-]+T[0-9:.]+Z ' 'does too'
 in_time 60 0 'one whose login prints noise' bascule logs chatty --tail 3
-like "$out" 'GET |order placed' 'gives the lines'
+like "$out" '20[0-9-]+T[0-9:.]+Z ' 'gives the lines'
 unlike "$out$err" 'Welcome|nvm' 'and not the noise'
 in_time 60 1 'one that is down' bascule logs gone
 like "$err" 'app3.*Connection refused' 'is said to refuse'
 in_time 60 1 'one of two that are down' bascule logs half --tail 3
-like "$out" 'web@app1 .*(GET|order placed)' 'leaves the lines of the other'
+like "$out" 'web@app1 ' 'leaves the lines of the other'
 like "$err" 'app3.*Connection refused' 'and is said'
 in_time 60 1 'one in a black hole' bascule logs hole
 like "$err" 'hole (did not answer )?in time' 'is said not to answer'

@@ -91,6 +91,29 @@ int ssh_world_run(struct ssh_world *w, const char *script, struct strbuf *out)
 	return r.status;
 }
 
+int ssh_world_run_soon(struct ssh_world *w, const char *script)
+{
+	const struct host_command cmd = { .script = script };
+	int64_t until_ms = ssh_world_soon();
+	struct host_result r;
+	struct err e;
+
+	while (host_run(w->host, &cmd, NULL, NULL, &r, ssh_world_soon(), NULL, &e) != 0)
+		if (e.code != ERR_TIMEOUT || clock_mono_ms() > until_ms)
+			fail_msg("%s", ssh_world_said(&e));
+	return r.status;
+}
+
+void ssh_world_stayed(struct host *h, const struct host_status *before)
+{
+	struct host_status after;
+
+	host_status(h, &after);
+	assert_int_equal(after.state, HOST_READY);
+	assert_int_equal(after.since_utc_ms, before->since_utc_ms);
+	assert_true(after.round_trip_us > 0);
+}
+
 void ssh_world_refused(struct ssh_world *w, struct err *e, enum err_code code)
 {
 	const struct host_command cmd = { .script = ":" };

@@ -32,6 +32,10 @@ int64_t ssh_world_soon(void);
 /* Runs a script there; fails the test when nobody knows how it ended. Returns its status; out (may be NULL)
  * gets what it printed. */
 int ssh_world_run(struct ssh_world *w, const char *script, struct strbuf *out);
+/* The same where a connection has less time than a busy machine may need: tried until it was in time. */
+int ssh_world_run_soon(struct ssh_world *w, const char *script);
+/* It is the connection that it was. */
+void ssh_world_stayed(struct host *h, const struct host_status *before);
 /* The same, to be refused: e says why. */
 void ssh_world_refused(struct ssh_world *w, struct err *e, enum err_code code);
 const char *ssh_world_said(const struct err *e);

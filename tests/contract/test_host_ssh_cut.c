@@ -170,19 +170,6 @@ static void frozen_host__is_told__long_before_it_is_dead(void **state)
 	host_proc_close(p);
 }
 
-/* A connection that has less time than a busy machine may need is tried again. */
-static void run_in_short_time(const char *script, int status)
-{
-	const struct host_command cmd = { .script = script };
-	int64_t until_ms = ssh_world_soon();
-	struct host_result r;
-
-	while (host_run(w.host, &cmd, NULL, NULL, &r, ssh_world_soon(), NULL, &e) != 0)
-		if (e.code != ERR_TIMEOUT || clock_mono_ms() > until_ms)
-			fail_msg("%s", ssh_world_said(&e));
-	assert_int_equal(r.status, status);
-}
-
 static void silence__is_noticed(void **state)
 {
 	struct host_proc *p;
@@ -204,17 +191,7 @@ static void silence__is_noticed(void **state)
 	ssh_world_again(&w);
 	ssh_world_refused(&w, &e, ERR_TIMEOUT);
 	free(services_tell("proxy", "hole", "normal", NULL));
-	run_in_short_time("exit 6", 6);
-}
-
-static void stays(struct host *h, const struct host_status *before)
-{
-	struct host_status after;
-
-	host_status(h, &after);
-	assert_int_equal(after.state, HOST_READY);
-	assert_int_equal(after.since_utc_ms, before->since_utc_ms);
-	assert_true(after.round_trip_us > 0);
+	assert_int_equal(ssh_world_run_soon(&w, "exit 6"), 6);
 }
 
 /* Idle, and with a channel that says nothing; both for longer than four signs of life, of which three may be missed. */
@@ -238,8 +215,8 @@ static void quiet_connection__stays__as_long_as_it_answers(void **state)
 	assert_int_equal(ssh_world_run(&w, "exit 1", NULL), 1);
 	host_status(w.host, &idle);
 	assert_int_equal(wait_fds(&none, 1, clock_mono_ms() + 5500, NULL, &e), 0);
-	stays(w.host, &idle);
-	stays(other, &busy);
+	ssh_world_stayed(w.host, &idle);
+	ssh_world_stayed(other, &busy);
 	assert_int_equal(ssh_world_run(&w, "exit 1", NULL), 1);
 	host_proc_close(p);
 	hosts_free(pool);

@@ -120,6 +120,8 @@ struct http_client {
 	int64_t start_us;
 	bool began;
 	bool sized; /* the reply says where it ends */
+	/* Of a stream, what came in one turn: an Engine sends each line as a chunk, the caller works by the piece. */
+	struct strbuf held;
 };
 
 struct http_client *http_client_new(struct host *h)
@@ -129,6 +131,7 @@ struct http_client *http_client_new(struct host *h)
 	c->host = h;
 	c->timer_ms = WAIT_FOREVER;
 	c->real_fd = c->fresh_fd = c->listen_fd = -1;
+	strbuf_init(&c->held, STREAM_BUFFER);
 	return c;
 }
 
@@ -148,6 +151,7 @@ void http_client_free(struct http_client *c)
 	if (c->multi != NULL)
 		c->curl.curl_multi_cleanup(c->multi);
 	http_through_close(c->through);
+	strbuf_clear(&c->held);
 	mem_free(c);
 }
 
@@ -242,6 +246,15 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 	return line.n;
 }
 
+/* To the caller; false when it wants no more. */
+static bool give_held(struct http_client *c)
+{
+	if (c->held.len > 0 && c->request->bytes(c->request->arg, strbuf_sv(&c->held)) != 0)
+		c->stop = STOP_CALLER;
+	strbuf_reset(&c->held);
+	return c->stop == STOP_NOT;
+}
+
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct http_client *c = arg;
@@ -252,8 +265,9 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	if (max > 0 && c->body_bytes > max)
 		return stopped(c, STOP_LIMIT);
 	if (c->request->bytes != NULL && c->reply->status / 100 == 2) {
-		if (c->request->bytes(c->request->arg, bytes) != 0)
-			return stopped(c, STOP_CALLER);
+		if (c->held.len + bytes.n > STREAM_BUFFER && !give_held(c))
+			return 0;
+		strbuf_addsv(&c->held, bytes);
 		return bytes.n;
 	}
 	strbuf_addsv(&c->reply->body, bytes);
@@ -648,6 +662,8 @@ static int run(struct http_client *c, struct err *e)
 		return err_set(e, ERR_SYSTEM, "libcurl does not take the request");
 	while (!is_done(c, &rc)) {
 		result = turn(c, e);
+		if (result == 0 && !give_held(c))
+			result = failed(c, CURLE_WRITE_ERROR, e);
 		if (result != 0)
 			break;
 	}

@@ -34,6 +34,7 @@ struct follower {
 	int notify_fd;
 	int runner_fd; /* pidfd of runner_pid, or -1 */
 	int64_t runner_pid;
+	bool gone; /* the runner went between being read as alive and being watched: nothing will tell */
 };
 
 /* A descriptor that becomes readable when the process ends. -1: it is gone, or is ourselves. */
@@ -55,7 +56,9 @@ static void follower_watch_runner(struct follower *f, const struct run *r)
 	if (f->runner_fd >= 0)
 		close(f->runner_fd);
 	f->runner_pid = pid;
+	errno = 0;
 	f->runner_fd = process_fd(pid);
+	f->gone = r->runner_alive && f->runner_fd < 0 && errno == ESRCH;
 	/* The number may belong to somebody else by now. */
 	if (f->runner_fd >= 0 && (!fs_process(pid, &start, &state) ||
 				  (r->runner_start > 0 && start != r->runner_start))) {
@@ -77,8 +80,9 @@ static int follower_wait(struct follower *f, int64_t started_ms, struct err *e)
 
 	if (rest < started_ms + FOLLOW_GAP_MS)
 		rest = started_ms + FOLLOW_GAP_MS;
-	if (wait_fds(fd, 2, WAIT_FOREVER, f->cancel, e) < 0)
+	if (wait_fds(fd, 2, f->gone ? started_ms + FOLLOW_GAP_MS : WAIT_FOREVER, f->cancel, e) < 0)
 		return -1;
+	f->gone = false;
 	if (!fd[1].revents && wait_fds(&fd[1], 1, rest, f->cancel, e) < 0)
 		return -1;
 	while (read(f->notify_fd, events, sizeof(events)) > 0)

@@ -21,7 +21,7 @@
 #include "tests/support/tmp.h"
 #include "tests/support/workspace.h"
 
-#define LIMIT_MS 60000
+#define LIMIT_MS 120000
 #define WORDS_MAX 15
 
 void program_init(struct program *p, const char *policy)

@@ -148,6 +148,7 @@ clean 'what was typed is on no screen' "$seen"
 # A migration that waits for a writer, so that its runner can be looked at.
 mkfifo hold
 sqlite3 data/development.sqlite <<SQL >/dev/null &
+.timeout 60000
 BEGIN IMMEDIATE;
 .system cat hold
 ROLLBACK;
